@@ -1,0 +1,1 @@
+"""Measures, and narrows, the domain gap of street-scene segmentation networks."""

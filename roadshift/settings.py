@@ -1,0 +1,59 @@
+"""The base of every section of parameters: typed, closed, immutable, and plain in its errors."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Settings(BaseModel):
+    """A section of parameters, or a table that is read from YAML.
+
+    Unknown keys are refused and nothing is coerced between types but int to float, so that a
+    typo never becomes a silent default.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say of an unknown name: '; did you mean …', or the list of the known ones."""
+    known = list(known)
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(known)}"
+
+
+def explain(error: ValidationError, schema: type[BaseModel] | None = None) -> str:
+    """The problems that a validation found, on one line.
+
+    Args:
+        error: what pydantic raised.
+        schema: where given, unknown keys are answered with the nearest key known there.
+    """
+    return "; ".join(_explain_one(problem, schema) for problem in error.errors())
+
+
+def _explain_one(problem: dict, schema: type[BaseModel] | None) -> str:  # type: ignore[type-arg]
+    place = [str(part) for part in problem["loc"]]
+    key = ".".join(place)
+    if problem["type"] == "extra_forbidden":
+        known = _fields_at(schema, place[:-1])
+        return f"{key}: unknown key" + (nearest(place[-1], known) if known else "")
+    if problem["type"] == "missing":
+        return f"{key}: missing"
+    if problem["type"] == "value_error":
+        return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    if problem["type"] == "literal_error":
+        choices = problem["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        return f"{key}: '{problem['input']}' is not known{nearest(str(problem['input']), choices)}"
+    return f"{key}: {message}, not {problem['input']!r}"
+
+
+def _fields_at(schema: type[BaseModel] | None, place: list[str]) -> list[str]:
+    for part in place:
+        field = schema.model_fields.get(part) if schema else None
+        annotation = field.annotation if field else None
+        is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        schema = annotation if is_model else None
+    return list(schema.model_fields) if schema else []

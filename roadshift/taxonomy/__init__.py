@@ -1,0 +1,11 @@
+"""Class tables: universal names, taxonomies, and the lookup tables made from them."""
+
+from roadshift.taxonomy.table import (
+    IGNORE_ID,
+    Taxonomy,
+    load_taxonomy,
+    taxonomy_names,
+    universal_names,
+)
+
+__all__ = ["IGNORE_ID", "Taxonomy", "load_taxonomy", "taxonomy_names", "universal_names"]
