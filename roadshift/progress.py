@@ -5,7 +5,7 @@ import sys
 from tqdm import tqdm
 
 
-def progress_bar(what: str, unit: str, total: int | None) -> tqdm:  # type: ignore[type-arg]
+def progress_bar(what: str, unit: str, total: int | None) -> tqdm:
     """A bar with rate and time left; in a log file it writes a line each half minute."""
     live = sys.stderr.isatty()
     return tqdm(

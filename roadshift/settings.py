@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 
 class Settings(BaseModel):
     """A section of parameters, or a table that is read from YAML.
 
     Unknown keys are refused and nothing is coerced between types but int to float, so that a
-    typo never becomes a silent default.
+    typo never becomes a silent default. Numbers are finite.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -33,7 +35,7 @@ def explain(error: ValidationError, schema: type[BaseModel] | None = None) -> st
     return "; ".join(_explain_one(problem, schema) for problem in error.errors())
 
 
-def _explain_one(problem: dict, schema: type[BaseModel] | None) -> str:  # type: ignore[type-arg]
+def _explain_one(problem: ErrorDetails, schema: type[BaseModel] | None) -> str:
     place = [str(part) for part in problem["loc"]]
     key = ".".join(place)
     if problem["type"] == "extra_forbidden":
@@ -43,6 +45,8 @@ def _explain_one(problem: dict, schema: type[BaseModel] | None) -> str:  # type:
         return f"{key}: missing"
     if problem["type"] == "value_error":
         return f"{key}: {problem['ctx']['error']}" if key else str(problem["ctx"]["error"])
+    if problem["type"] in ("model_type", "dict_type"):
+        return f"{f'{key}: ' if key else ''}expected keys with values, not {problem['input']!r}"
     message = problem["msg"][0].lower() + problem["msg"][1:]
     if problem["type"] == "literal_error":
         choices = problem["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
@@ -53,7 +57,7 @@ def _explain_one(problem: dict, schema: type[BaseModel] | None) -> str:  # type:
 def _fields_at(schema: type[BaseModel] | None, place: list[str]) -> list[str]:
     for part in place:
         field = schema.model_fields.get(part) if schema else None
-        annotation = field.annotation if field else None
+        annotation: Any = field.annotation if field else None
         is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
         schema = annotation if is_model else None
     return list(schema.model_fields) if schema else []

@@ -1,0 +1,55 @@
+"""Seeds of the random operations: a key a sample, and from it a key an operation.
+
+Nothing here depends on the order in which samples are drawn, on the batch size or on the number
+of workers: the same (seed, epoch, sample, operation) always gives the same draws.
+"""
+
+import zlib
+
+import tensorflow as tf
+
+# SipHash keys: any two that differ do; two halves make a collision of samples a 126-bit matter.
+_HALVES = ([0, 1], [2, 3])
+_LARGEST_INT64 = 2**63 - 1
+
+
+def sample_key(seed: int, epoch: tf.Tensor, sample_id: tf.Tensor) -> tf.Tensor:
+    """Makes the key of one sample in one epoch.
+
+    The key is SipHash-2-4 (`tf.strings.to_hash_bucket_strong`), which is the same on every
+    platform and in every process, of the text `seed/epoch/sample_id`, once for each half.
+
+    Args:
+        seed: the run's seed.
+        epoch: integer scalar.
+        sample_id: string scalar, unique among the samples of a run.
+
+    Returns:
+        int64 [2], each value in 0..2^63 - 2.
+    """
+    text = tf.strings.join([str(seed), tf.strings.as_string(epoch), sample_id], separator="/")
+    halves = [tf.strings.to_hash_bucket_strong(text, _LARGEST_INT64, key) for key in _HALVES]
+    return tf.stack(halves)
+
+
+def operation_key(key: tf.Tensor, name: str) -> tf.Tensor:
+    """Derives an operation's key from a sample's.
+
+    The name goes in by its CRC-32, not by its place in the chain, so that switching one operation
+    on or off leaves the draws of all others as they were.
+
+    Args:
+        key: int32 or int64 [2].
+        name: the operation's name.
+
+    Returns:
+        int64 [2].
+    """
+    folded = tf.cast(zlib.crc32(name.encode()), tf.int64)
+    return tf.random.fold_in(tf.cast(key, tf.int64), folded, alg="philox")
+
+
+def draw_uniform(key: tf.Tensor, low: float, high: float, shape: tuple[int, ...] = ()) -> tf.Tensor:
+    """Draws float32 values uniform in low..high (high excluded) of the given shape from a key."""
+    # The algorithm is named, since TensorFlow's own choice depends on the device.
+    return tf.random.stateless_uniform(shape, key, low, high, tf.float32, alg="philox")

@@ -1,0 +1,32 @@
+"""Putting a data set's files, as its publisher lays them out, into a folder."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from roadshift.datasets.archives import unpack
+from roadshift.datasets.card import Card
+from roadshift.datasets.fetch import fetch
+from roadshift.datasets.synthetic.write import draw_set
+
+
+def download_set(card: Card, folder: Path, mirror: str | None, processes: int) -> None:
+    """Fetches and unpacks a set, or draws it where it is a synthetic one.
+
+    Args:
+        card: the set's card.
+        folder: an existing folder for the publisher's files.
+        mirror: a folder or URL with archives and a `SHA256SUMS`, preferred to the publisher.
+        processes: how many pictures are drawn at once.
+
+    Raises:
+        RoadshiftError: the archive is not to be had, or not sound.
+    """
+    if card.world is not None:
+        draw_set(card.world, card.samples, card.seed, folder, processes)
+        return
+    assert card.archive is not None  # noqa: S101 - the card's schema: one of world and archive
+    # Beside the folder, so that a large download lands on the same disk and never in the set.
+    with TemporaryDirectory(dir=folder.parent, prefix=".archive.") as scratch:
+        archive = fetch(card.archive, Path(scratch), mirror)
+        limit = card.archive.unpacked_megabytes * 1_000_000
+        unpack(archive, folder, card.layout.root, limit)

@@ -1,0 +1,153 @@
+"""Remapping: a publisher's labels to the ids of a taxonomy, and an account of every pixel."""
+
+import csv
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from roadshift.datasets.card import UNKNOWN, Card, Encoding
+from roadshift.datasets.images import picture_size, read_label
+from roadshift.datasets.samples import Sample, find_samples, write_manifest
+from roadshift.errors import RoadshiftError
+from roadshift.progress import progress_bar
+from roadshift.taxonomy import IGNORE_ID, Taxonomy
+
+
+@dataclass(frozen=True)
+class Remapper:
+    """The two tables, a set's encoding and a taxonomy, joined into lookups by array index."""
+
+    kind: str
+    native_index: np.ndarray
+    """uint8 by grey id, (256,), or by packed colour, (2 ** 24,); `UNKNOWN` where no row is."""
+    class_id: np.ndarray
+    """uint8 (256,): a taxonomy's id by native index."""
+    names: tuple[str, ...]
+    """Universal names by native index."""
+
+    @classmethod
+    def of(cls, encoding: Encoding, taxonomy: Taxonomy) -> "Remapper":
+        """Joins an encoding and a taxonomy.
+
+        Raises:
+            RoadshiftError: a universal name of the encoding has no place in the taxonomy.
+        """
+        native_index = np.full(256 if encoding.kind == "grey" else 1 << 24, UNKNOWN, np.uint8)
+        native_index[encoding.keys] = np.arange(len(encoding.names))
+        class_id = np.full(256, IGNORE_ID, np.uint8)
+        class_id[: len(encoding.names)] = [taxonomy.id_of(name) for name in encoding.names]
+        return cls(encoding.kind, native_index, class_id, encoding.names)
+
+    def native(self, values: np.ndarray, where: str) -> np.ndarray:
+        """Native indices, uint8 of the shape of `values`, of a label as `read_label` gave it.
+
+        Raises:
+            RoadshiftError: a value is in no row of the encoding.
+        """
+        index = self.native_index[values]
+        unknown = index == UNKNOWN
+        if unknown.any():
+            found, counts = np.unique(values[unknown], return_counts=True)
+            most = sorted(zip(counts.tolist(), found.tolist(), strict=True), reverse=True)
+            listed = ", ".join(f"{self._shown(v)} ({n} pixels)" for n, v in most[:3])
+            more = f" and {len(most) - 3} more" if len(most) > 3 else ""
+            raise RoadshiftError(
+                f"{where}: {'ids' if self.kind == 'grey' else 'colours'} unknown to the card's "
+                f"encoding: {listed}{more}; correct the label or add them to the encoding"
+            )
+        return index
+
+    def _shown(self, value: int) -> str:
+        if self.kind == "grey":
+            return str(value)
+        return f"({value >> 16}, {value >> 8 & 255}, {value & 255})"
+
+
+def remap_set(
+    card: Card,
+    raw: Path,
+    taxonomy: Taxonomy,
+    split_seed: int,
+    folder: Path,
+    audit_file: Path,
+    processes: int,
+) -> None:
+    """Writes label pictures of taxonomy ids, the manifest, and the audit of a set.
+
+    Args:
+        card: the set's card.
+        raw: where the publisher's files lie.
+        taxonomy: what to map to.
+        split_seed: the seed of a random split.
+        folder: an existing folder; gets `labels/<id>.png` (uint8, 255 = ignore) and
+            `manifest.csv`.
+        audit_file: gets, as CSV, the pixels a split and universal name, and where they went.
+        processes: how many pictures are worked on at once.
+
+    Raises:
+        RoadshiftError: pictures and labels do not pair up, are of different sizes, cannot be
+            read, or hold values that the encoding does not know.
+    """
+    remapper = Remapper.of(card.table, taxonomy)
+    samples = find_samples(card, raw, split_seed)
+    work = partial(_remap_one, remapper, raw, folder)
+    with ProcessPoolExecutor(processes) as pool:
+        # Many samples a call: the lookup table of colours is large, and travels with each call.
+        results = pool.map(work, samples, chunksize=max(1, len(samples) // (4 * processes)))
+        done = []
+        with progress_bar(f"remap {card.name}", "label", len(samples)) as progress:
+            for result in results:
+                done.append(result)
+                progress.update()
+    write_manifest([sample for sample, _ in done], folder / "manifest.csv")
+    _write_audit(done, remapper, taxonomy, audit_file)
+
+
+def _remap_one(
+    remapper: Remapper, raw: Path, folder: Path, sample: Sample
+) -> tuple[Sample, np.ndarray]:
+    values = read_label(raw / sample.label, remapper.kind)
+    height, width = values.shape
+    if picture_size(raw / sample.image) != (width, height):
+        seen = "×".join(map(str, picture_size(raw / sample.image)))
+        raise RoadshiftError(
+            f"{sample.image} is {seen}, its label {sample.label} is {width}×{height}: expected "
+            "the same size"
+        )
+    native = remapper.native(values, sample.label)
+    target = folder / "labels" / f"{sample.id}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(remapper.class_id[native]).save(target, compress_level=3)
+    pixels = np.bincount(native.ravel(), minlength=256)
+    label = target.relative_to(folder).as_posix()
+    return replace(sample, label=label, width=width, height=height), pixels
+
+
+def _write_audit(
+    done: Iterable[tuple[Sample, np.ndarray]],
+    remapper: Remapper,
+    taxonomy: Taxonomy,
+    file: Path,
+) -> None:
+    totals: dict[str, np.ndarray] = {}
+    for sample, pixels in done:
+        totals[sample.split] = totals.get(sample.split, 0) + pixels
+    with file.open("w", encoding="utf-8", newline="") as sink:
+        writer = csv.writer(sink, lineterminator="\n")
+        writer.writerow(["split", "class", "universal", "pixels", "share", "ignored_because"])
+        for split, pixels in sorted(totals.items()):
+            rows: dict[tuple[int, str], tuple[str, str, int]] = {}
+            for index, name in enumerate(remapper.names):
+                class_id = int(remapper.class_id[index])
+                ignored = class_id == IGNORE_ID
+                shown = "ignored" if ignored else taxonomy.class_names[class_id]
+                count = rows.get((class_id, name), ("", "", 0))[-1] + int(pixels[index])
+                rows[class_id, name] = (shown, taxonomy.ignored.get(name, ""), count)
+            for (_, name), (shown, reason, count) in sorted(rows.items()):
+                share = round(count / int(pixels.sum()), 6)
+                writer.writerow([split, shown, name, count, share, reason])

@@ -1,0 +1,1 @@
+"""Segmentation networks: pretrained encoders, decoders, and their files."""

@@ -1,0 +1,160 @@
+"""Batch normalization that is fast on a CPU, alone and folded into a convolution."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+# With 0.99 the moving statistics lag behind the weights for hundreds of steps.
+MOMENTUM = 0.9
+EPSILON = 1e-3
+
+
+@keras.saving.register_keras_serializable(package="roadshift")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """`keras.layers.BatchNormalization` of the last of four axes, with TensorFlow's fused kernel.
+
+    Output, gradients, variables and moving statistics are those of Keras's layer. In particular
+    the moving variance is that of the population: the kernel's own has Bessel's correction, which
+    is taken off again. Keras's layer does not use the fused kernel in training.
+
+    Args:
+        keep_statistics: Normalize with the moving statistics in training too, and never change
+            them, while scale and offset are trained.
+        **kwargs: As for Keras's layer. `momentum` defaults to 0.9, to suit short schedules.
+
+    References:
+        Ioffe and Szegedy, "Batch Normalization", ICML 2015.
+    """
+
+    def __init__(self, *, keep_statistics: bool = False, **kwargs: Any) -> None:
+        super().__init__(**{"momentum": MOMENTUM, "epsilon": EPSILON} | kwargs)
+        self.keep_statistics = keep_statistics
+
+    def uses_batch(self, training: bool | None) -> bool:
+        """Whether a call normalizes with the statistics of its batch."""
+        return bool(training) and bool(self.trainable) and not self.keep_statistics
+
+    def folded(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """The factor and the summand, float32 (C,), that normalize by the moving statistics."""
+        variance = tf.convert_to_tensor(self.moving_variance)
+        factor = tf.math.rsqrt(variance + self.epsilon) * self.gamma
+        return factor, self.beta - self.moving_mean * factor
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Normalizes features of shape (N, H, W, C)."""
+        if not self.uses_batch(training):
+            return super().call(inputs, training=False)
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=tf.convert_to_tensor(self.gamma),
+            offset=tf.convert_to_tensor(self.beta),
+            mean=tf.zeros([0]),
+            variance=tf.zeros([0]),
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        count = tf.cast(tf.size(inputs) / tf.shape(inputs)[-1], tf.float32)
+        self._move(self.moving_mean, mean)
+        self._move(self.moving_variance, variance * ((count - 1.0) / count))
+        return outputs
+
+    def _move(self, moving: keras.Variable, new: tf.Tensor) -> None:
+        moving.assign(moving * self.momentum + tf.stop_gradient(new) * (1.0 - self.momentum))
+
+    def get_config(self) -> dict[str, Any]:
+        """Adds the option to Keras's configuration."""
+        return super().get_config() | {"keep_statistics": self.keep_statistics}
+
+
+@keras.saving.register_keras_serializable(package="roadshift")
+class NormalizedConvolution(keras.layers.Layer):
+    """A convolution without bias, batch normalization and, if wanted, ReLU6.
+
+    Where the normalization does not depend on the batch, it is folded into the kernel and a bias.
+    The result is the same up to rounding, the gradients too, and the full feature map is passed
+    over once instead of three times.
+
+    Args:
+        filters: Output channels; None for a depthwise convolution.
+        size: Height and width of the kernel.
+        stride: 1 or 2. The padding is `same`.
+        relu6: Whether ReLU6 ends the layer.
+        keep_statistics: As for `BatchNormalization`.
+        seed: Of the initial kernel (He normal).
+        **kwargs: `name`, `trainable`.
+    """
+
+    def __init__(
+        self,
+        filters: int | None,
+        size: int,
+        *,
+        stride: int = 1,
+        relu6: bool = True,
+        keep_statistics: bool = False,
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.filters, self.size, self.stride, self.relu6 = filters, size, stride, relu6
+        self.seed = seed
+        self.norm = BatchNormalization(
+            keep_statistics=keep_statistics, name="norm", trainable=self.trainable
+        )
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Makes the kernel, laid out as TensorFlow's (depthwise) kernels are."""
+        channels = int(input_shape[-1] or 0)
+        depth = self.filters or channels
+        # A depthwise kernel has one input a channel; its fan-in is its area alone.
+        fan_in = self.size**2 * (channels if self.filters else 1)
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(self.size, self.size, channels, self.filters or 1),
+            initializer=keras.initializers.TruncatedNormal(
+                stddev=(2.0 / fan_in) ** 0.5, seed=self.seed
+            ),
+        )
+        self.norm.build((*input_shape[:-1], depth))
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        """Maps features (N, H, W, C) to (N, ceil(H / stride), ceil(W / stride), filters)."""
+        kernel = tf.convert_to_tensor(self.kernel)
+        if self.norm.uses_batch(training):
+            outputs = self.norm(self._convolve(inputs, kernel), training=training)
+        else:
+            factor, summand = self.norm.folded()
+            by_output = factor if self.filters else factor[:, None]
+            outputs = tf.nn.bias_add(self._convolve(inputs, kernel * by_output), summand)
+        return tf.nn.relu6(outputs) if self.relu6 else outputs
+
+    def _convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        if self.filters:
+            return tf.nn.conv2d(inputs, kernel, self.stride, "SAME")
+        return tf.nn.depthwise_conv2d(inputs, kernel, [1, self.stride, self.stride, 1], "SAME")
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The shape of the output, with None where the input has it."""
+        batch, *sides, channels = input_shape
+        strided = (side and -(-side // self.stride) for side in sides)
+        return (batch, *strided, self.filters or channels)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments the layer was made with."""
+        return super().get_config() | {
+            "filters": self.filters,
+            "size": self.size,
+            "stride": self.stride,
+            "relu6": self.relu6,
+            "keep_statistics": self.norm.keep_statistics,
+            "seed": self.seed,
+        }
+
+
+def normalizations(model: keras.Model) -> list[BatchNormalization]:
+    """All batch normalizations of a network, in the order of the forward pass.
+
+    Those inside of convolutions are among them, for whoever recomputes moving statistics.
+    """
+    return [layer for layer in model._flatten_layers() if isinstance(layer, BatchNormalization)]

@@ -1,0 +1,130 @@
+"""The two pretrained encoders: chains of inverted residuals over features at four strides.
+
+EfficientNet-Lite0 is EfficientNet-B0 (Tan and Le, ICML 2019) without squeeze-and-excitation and
+with ReLU6; MobileNetV2 is by Sandler et al., CVPR 2018.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from roadshift.networks.batch_norm import NormalizedConvolution
+
+PREFIX = "encoder_"
+FEATURE_STRIDES = (4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A row of an architecture's table: equal inverted residuals, the first with the stride."""
+
+    kernel: int
+    stride: int
+    expansion: int
+    filters: int
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """An encoder: a 3x3 stem of stride 2 with 32 filters, then stages.
+
+    Inputs are scaled to (x - mean) / scale from 0..255.
+    """
+
+    mean: float
+    scale: float
+    stages: tuple[Stage, ...]
+
+
+EFFICIENTNET_LITE0 = Architecture(
+    127.0,
+    128.0,
+    (
+        Stage(3, 1, 1, 16, 1),
+        Stage(3, 2, 6, 24, 2),
+        Stage(5, 2, 6, 40, 2),
+        Stage(3, 2, 6, 80, 3),
+        Stage(5, 1, 6, 112, 3),
+        Stage(5, 2, 6, 192, 4),
+        Stage(3, 1, 6, 320, 1),
+    ),
+)
+MOBILENET_V2 = Architecture(
+    127.5,
+    127.5,
+    (
+        Stage(3, 1, 1, 16, 1),
+        Stage(3, 2, 6, 24, 2),
+        Stage(3, 2, 6, 32, 3),
+        Stage(3, 2, 6, 64, 4),
+        Stage(3, 1, 6, 96, 3),
+        Stage(3, 2, 6, 160, 3),
+        Stage(3, 1, 6, 320, 1),
+    ),
+)
+ARCHITECTURES = {"efficientnet_lite0": EFFICIENTNET_LITE0, "mobilenet_v2": MOBILENET_V2}
+
+
+def encode(
+    pictures: keras.KerasTensor,
+    architecture: Architecture,
+    *,
+    keep_statistics: bool,
+    freeze: int,
+    seeds: Iterator[int],
+) -> list[keras.KerasTensor]:
+    """Builds an encoder.
+
+    Args:
+        pictures: (N, H, W, 3), RGB in 0..255.
+        architecture: Which one.
+        keep_statistics: Whether batch normalization keeps its moving statistics in training.
+        freeze: How many stages, of which the stem is the first, are not trained.
+        seeds: Of the initial kernels.
+
+    Returns:
+        The last features at strides 4, 8, 16 and 32, in this order.
+    """
+
+    def convolve(
+        inputs: keras.KerasTensor, name: str, stage: int, filters: int | None, size: int, **kw: Any
+    ) -> keras.KerasTensor:
+        layer = NormalizedConvolution(
+            filters,
+            size,
+            keep_statistics=keep_statistics,
+            seed=next(seeds),
+            name=PREFIX + name,
+            trainable=stage >= freeze,
+            **kw,
+        )
+        return layer(inputs)
+
+    scale = 1.0 / architecture.scale
+    offset = -architecture.mean * scale
+    features = keras.layers.Rescaling(scale, offset, name="scale_pictures")(pictures)
+    features = convolve(features, "stem", 0, 32, 3, stride=2)
+    by_stride: dict[int, keras.KerasTensor] = {}
+    reached = 2
+    block = 0
+    for number, stage in enumerate(architecture.stages, start=1):
+        reached *= stage.stride
+        for repeat in range(stage.repeats):
+            name = f"block{block}"
+            inputs = features
+            if stage.expansion > 1:
+                wide = inputs.shape[-1] * stage.expansion
+                features = convolve(features, f"{name}_expand", number, wide, 1)
+            stride = stage.stride if repeat == 0 else 1
+            features = convolve(
+                features, f"{name}_depthwise", number, None, stage.kernel, stride=stride
+            )
+            features = convolve(features, f"{name}_project", number, stage.filters, 1, relu6=False)
+            if repeat > 0:
+                features = keras.layers.Add(name=f"{PREFIX}{name}_add")([inputs, features])
+            block += 1
+        by_stride[reached] = features
+    return [by_stride[stride] for stride in FEATURE_STRIDES]

@@ -1,0 +1,62 @@
+"""The `model` section of the parameters. Importing it does not import TensorFlow."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from roadshift.errors import RoadshiftError
+from roadshift.settings import Settings
+
+Encoder = Literal["efficientnet_lite0", "mobilenet_v2", "unet"]
+
+
+class ModelSettings(Settings):
+    """Which network is trained, and where its first weights come from.
+
+    Raises:
+        RoadshiftError: If the values exclude each other: `encoder: unet` with ImageNet weights,
+            or frozen stages in an encoder whose weights are random.
+    """
+
+    encoder: Encoder = Field(default="efficientnet_lite0", description="the encoder's architecture")
+    weights: str = Field(
+        default="imagenet",
+        min_length=1,
+        description="first weights: imagenet, none (random), or the path of a .keras file "
+        "written by roadshift, or of a Keras .h5 file without top for mobilenet_v2",
+    )
+    decoder_channels: int = Field(
+        default=96,
+        ge=8,
+        le=512,
+        description="channels of the decoder's feature maps (not for unet)",
+    )
+    keep_statistics: bool = Field(
+        default=True,
+        description="a pretrained encoder keeps the batch-norm statistics of its pretraining, in "
+        "training too; a network from scratch always learns its own",
+    )
+    freeze: int = Field(
+        default=0,
+        ge=0,
+        le=7,
+        description="the first stages of a pretrained encoder that are not trained; 1 = the stem",
+    )
+    base_filters: int = Field(
+        default=16, ge=4, le=128, description="filters of the first level of unet, doubled a level"
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.encoder == "unet" and self.weights == "imagenet":
+            raise RoadshiftError(
+                "model.weights is imagenet, but there are no ImageNet weights for "
+                "model.encoder unet: set model.weights=none"
+            )
+        if self.freeze and self.weights == "none":
+            raise RoadshiftError(
+                f"model.freeze is {self.freeze}, but model.weights is none and random stages must "
+                "be trained: set model.freeze=0 or model.weights=imagenet"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""Pictures of what went in and came out."""

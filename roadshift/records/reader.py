@@ -1,0 +1,148 @@
+"""Opening a folder of shards, and making sure that it is whole."""
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from google.protobuf.json_format import ParseError
+
+from roadshift.errors import RoadshiftError
+
+# A TFRecord is: length (8 bytes, little endian), its checksum (4), the data, its checksum (4).
+HEADER, FOOTER = 12, 4
+
+
+@dataclass(frozen=True)
+class ShardSet:
+    """A folder that `write_shards` wrote."""
+
+    folder: Path
+    name: str
+    taxonomy: str
+    class_names: tuple[str, ...]
+    features: tfds.features.FeaturesDict
+    shard_lengths: dict[str, dict[Path, int]]
+    """By split, each file with the number of its records."""
+
+    def count(self, split: str) -> int:
+        """How many samples a split has, 0 where it has none."""
+        return sum(self.shard_lengths.get(split, {}).values())
+
+    def files(self, split: str) -> list[str]:
+        """The shards of a split, in order.
+
+        Raises:
+            RoadshiftError: the split is empty.
+        """
+        if not self.count(split):
+            raise RoadshiftError(
+                f"{self.folder}: data set '{self.name}' has no pictures in split '{split}'; "
+                "choose another data set for this role"
+            )
+        return [str(file) for file in self.shard_lengths[split]]
+
+
+def open_shards(folder: Path) -> ShardSet:
+    """Opens a folder of shards and counts the records of each, without reading their data.
+
+    Raises:
+        RoadshiftError: it is no such folder, or a shard is missing, cut short, or has another
+            number of records than the folder's metadata say.
+    """
+    again = "run the shard stage again"
+    try:
+        info = tfds.builder_from_directory(str(folder)).info
+        taxonomy = info.metadata["taxonomy"]
+        class_names = tuple(info.features["label"].names)
+        lengths = {
+            split: {
+                Path(path): length
+                for path, length in zip(entry.filepaths, entry.shard_lengths, strict=True)
+            }
+            for split, entry in info.splits.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ParseError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise RoadshiftError(f"{folder}: not a folder of shards ({reason}); {again}") from None
+    for shards in lengths.values():
+        for file, expected in shards.items():
+            found = _count_records(file, again)
+            if found != expected:
+                raise RoadshiftError(f"{file}: {found} records, expected {expected}; {again}")
+    return ShardSet(folder, info.name, taxonomy, class_names, info.features, lengths)
+
+
+def _count_records(file: Path, again: str) -> int:
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as content:
+            number, position = 0, 0
+            while position < size:
+                content.seek(position)
+                header = content.read(HEADER)
+                if len(header) < HEADER:
+                    break
+                position += HEADER + struct.unpack("<Q", header[:8])[0] + FOOTER
+                number += 1
+    except FileNotFoundError:
+        raise RoadshiftError(f"{file}: missing; {again}") from None
+    if position != size:
+        raise RoadshiftError(f"{file}: cut short or damaged; {again}")
+    return number
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sample as NumPy arrays."""
+
+    id: str
+    group: str
+    image: np.ndarray
+    """uint8 RGB of shape (height, width, 3)."""
+    label: np.ndarray
+    """uint8 class ids of shape (height, width), 255 = ignore."""
+
+
+def examples(shards: ShardSet, split: str) -> Iterator[Example]:
+    """The samples of a split in their fixed order, at their own resolution.
+
+    Raises:
+        RoadshiftError: the split is empty, or a record is damaged.
+    """
+    # File by file, so that an error can name the one it is in.
+    for file in shards.files(split):
+        records = tf.data.TFRecordDataset(file)
+        decoded = records.map(shards.features.deserialize_example, num_parallel_calls=2)
+        try:
+            for example in decoded.prefetch(2).as_numpy_iterator():
+                yield Example(
+                    example["id"].decode(),
+                    example["group"].decode(),
+                    example["image"],
+                    example["label"][..., 0],
+                )
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise RoadshiftError(
+                f"{file}: a record is damaged ({reason}); run the shard stage again"
+            ) from None
+
+
+def same_classes(sets: Iterable[ShardSet]) -> tuple[str, tuple[str, ...]]:
+    """The taxonomy and the classes that all the sets share.
+
+    Raises:
+        RoadshiftError: two of them differ.
+    """
+    first, *others = sets
+    for other in others:
+        if (other.taxonomy, other.class_names) != (first.taxonomy, first.class_names):
+            raise RoadshiftError(
+                f"{other.folder}: labels in taxonomy '{other.taxonomy}', those of {first.folder} "
+                f"in '{first.taxonomy}'; run the remap and shard stages again"
+            )
+    return first.taxonomy, first.class_names

@@ -1,0 +1,1 @@
+"""Scores from confusion matrices: metrics, calibration, confidence intervals. NumPy only."""

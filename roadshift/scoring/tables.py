@@ -1,0 +1,55 @@
+"""Scores as small tables: rows for plots, and the summary that runs are compared by."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def confusion_rows(matrices: np.ndarray, class_names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """A domain's confusion matrix, a row a pair of classes.
+
+    Args:
+        matrices: int64 (pictures, classes, classes), rows the truth.
+        class_names: by id.
+
+    Yields:
+        actual, predicted, pixels, and recall: the share of the actual class's pixels, rounded to
+        4 decimals. Classes that the ground truth lacks have no rows.
+    """
+    for row, actual in zip(matrices.sum(axis=0), class_names, strict=True):
+        for pixels, predicted in zip(row.tolist(), class_names, strict=True):
+            if row.any():
+                recall = round(pixels / int(row.sum()), 4)
+                yield {
+                    "actual": actual,
+                    "predicted": predicted,
+                    "pixels": pixels,
+                    "recall": recall,
+                }
+
+
+def summarize(
+    scores: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    sources: Mapping[str, Sequence[str]],
+    target: str,
+) -> dict[str, dict[str, Any]]:
+    """The cross-domain table.
+
+    Args:
+        scores: by mix and domain, what `score_domain` returned.
+        sources: by mix, the domains it was trained on.
+        target: the domain that no mix was trained on.
+
+    Returns:
+        By mix: a `miou` for each domain, and `gap`, how far the target lies below the mean of
+        the mix's own domains (rounded to 4 decimals, None where a mIoU is not defined).
+    """
+    table: dict[str, dict[str, Any]] = {}
+    for mix, domains in scores.items():
+        table[mix] = {domain: {"miou": score["miou"]} for domain, score in domains.items()}
+        own = [domains[source]["miou"] for source in sources[mix]]
+        there = domains[target]["miou"]
+        known = there is not None and None not in own
+        table[mix]["gap"] = round(sum(own) / len(own) - there, 4) if known else None
+    return table

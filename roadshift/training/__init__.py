@@ -1,0 +1,1 @@
+"""Losses, regularization, and the loop that trains and selects."""

@@ -1,0 +1,129 @@
+"""The training loop: steps, an account of each epoch, and the choice among them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import keras
+import tensorflow as tf
+
+from roadshift.errors import RoadshiftError
+from roadshift.progress import progress_bar
+from roadshift.training.losses import cross_entropy, weight_penalty
+from roadshift.training.settings import RegSettings, TrainSettings
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch came to."""
+
+    number: int
+    """Counted from 1."""
+    loss: float
+    """Mean over the epoch's steps, penalties included."""
+    learning_rate: float
+    """At the epoch's end."""
+    val_miou: Mapping[str, float]
+    """mIoU on each source's validation split, by role."""
+
+    @property
+    def selection_score(self) -> float:
+        """What epochs are chosen by: the mean of the sources' validation mIoU."""
+        return sum(self.val_miou.values()) / len(self.val_miou)
+
+
+@dataclass
+class History:
+    """All epochs, and the one that was chosen."""
+
+    epochs: list[Epoch] = field(default_factory=list)
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch with the highest selection score, the first of equals."""
+        return max(self.epochs, key=lambda epoch: epoch.selection_score)
+
+
+def build_optimizer(settings: TrainSettings, weight_decay: float) -> keras.optimizers.Optimizer:
+    """AdamW (https://arxiv.org/abs/1711.05101) with linear warm-up and cosine decay to 0.
+
+    Weight decay is decoupled from the gradient, and spares biases and norms.
+    """
+    warmup_steps = round(settings.warmup_epochs * settings.steps_per_epoch)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0 if warmup_steps else settings.learning_rate,
+        decay_steps=settings.steps - warmup_steps,
+        warmup_target=settings.learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=weight_decay, global_clipnorm=settings.clip_norm or None
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def train(
+    network: keras.Model,
+    batches: tf.data.Dataset,
+    validate: Callable[[], Mapping[str, float]],
+    settings: TrainSettings,
+    reg: RegSettings,
+    on_epoch: Callable[[Epoch], None],
+    what: str,
+) -> History:
+    """Trains a network in place and leaves it with the weights of its best epoch.
+
+    Args:
+        network: from pictures float32 (N, H, W, 3) to logits float32 (N, H, W, classes).
+        batches: endless (pictures, labels uint8 (N, H, W)).
+        validate: scores the network as it stands on each source's validation split.
+        settings: the schedule.
+        reg: regularization; dropout is part of the network.
+        on_epoch: is told of each epoch when it has ended.
+        what: a name for the progress bar.
+
+    Returns:
+        The history of all epochs.
+
+    Raises:
+        RoadshiftError: the loss is no longer a number.
+    """
+    variables = network.trainable_variables
+    optimizer = build_optimizer(settings, reg.weight_decay)
+    optimizer.build(variables)
+
+    @tf.function
+    def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            logits = network(images, training=True)
+            loss = cross_entropy(labels, logits, reg.label_smoothing)
+            loss += weight_penalty(variables, reg.l1, reg.l2)
+        optimizer.apply(tape.gradient(loss, variables), variables)
+        return loss
+
+    history = History()
+    best_weights = network.get_weights()
+    pictures = settings.steps * settings.batch_size
+    drawn = iter(batches)
+    with progress_bar(what, "picture", pictures) as progress:
+        for number in range(1, settings.epochs + 1):
+            total = 0.0
+            for _ in range(settings.steps_per_epoch):
+                loss = float(step(*next(drawn)))
+                total += loss
+                progress.set_postfix(loss=f"{loss:.3f}", epoch=number, refresh=False)
+                progress.update(settings.batch_size)
+            if not total < float("inf"):
+                raise RoadshiftError(
+                    f"{what}: the loss is {total} in epoch {number}; lower train.learning_rate or "
+                    "set train.clip_norm"
+                )
+            rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+            mean_loss = total / settings.steps_per_epoch
+            epoch = Epoch(number, mean_loss, rate, dict(validate()))
+            history.epochs.append(epoch)
+            if history.best is epoch:
+                best_weights = network.get_weights()
+            on_epoch(epoch)
+    network.set_weights(best_weights)
+    return history

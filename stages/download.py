@@ -1,0 +1,24 @@
+"""Puts a role's data set, as its publisher lays it out, under data/raw/."""
+
+import os
+
+from roadshift.datasets.card import load_card
+from roadshift.datasets.download import download_set
+from roadshift.datasets.fetch import MIRROR_VARIABLE
+from roadshift.outputs import whole_folder
+from stages.entry import run
+from stages.params import load_params
+from stages.paths import RAW
+
+
+def main(role: str) -> None:
+    """Fetch and unpack the data set of a role, or draw it where it is synthetic."""
+    params = load_params()
+    card = load_card(params.domains[role])
+    print(f"{role}: {card.title} ({card.publisher}; licence: {card.licence})")
+    with whole_folder(RAW / role) as folder:
+        download_set(card, folder, os.environ.get(MIRROR_VARIABLE), os.cpu_count() or 1)
+
+
+if __name__ == "__main__":
+    run(main, role="a key of domains in params.yaml")

@@ -1,0 +1,83 @@
+"""The schema of params.yaml: every section with its types and ranges."""
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from roadshift.augment.settings import AugmentSettings
+from roadshift.datasets.card import load_card
+from roadshift.errors import RoadshiftError
+from roadshift.networks.settings import ModelSettings
+from roadshift.scoring.settings import EvaluateSettings
+from roadshift.settings import Settings, explain
+from roadshift.taxonomy import load_taxonomy
+from roadshift.training.settings import RegSettings, TrainSettings
+
+PARAMS = Path("params.yaml")
+TARGET = "target"
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+
+
+class DataSettings(Settings):
+    """What pictures and labels are made into."""
+
+    taxonomy: str
+    split_seed: int = Field(ge=0)
+    shard_megabytes: int = Field(ge=1, le=10_000)
+    max_height: int = Field(ge=0, le=10_000)
+
+
+class Params(Settings):
+    """All of params.yaml."""
+
+    seed: int = Field(ge=0, lt=2**31)
+    domains: dict[Name, str]
+    mixes: dict[Name, dict[Name, Annotated[int, Field(ge=1)]]]
+    data: DataSettings
+    aug: AugmentSettings
+    model: ModelSettings
+    reg: RegSettings
+    train: TrainSettings
+    evaluate: EvaluateSettings
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> "Params":
+        if TARGET not in self.domains:
+            raise RoadshiftError(f"domains: '{TARGET}' is missing; it names the set to score on")
+        for role, name in self.domains.items():
+            try:
+                load_card(name)
+            except RoadshiftError as error:
+                raise RoadshiftError(f"domains.{role}: {error}") from None
+        load_taxonomy(self.data.taxonomy)
+        for mix, weights in self.mixes.items():
+            for role in weights:
+                if role not in self.domains or role == TARGET:
+                    raise RoadshiftError(
+                        f"mixes.{mix}: '{role}' is not a source; sources are "
+                        f"{', '.join(r for r in self.domains if r != TARGET)}"
+                    )
+            if not weights:
+                raise RoadshiftError(f"mixes.{mix}: names no source")
+        return self
+
+
+def load_params(file: Path = PARAMS) -> Params:
+    """Reads and checks params.yaml.
+
+    Raises:
+        RoadshiftError: it is missing, not YAML, or does not fit the schema.
+    """
+    try:
+        content = yaml.safe_load(file.read_text("utf-8"))
+        return Params.model_validate(content)
+    except FileNotFoundError:
+        raise RoadshiftError(f"{file}: missing; run this from the project's folder") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RoadshiftError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise RoadshiftError(f"{file}: {explain(error, Params)}") from None
+    except RoadshiftError as error:
+        raise RoadshiftError(f"{file}: {error}") from None

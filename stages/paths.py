@@ -1,0 +1,51 @@
+"""Where everything lies, relative to the project's folder."""
+
+from pathlib import Path
+
+CHECKED = Path("data/params.checked")
+RAW = Path("data/raw")
+REMAPPED = Path("data/remapped")
+SHARDS = Path("data/shards")
+MODELS = Path("models")
+METRICS = Path("metrics")
+SUMMARY = METRICS / "summary.json"
+
+
+def trainval(role: str) -> Path:
+    """Shards of a role's train and val splits, all that a training may see of it."""
+    return SHARDS / role / "trainval"
+
+
+def test(role: str) -> Path:
+    """Shards of a role's test split, which no training sees."""
+    return SHARDS / role / "test"
+
+
+def audit(role: str) -> Path:
+    """The account of a role's pixels."""
+    return METRICS / "audit" / f"{role}.csv"
+
+
+def network(mix: str) -> Path:
+    """The trained network of a mix."""
+    return MODELS / mix / "model.keras"
+
+
+def curves(mix: str) -> Path:
+    """DVCLive's folder of a mix's training."""
+    return METRICS / "curves" / mix
+
+
+def scores(mix: str) -> Path:
+    """Everything a mix scored, on all domains."""
+    return METRICS / f"{mix}.json"
+
+
+def confusion(mix: str) -> Path:
+    """A mix's confusion matrices as rows, for plots."""
+    return METRICS / "confusion" / f"{mix}.csv"
+
+
+def pictures(mix: str) -> Path:
+    """A mix's confusion matrix of each picture."""
+    return MODELS / "scores" / f"{mix}.npz"

@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from roadshift.augment.geometric import crop, cut_frame, flip, scale
+from roadshift.augment.registry import Frame
+
+
+def ramp(height, width):
+    """A picture whose red is its row, green its column, in units of one, and label row + column."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    image = np.stack([rows, columns, np.full_like(rows, 7)], axis=-1).astype(np.uint8)
+    return image, (rows + columns).astype(np.uint8)
+
+
+def cut(image, label, height, width, factor=None, place=(0.5, 0.5)):
+    factor = None if factor is None else tf.constant(factor, tf.float32)
+    frame = Frame(factor, tf.constant(place, tf.float32))
+    result = cut_frame(tf.constant(image), tf.constant(label), frame, height, width)
+    return result[0].numpy(), result[1].numpy()
+
+
+def test_centre_is_cut_without_a_changed_bit():
+    image, label = ramp(9, 12)
+    cut_image, cut_label = cut(image, label, 5, 6)
+    assert np.array_equal(cut_image, image[2:7, 3:9].astype(np.float32))
+    assert np.array_equal(cut_label, label[2:7, 3:9])
+
+
+@pytest.mark.parametrize(("place", "row", "column"), [((0, 0), 0, 0), ((1, 1), 4, 6)])
+def test_place_reaches_both_corners(place, row, column):
+    image, label = ramp(9, 12)
+    cut_image, cut_label = cut(image, label, 5, 6, place=place)
+    assert cut_image[0, 0].tolist() == [row, column, 7]
+    assert cut_label[0, 0] == row + column
+
+
+def test_small_picture_is_centred_and_padded():
+    image, label = ramp(2, 3)
+    cut_image, cut_label = cut(image, label, 4, 3)
+    assert np.array_equal(cut_label, [[255] * 3, *label, [255] * 3])
+    assert np.array_equal(cut_image[1:3], image)
+    assert cut_image[[0, 3]] == pytest.approx(np.full((2, 3, 3), image.mean()))
+    assert cut_image.mean() == pytest.approx(image.mean())
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_enlarging_puts_centres_between_pixels(factor):
+    # Pixel i of the crop has its centre at (i + 0.5) / factor - 0.5 of the source.
+    image, label = ramp(6, 6)
+    cut_image, cut_label = cut(image, label, 6 * factor, 6 * factor, factor)
+    centres = np.clip((np.arange(6 * factor) + 0.5) / factor - 0.5, 0, 5)
+    assert cut_image[:, 0, 0] == pytest.approx(centres, abs=1e-4)
+    assert cut_image[0, :, 1] == pytest.approx(centres, abs=1e-4)
+    assert np.array_equal(cut_label, np.kron(label, np.ones((factor, factor), np.uint8)))
+
+
+def test_only_the_region_of_the_crop_is_enlarged():
+    image, label = ramp(16, 16)
+    cut_image, cut_label = cut(image, label, 8, 8, 2.0)
+    assert np.array_equal(cut_label, np.kron(label[6:10, 6:10], np.ones((2, 2), np.uint8)))
+    assert cut_image[1:-1, 0, 0] == pytest.approx(np.arange(8)[1:-1] / 2 + 6 - 0.25, abs=1e-4)
+
+
+def test_shrinking_averages_and_pads():
+    # Black and white rows, one pixel each: without antialiasing they would survive or vanish.
+    image = np.zeros((16, 16, 3), np.uint8)
+    image[::2] = 200
+    label = np.zeros((16, 16), np.uint8)
+    cut_image, cut_label = cut(image, label, 8, 10, 0.5)
+    assert cut_image[1:-1, 1:-1] == pytest.approx(np.full((6, 8, 3), 100), abs=1e-3)
+    assert np.array_equal(cut_label[:, 1:-1], np.zeros((8, 8)))
+    assert np.array_equal(cut_label[:, [0, -1]], np.full((8, 2), 255))
+
+
+@pytest.mark.parametrize("factor", [0.37, 0.5, 0.8, 1.0, 1.3, 2.0, 3.1])
+@pytest.mark.parametrize("place", [(0.5, 0.5), (0.1, 0.9)])
+def test_image_and_label_stay_aligned(factor, place):
+    # A disc drawn in the image as in the label: the image at half its height is the disc's edge.
+    rows, columns = np.mgrid[0:60, 0:80]
+    label = ((rows - 28) ** 2 + (columns - 43) ** 2 < 15**2).astype(np.uint8)
+    image = np.repeat(label[..., None] * 200, 3, axis=-1).astype(np.uint8)
+    cut_image, cut_label = cut(image, label, 64, 64, factor, place)
+    seen = cut_label != 255
+    disagree = seen & ((cut_image[..., 0] > 100) != (cut_label == 1))
+    edge = 2 * np.pi * 15 * factor
+    assert disagree.sum() <= 0.25 * edge
+    # And no shift, where the disc is seen whole: both have their centre of mass in one place. At
+    # exactly 0.5 the nearest of two equally near pixels is the later: half a source pixel.
+    inside = seen & (cut_label == 1)
+    if not (inside[[0, -1]].any() or inside[:, [0, -1]].any()):
+        weight = np.where(seen, cut_image[..., 0], 0)
+        for axis in np.mgrid[0:64, 0:64]:
+            assert (axis * weight).sum() / weight.sum() == pytest.approx(
+                axis[inside].mean(), abs=0.26
+            )
+
+
+@pytest.mark.parametrize("factor", [0.3, 0.77, 1.9])
+def test_labels_are_never_blended(factor):
+    label = np.random.default_rng(0).choice([0, 3, 200, 255], (31, 47)).astype(np.uint8)
+    image = np.repeat(label[..., None], 3, axis=-1)
+    _, cut_label = cut(image, label, 24, 40, factor)
+    assert cut_label.dtype == np.uint8
+    assert set(np.unique(cut_label)) <= {0, 3, 200, 255}
+
+
+def test_zoom_of_one_is_the_plain_cut():
+    image, label = ramp(13, 17)
+    plain, zoomed = cut(image, label, 8, 9), cut(image, label, 8, 9, 1.0)
+    assert zoomed[0] == pytest.approx(plain[0], abs=1e-4)
+    assert np.array_equal(zoomed[1], plain[1])
+
+
+def test_a_picture_may_shrink_to_a_single_pixel():
+    image, label = ramp(2, 2)
+    _, cut_label = cut(image, label, 8, 8, 0.25)
+    assert (cut_label != 255).sum() == 1
+
+
+def test_scale_draws_log_uniformly_between_its_bounds():
+    draws = [
+        np.asarray(scale(Frame(), tf.constant([1, i], tf.int64), 1.0).factor) for i in range(300)
+    ]
+    assert 0.5 <= min(draws) < 0.55
+    assert 1.8 < max(draws) <= 2.0
+    assert abs(np.mean(np.log(draws))) < 0.1
+
+
+@pytest.mark.parametrize("strength", [0.3, 1.0])
+def test_crop_is_random_as_often_as_asked(strength):
+    places = np.array(
+        [crop(Frame(), tf.constant([2, i], tf.int64), strength).place for i in range(300)]
+    )
+    random = (places != 0.5).any(axis=1)
+    assert random.mean() == pytest.approx(strength, abs=0.08)
+    assert (places >= 0).all()
+    assert (places < 1).all()
+    assert places[random].mean(axis=0) == pytest.approx([0.5, 0.5], abs=0.1)
+
+
+def test_flip_mirrors_both_or_neither():
+    image, label = ramp(3, 5)
+    image = tf.constant(image, tf.float32)
+    flips = 0
+    for i in range(200):
+        result, flipped = flip(image, tf.constant(label), tf.constant([3, i], tf.int64), 0.25)
+        mirrored = bool(flipped[0, 0] == label[0, -1])
+        flips += mirrored
+        step = -1 if mirrored else 1
+        assert np.array_equal(result, image[:, ::step])
+        assert np.array_equal(flipped, label[:, ::step])
+    assert flips / 200 == pytest.approx(0.25, abs=0.08)

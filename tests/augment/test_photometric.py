@@ -1,0 +1,167 @@
+import colorsys
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from roadshift.augment import photometric
+from roadshift.augment.keys import operation_key
+from roadshift.augment.registry import IMAGE_OPS
+
+KEY = tf.constant([3, 4], tf.int64)
+PICTURE = tf.constant([[[10, 20, 30], [40, 50, 60]]], tf.float32)
+
+
+def random_picture(height=12, width=14, seed=0):
+    values = np.random.default_rng(seed).integers(0, 256, (height, width, 3))
+    return tf.constant(values, tf.float32)
+
+
+def test_gamma_by_hand():
+    picture = tf.constant([[[0, 51, 255]]], tf.float32)
+    result = photometric.apply_gamma(picture, 2.0)
+    assert result.numpy().ravel() == pytest.approx([0, 255 * 0.2**2, 255], rel=1e-5)
+
+
+def test_gamma_of_what_a_neighbour_pushed_out_of_range_is_finite():
+    picture = tf.constant([[[-20, 0, 300]]], tf.float32)
+    assert photometric.apply_gamma(picture, 0.5).numpy().ravel() == pytest.approx([0, 0, 255])
+
+
+def test_brightness_by_hand():
+    result = photometric.apply_brightness(PICTURE, -0.1)
+    assert result.numpy() == pytest.approx(PICTURE.numpy() - 25.5)
+
+
+def test_contrast_by_hand():
+    # The mean of all six values is 35.
+    result = photometric.apply_contrast(PICTURE, 0.5)
+    assert result.numpy().ravel() == pytest.approx([22.5, 27.5, 32.5, 37.5, 42.5, 47.5])
+
+
+def test_no_contrast_leaves_the_mean():
+    assert photometric.apply_contrast(PICTURE, 0.0).numpy() == pytest.approx(np.full((1, 2, 3), 35))
+
+
+def test_saturation_by_hand():
+    grey = 0.299 * 10 + 0.587 * 20 + 0.114 * 30
+    result = photometric.apply_saturation(PICTURE, 1.5).numpy()[0, 0]
+    assert result == pytest.approx([grey + 1.5 * (value - grey) for value in (10, 20, 30)])
+
+
+def test_no_saturation_is_grey():
+    result = photometric.apply_saturation(random_picture(), 0.0).numpy()
+    assert np.ptp(result, axis=-1).max() < 1e-3
+
+
+@pytest.mark.parametrize("turns", [-0.3, 0.1, 0.5])
+def test_hue_keeps_luma_and_turns_the_chroma(turns):
+    picture = random_picture()
+    result = photometric.apply_hue(picture, turns)
+
+    def luma(image):
+        return image.numpy() @ np.array(photometric.LUMA)
+
+    assert luma(result) == pytest.approx(luma(picture), abs=0.01)
+    for before, after in zip(
+        picture.numpy().reshape(-1, 3) / 255, result.numpy().reshape(-1, 3) / 255, strict=True
+    ):
+        _, i, q = colorsys.rgb_to_yiq(*before)
+        expected = complex(i, q) * complex(
+            math.cos(2 * math.pi * turns), math.sin(2 * math.pi * turns)
+        )
+        # The standard library rounds YIQ's matrix to two digits.
+        _, i, q = colorsys.rgb_to_yiq(*after)
+        assert complex(i, q) == pytest.approx(expected, abs=0.02)
+
+
+def test_full_turn_of_hue_is_none():
+    picture = random_picture()
+    assert photometric.apply_hue(picture, 1.0).numpy() == pytest.approx(picture.numpy(), abs=0.01)
+
+
+def test_grey_has_no_hue():
+    grey = tf.fill([2, 2, 3], 90.0)
+    assert photometric.apply_hue(grey, 0.3).numpy() == pytest.approx(grey.numpy(), abs=1e-3)
+
+
+def test_blur_of_a_point_is_the_gaussian():
+    picture = np.zeros((21, 25, 3), np.float32)
+    picture[10, 12] = [100, 200, 50]
+    sigma = 1.5
+    taps = np.exp(-0.5 * (np.arange(-5, 6) / sigma) ** 2)
+    taps /= taps.sum()
+    expected = np.zeros_like(picture)
+    expected[5:16, 7:18] = np.outer(taps, taps)[..., None] * picture[10, 12]
+    result = photometric.apply_blur(tf.constant(picture), sigma).numpy()
+    assert result == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 40), (17, 5)])
+def test_blur_leaves_a_plain_picture_plain_up_to_its_edges(shape):
+    picture = tf.fill([*shape, 3], 77.0)
+    result = photometric.apply_blur(picture, 5.0)
+    assert result.shape == picture.shape
+    assert result.numpy() == pytest.approx(picture.numpy(), abs=1e-3)
+
+
+def test_blur_of_no_width_changes_nothing():
+    picture = random_picture()
+    assert np.array_equal(photometric.apply_blur(picture, 0.0), picture)
+
+
+def test_noise_by_hand():
+    normal = tf.constant([[[1, -1, 0], [2, 0, 0]]], tf.float32)
+    result = photometric.apply_noise(PICTURE, normal, 0.1).numpy().ravel()
+    assert result == pytest.approx([35.5, -5.5, 30, 91, 50, 60])
+
+
+def test_noise_has_the_sigma_that_was_drawn():
+    picture = tf.zeros([200, 200, 3])
+    values = photometric.noise(picture, KEY, 0.2).numpy() / 255
+    sigma = tf.random.stateless_uniform((), KEY, 0, 0.2, alg="philox").numpy()
+    assert values.std() == pytest.approx(sigma, rel=0.02)
+    assert values.mean() == pytest.approx(0, abs=0.002)
+
+
+DRAWS = {
+    "gamma": lambda after: np.log(np.log(after / 255) / math.log(100 / 255)),
+    "brightness": lambda after: (after - 100) / 255,
+}
+
+
+@pytest.mark.parametrize("name", sorted(DRAWS))
+def test_draws_fill_their_range_and_stay_in_it(name):
+    picture = tf.fill([1, 1, 3], 100.0)
+    strength = 0.3
+    draws = [
+        DRAWS[name](IMAGE_OPS[name](picture, tf.constant([7, i], tf.int64), strength).numpy().max())
+        for i in range(200)
+    ]
+    assert -strength - 1e-4 <= min(draws) < -0.8 * strength
+    assert 0.8 * strength < max(draws) <= strength + 1e-4
+    assert abs(np.mean(draws)) < 0.2 * strength
+
+
+@pytest.mark.parametrize("name", sorted(IMAGE_OPS))
+def test_same_key_same_result_and_other_key_another(name):
+    picture = random_picture()
+    first = IMAGE_OPS[name](picture, KEY, 0.4).numpy()
+    assert np.array_equal(IMAGE_OPS[name](picture, KEY, 0.4), first)
+    assert not np.array_equal(IMAGE_OPS[name](picture, tf.constant([3, 5], tf.int64), 0.4), first)
+    assert first.dtype == np.float32
+    assert first.shape == picture.shape
+
+
+def test_an_operation_s_draws_do_not_follow_another_s():
+    picture = tf.fill([1, 1, 3], 100.0)
+    sample_keys = [tf.constant([i, 0], tf.int64) for i in range(200)]
+    draws = [
+        [
+            DRAWS[name](IMAGE_OPS[name](picture, operation_key(key, name), 0.3).numpy().max())
+            for key in sample_keys
+        ]
+        for name in ("brightness", "gamma")
+    ]
+    assert abs(np.corrcoef(draws)[0, 1]) < 0.2

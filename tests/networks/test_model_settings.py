@@ -1,0 +1,43 @@
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from roadshift.errors import RoadshiftError
+from roadshift.networks.settings import ModelSettings
+
+
+def test_defaults_are_a_pretrained_efficientnet():
+    settings = ModelSettings()
+    assert (settings.encoder, settings.weights) == ("efficientnet_lite0", "imagenet")
+    assert (settings.freeze, settings.keep_statistics) == (0, True)
+
+
+def test_unknown_encoder_is_refused_and_the_known_are_named():
+    with pytest.raises(ValidationError, match=r"efficientnet_lite0.*mobilenet_v2.*unet"):
+        ModelSettings(encoder="efficientnet")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("freeze", [-1, 8])
+def test_freeze_out_of_range_is_refused(freeze):
+    with pytest.raises(ValidationError):
+        ModelSettings(freeze=freeze)
+
+
+def test_unet_has_no_imagenet_weights():
+    with pytest.raises(RoadshiftError, match=r"set model\.weights=none"):
+        ModelSettings(encoder="unet")
+
+
+def test_random_stages_cannot_be_frozen():
+    with pytest.raises(RoadshiftError, match=r"model\.freeze is 2"):
+        ModelSettings(weights="none", freeze=2)
+
+
+def test_import_does_not_import_tensorflow():
+    code = (
+        "import sys, roadshift.networks.settings;"
+        "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

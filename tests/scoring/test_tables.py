@@ -1,0 +1,30 @@
+import numpy as np
+
+from roadshift.scoring.tables import confusion_rows, summarize
+
+MATRICES = np.array([[[3, 1], [0, 0]], [[2, 2], [0, 0]]])
+
+
+def test_confusion_rows_are_shares_of_the_actual_class():
+    rows = list(confusion_rows(MATRICES, ["road", "sky"]))
+    assert rows == [
+        {"actual": "road", "predicted": "road", "pixels": 5, "recall": 0.625},
+        {"actual": "road", "predicted": "sky", "pixels": 3, "recall": 0.375},
+    ]
+
+
+def test_summary_is_the_nine_cells_and_the_gap():
+    def domains(a, b, target):
+        return {"a": {"miou": a}, "b": {"miou": b}, "target": {"miou": target}}
+
+    scores = {
+        "a": domains(0.6, 0.4, 0.3),
+        "b": domains(0.2, 0.5, None),
+        "ab": domains(0.6, 0.5, 0.45),
+    }
+    table = summarize(scores, {"a": ["a"], "b": ["b"], "ab": ["a", "b"]}, "target")
+    assert table["a"] == {
+        "a": {"miou": 0.6}, "b": {"miou": 0.4}, "target": {"miou": 0.3}, "gap": 0.3,
+    }  # fmt: skip
+    assert table["b"]["gap"] is None
+    assert table["ab"]["gap"] == 0.1

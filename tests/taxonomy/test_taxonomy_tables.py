@@ -1,0 +1,167 @@
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from roadshift.errors import RoadshiftError
+from roadshift.taxonomy import (
+    IGNORE_ID,
+    Taxonomy,
+    load_taxonomy,
+    taxonomy_names,
+    universal_names,
+)
+
+# Issue 2, item 3, spelled out: class, id, and every name that ends in it.
+DRIVING11 = [
+    ("road", ["road", "lane_marking"]),
+    ("sidewalk", ["sidewalk"]),
+    ("building", ["building"]),
+    ("fence", ["fence", "wall", "guard_rail"]),
+    ("pole", ["pole"]),
+    ("traffic_sign", ["traffic_sign", "traffic_light", "traffic_sign_or_light"]),
+    ("vegetation", ["vegetation", "terrain", "vegetation_or_terrain"]),
+    ("sky", ["sky"]),
+    ("person", ["person"]),
+    ("vehicle", ["car", "truck", "bus", "caravan", "trailer", "train", "motor_vehicle"]),
+    ("two_wheeler", ["bicycle", "motorcycle", "rider", "two_wheeler"]),
+]
+IGNORED = [
+    "parking",
+    "rail_track",
+    "bridge",
+    "tunnel",
+    "ground",
+    "dynamic",
+    "static",
+    "unlabelled",
+]
+
+
+def small_table(**changes):
+    """A taxonomy of two classes that places every universal name."""
+    things = ["car", "person"]
+    rest = [name for name in universal_names() if name not in (*things, "unlabelled")]
+    table = {
+        "name": "two",
+        "title": "things and the rest",
+        "classes": {
+            "thing": {"colour": [1, 2, 3], "members": things},
+            "rest": {"colour": [4, 5, 6], "members": rest},
+        },
+        "ignored": {"unlabelled": "no class"},
+    }
+    return {**table, **changes}
+
+
+def test_driving11_has_its_eleven_classes_in_order():
+    table = load_taxonomy("driving11")
+    assert table.class_names == tuple(name for name, _ in DRIVING11)
+    assert len(table.class_names) == 11
+
+
+@pytest.mark.parametrize(
+    ("universal", "class_id"),
+    [(name, i) for i, (_, members) in enumerate(DRIVING11) for name in members]
+    + [(name, 255) for name in IGNORED],
+)
+def test_driving11_places_each_name(universal, class_id):
+    assert load_taxonomy("driving11").id_of(universal) == class_id
+
+
+def test_the_expected_places_cover_every_universal_name_once():
+    placed = [name for _, members in DRIVING11 for name in members] + IGNORED
+    assert sorted(placed) == sorted(universal_names())
+
+
+def test_driving11_ignores_by_name_and_with_a_reason():
+    table = load_taxonomy("driving11")
+    assert set(table.ignored) == set(IGNORED)
+    assert all(reason.strip() for reason in table.ignored.values())
+
+
+def test_palette_by_label_id():
+    palette = load_taxonomy("driving11").palette
+    assert palette.shape == (256, 3)
+    assert palette.dtype == np.uint8
+    assert palette[0].tolist() == [128, 64, 128]
+    assert palette[10].tolist() == [119, 11, 32]
+    assert not palette[11:].any()
+
+
+def test_every_table_loads():
+    assert "driving11" in taxonomy_names()
+    for name in taxonomy_names():
+        table = load_taxonomy(name)
+        assert {table.id_of(u) for u in universal_names()} <= {*range(len(table.classes)), 255}
+
+
+def test_ignore_id():
+    assert IGNORE_ID == 255
+    assert Taxonomy(**small_table()).id_of("unlabelled") == 255
+
+
+def test_ids_follow_the_order_of_the_table():
+    table = Taxonomy(**small_table())
+    assert (table.id_of("car"), table.id_of("person"), table.id_of("road")) == (0, 0, 1)
+
+
+def test_a_name_without_a_place_is_refused():
+    table = small_table()
+    table["classes"]["rest"]["members"].remove("tunnel")
+    with pytest.raises(ValidationError, match="tunnel: neither in a class nor ignored"):
+        Taxonomy(**table)
+
+
+def test_a_name_in_two_classes_is_refused():
+    table = small_table()
+    table["classes"]["rest"]["members"].append("car")
+    with pytest.raises(ValidationError, match="car: placed more than once"):
+        Taxonomy(**table)
+
+
+def test_a_name_in_a_class_and_ignored_is_refused():
+    with pytest.raises(ValidationError, match="sky: placed more than once"):
+        Taxonomy(**small_table(ignored={"unlabelled": "no class", "sky": "above"}))
+
+
+def test_an_unknown_name_is_refused():
+    table = small_table()
+    table["classes"]["thing"]["members"].append("zebra")
+    with pytest.raises(ValidationError, match=r"zebra: not in universal\.yaml"):
+        Taxonomy(**table)
+
+
+def test_two_classes_of_one_colour_are_refused():
+    table = small_table()
+    table["classes"]["rest"]["colour"] = [1, 2, 3]
+    with pytest.raises(ValidationError, match="share a colour"):
+        Taxonomy(**table)
+
+
+def test_a_class_without_members_is_refused():
+    table = small_table()
+    table["classes"]["empty"] = {"colour": [7, 8, 9], "members": []}
+    with pytest.raises(ValidationError, match=r"classes\.empty\.members"):
+        Taxonomy(**table)
+
+
+def test_all_names_ignored_is_refused():
+    with pytest.raises(ValidationError, match="needs 1 to 254 classes"):
+        Taxonomy(**small_table(classes={}, ignored=dict.fromkeys(universal_names(), "all")))
+
+
+def test_a_colour_out_of_range_is_refused():
+    table = small_table()
+    table["classes"]["rest"]["colour"] = [1, 2, 256]
+    with pytest.raises(ValidationError, match=r"classes\.rest\.colour"):
+        Taxonomy(**table)
+
+
+def test_an_unknown_taxonomy_is_answered_with_the_nearest():
+    with pytest.raises(RoadshiftError, match="'driving12' is not a taxonomy; did you mean 'driv"):
+        load_taxonomy("driving12")
+
+
+def test_an_unknown_universal_name_is_answered_with_the_nearest():
+    with pytest.raises(RoadshiftError, match="'side_walk'.*did you mean 'sidewalk'"):
+        load_taxonomy("driving11").id_of("side_walk")

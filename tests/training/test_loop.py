@@ -1,0 +1,117 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from roadshift.errors import RoadshiftError
+from roadshift.training.loop import Epoch, build_optimizer, train
+from roadshift.training.settings import RegSettings, TrainSettings
+
+NO_REG = {"dropout": 0.0, "l1": 0.0, "l2": 0.0, "weight_decay": 0.0, "label_smoothing": 0.0}
+SCHEDULE = {
+    "epochs": 4, "steps_per_epoch": 5, "batch_size": 2, "crop_height": 32, "crop_width": 32,
+    "learning_rate": 0.05, "warmup_epochs": 1.0, "clip_norm": 1.0,
+}  # fmt: skip
+
+
+def settings(**changes):
+    return TrainSettings(**{**SCHEDULE, **changes})
+
+
+def pixel_network():
+    """A classifier of single pixels, small enough to be trained in a second."""
+    inputs = keras.Input((None, None, 3))
+    scaled = keras.layers.Rescaling(1 / 255)(inputs)
+    kernel = keras.initializers.GlorotUniform(seed=1)
+    return keras.Model(inputs, keras.layers.Conv2D(2, 1, kernel_initializer=kernel)(scaled))
+
+
+def light_or_dark():
+    """Endless batches of pictures whose light pixels are of class 1, the dark ones of class 0."""
+    generator = np.random.default_rng(0)
+    light = generator.integers(0, 2, (8, 2, 32, 32)).astype(np.uint8)
+    pictures = np.repeat(light[..., np.newaxis] * 255, 3, -1).astype(np.float32)
+    return tf.data.Dataset.from_tensor_slices((pictures, light)).repeat()
+
+
+def run(network, validate, reg=NO_REG, **changes):
+    seen: list[Epoch] = []
+    history = train(
+        network, light_or_dark(), validate, settings(**changes), RegSettings(**reg),
+        seen.append, "test",
+    )  # fmt: skip
+    assert seen == history.epochs
+    return history
+
+
+def test_loss_falls_and_every_epoch_is_told():
+    history = run(pixel_network(), lambda: {"a": 0.5}, epochs=6)
+    losses = [epoch.loss for epoch in history.epochs]
+    assert [epoch.number for epoch in history.epochs] == [1, 2, 3, 4, 5, 6]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_the_weights_of_the_best_epoch_are_kept_by_the_mean_of_the_sources():
+    network, kept = pixel_network(), []
+    scores = iter([{"a": 0.1, "b": 0.3}, {"a": 0.6, "b": 0.2}, {"a": 0.4, "b": 0.4}, {"a": 0.9,
+                   "b": -0.2}])  # fmt: skip
+
+    def validate():
+        kept.append(network.get_weights())
+        return next(scores)
+
+    history = run(network, validate)
+    # Epochs 2 and 3 are equal at 0.4: the first of them counts.
+    assert history.best.number == 2
+    for ours, expected in zip(network.get_weights(), kept[1], strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+def test_the_same_training_gives_the_same_bits():
+    results = []
+    for _ in range(2):
+        network = pixel_network()
+        run(network, lambda: {"a": 0.5})
+        results.append(network.get_weights())
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_learning_rate_warms_up_and_decays_to_zero():
+    rate = build_optimizer(settings(), 0.0)._learning_rate
+    assert float(rate(0)) == 0
+    assert float(rate(5)) == pytest.approx(0.05)
+    assert float(rate(12)) == pytest.approx(0.025 * (1 + np.cos(np.pi * 7 / 15)), rel=1e-5)
+    assert float(rate(20)) == pytest.approx(0, abs=1e-9)
+
+
+def test_without_warm_up_the_learning_rate_begins_at_its_peak():
+    assert float(build_optimizer(settings(warmup_epochs=0.0), 0.0)._learning_rate(0)) == (
+        pytest.approx(0.05)
+    )
+
+
+def test_weight_decay_is_decoupled_and_spares_biases():
+    layer = keras.layers.Dense(1)
+    layer.build((None, 1))
+    layer.set_weights([np.array([[2.0]]), np.array([2.0])])
+    optimizer = build_optimizer(settings(warmup_epochs=0.0, clip_norm=0.0), 0.1)
+    variables = layer.trainable_variables
+    optimizer.build(variables)
+    optimizer.apply([tf.zeros_like(v) for v in variables], variables)
+    kernel, bias = layer.get_weights()
+    # With a gradient of zero only the decay acts: w - rate * decay * w.
+    assert kernel[0, 0] == pytest.approx(2 - 0.05 * 0.1 * 2)
+    assert bias[0] == 2
+
+
+def test_a_loss_that_is_no_number_is_an_error_with_a_way_out():
+    with pytest.raises(
+        RoadshiftError, match=r"loss is nan in epoch \d.*lower train\.learning_rate"
+    ):
+        run(pixel_network(), lambda: {"a": 0.5}, reg={**NO_REG, "l2": 3e38})
+
+
+def test_a_warm_up_as_long_as_the_schedule_is_refused():
+    with pytest.raises(RoadshiftError, match=r"train\.warmup_epochs is 4\.0, train\.epochs 4"):
+        settings(warmup_epochs=4.0)
