@@ -77,3 +77,33 @@ def write_ika():
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def toy_samples():
+    """(folder, {split: number}, size) -> manifest of pictures that tell who and where they are.
+
+    Red is the sample's number, green the column, blue the row; labels count through the classes
+    of driving11 and 255. Pictures stand in `folder/images`, labels in `folder/labels`.
+    """
+    from roadshift.datasets.samples import Sample
+
+    def write(folder, splits, height=24, width=40, prefix="s"):
+        samples: list[Sample] = []
+        for split, number in splits.items():
+            for _ in range(number):
+                index = len(samples)
+                rows, columns = np.mgrid[0:height, 0:width]
+                image = np.dstack([np.full_like(rows, index), columns, rows])
+                label = (rows + columns + index) % 12
+                name = f"{prefix}{index:03}"
+                _save(folder / f"images/{name}.png", image)
+                _save(folder / f"labels/{name}.png", np.where(label == 11, 255, label))
+                samples.append(
+                    Sample(
+                        name, split, f"g{index % 2}", f"{name}.png", f"{name}.png", width, height
+                    )
+                )
+        return samples
+
+    return write

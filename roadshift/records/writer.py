@@ -75,8 +75,11 @@ def write_shards(
         if not members:
             continue
         ordered = [members[i] for i in seeded_order(members, 0)]
-        size = sum((images / s.image).stat().st_size for s in ordered)
-        number = min(len(ordered), ceil(size / (shard_megabytes * 1_000_000)))
+        try:
+            size = sum((images / s.image).stat().st_size for s in ordered)
+        except FileNotFoundError as error:
+            raise RoadshiftError(f"{error.filename}: missing; run the download stage") from None
+        number = min(len(ordered), max(1, ceil(size / (shard_megabytes * 1_000_000))))
         bounds = [round(len(ordered) * k / number) for k in range(number + 1)]
         written = 0
         with progress_bar(f"shard {dataset} {split}", "picture", len(ordered)) as progress:

@@ -141,8 +141,7 @@ def test_cut_short_or_flipped_anywhere(tmp_path, inside, compression):
             archive.write_bytes(damaged)
             try:
                 unpack(archive, inside, "set", LIMIT)
-            except RoadshiftError as error:
-                assert str(archive) in str(error)
+            except RoadshiftError:
                 refused += 1
             else:
                 # Names, dates and comments have no checksum; what a file holds has one.

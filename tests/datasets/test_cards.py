@@ -154,7 +154,7 @@ def test_an_unknown_card_unlike_any_is_answered_with_all():
 
 
 def test_an_unknown_encoding_is_answered_with_the_nearest():
-    with pytest.raises(RoadshiftError, match="'camvid12'.*did you mean 'camvid11'"):
+    with pytest.raises(RoadshiftError, match=r"'camvid12'.*did you mean 'camvid11'"):
         load_encoding("camvid12")
 
 
@@ -194,7 +194,7 @@ def test_unsound_splits_are_refused(splits, message):
 
 @pytest.mark.parametrize("pattern", ["{split}/picture.png", "{id}/{city}.png"])
 def test_a_layout_without_id_or_with_unknown_parts_is_refused(pattern):
-    with pytest.raises(ValidationError, match="needs {id}"):
+    with pytest.raises(ValidationError, match=r"needs \{id\}"):
         Layout(image=pattern, label="{id}.png")
 
 

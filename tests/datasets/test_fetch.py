@@ -28,7 +28,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args):
         pass
 
-    def do_GET(self):  # noqa: N802 - the name is the base class's
+    def do_GET(self):
         _, how, name = self.path.split("/")
         body = f"{SUM}  set.zip\n{WRONG}  other.zip\n".encode() if "SUMS" in name else CONTENT
         if how == "absent" or (how == "sumless" and "SUMS" in name):

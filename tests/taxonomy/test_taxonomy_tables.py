@@ -163,5 +163,5 @@ def test_an_unknown_taxonomy_is_answered_with_the_nearest():
 
 
 def test_an_unknown_universal_name_is_answered_with_the_nearest():
-    with pytest.raises(RoadshiftError, match="'side_walk'.*did you mean 'sidewalk'"):
+    with pytest.raises(RoadshiftError, match=r"'side_walk'.*did you mean 'sidewalk'"):
         load_taxonomy("driving11").id_of("side_walk")

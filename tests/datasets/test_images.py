@@ -1,0 +1,148 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from roadshift.datasets.images import picture_size, read_image, read_label
+from roadshift.errors import RoadshiftError
+
+GREY = np.array([[0, 1, 2], [255, 128, 7]], np.uint8)
+RGB = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
+PACKED = [[0x000102, 0x030405, 0x060708], [0x090A0B, 0x0C0D0E, 0x0F1011]]
+
+
+def saved(file, array, **options):
+    Image.fromarray(array).save(file, **options)
+    return file
+
+
+def refuse(function, *args):
+    with pytest.raises(RoadshiftError) as caught:
+        function(*args)
+    message = str(caught.value)
+    assert str(args[0]) in message
+    assert "\n" not in message
+    return message
+
+
+def test_a_grey_label_as_it_is(tmp_path):
+    label = read_label(saved(tmp_path / "l.png", GREY), "grey")
+    assert label.dtype == np.uint8
+    assert label.tolist() == GREY.tolist()
+
+
+def test_a_palette_label_is_its_ids_and_not_its_colours(tmp_path):
+    picture = Image.fromarray(GREY).convert("P")
+    picture.putdata(GREY.ravel().tolist())
+    picture.putpalette([9, 9, 9] * 256)
+    picture.save(tmp_path / "l.png")
+    assert read_label(tmp_path / "l.png", "grey").tolist() == GREY.tolist()
+
+
+def test_a_colour_label_is_packed(tmp_path):
+    assert read_label(saved(tmp_path / "l.png", RGB), "colour").tolist() == PACKED
+
+
+def test_a_palette_label_of_colours_is_its_colours(tmp_path):
+    Image.fromarray(RGB).convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "l.png")
+    with Image.open(tmp_path / "l.png") as picture:
+        assert picture.mode == "P"
+    assert read_label(tmp_path / "l.png", "colour").tolist() == PACKED
+
+
+def test_an_opaque_rgba_label_is_its_colours(tmp_path):
+    opaque = np.dstack([RGB, np.full((2, 3), 255, np.uint8)])
+    assert read_label(saved(tmp_path / "l.png", opaque), "colour").tolist() == PACKED
+
+
+def test_a_label_one_can_see_through_is_refused(tmp_path):
+    veiled = np.dstack([RGB, np.full((2, 3), 254, np.uint8)])
+    assert "found mode RGBA" in refuse(read_label, saved(tmp_path / "l.png", veiled), "colour")
+
+
+def test_a_label_of_the_other_kind_is_refused(tmp_path):
+    rgb, grey = saved(tmp_path / "rgb.png", RGB), saved(tmp_path / "grey.png", GREY)
+    assert "expected one grey byte a pixel, found mode RGB" in refuse(read_label, rgb, "grey")
+    assert "expected RGB colours, found mode L" in refuse(read_label, grey, "colour")
+
+
+def test_a_sixteen_bit_label_is_refused(tmp_path):
+    deep = saved(tmp_path / "l.png", GREY.astype(np.uint16) * 257)
+    assert "found mode I" in refuse(read_label, deep, "grey")
+
+
+@pytest.mark.parametrize(
+    ("array", "options", "name"),
+    [
+        (RGB, {}, "i.png"),
+        (np.dstack([RGB, np.full((2, 3), 9, np.uint8)]), {}, "i.png"),
+        (RGB, {}, "i.bmp"),
+    ],
+)
+def test_pictures_become_rgb(tmp_path, array, options, name):
+    image = read_image(saved(tmp_path / name, array, **options))
+    assert image.dtype == np.uint8
+    assert image.tolist() == RGB.tolist()
+
+
+def test_a_grey_picture_becomes_rgb(tmp_path):
+    assert (read_image(saved(tmp_path / "i.png", GREY)) == GREY[..., np.newaxis]).all()
+
+
+def test_a_jpeg_is_near_to_what_it_was(tmp_path):
+    flat = np.full((16, 16, 3), (200, 100, 50), np.uint8)
+    image = read_image(saved(tmp_path / "i.jpg", flat, quality=95)).astype(int)
+    assert np.abs(image - flat).max() <= 2
+
+
+def test_a_picture_of_sixteen_bits_is_refused(tmp_path):
+    deep = saved(tmp_path / "i.png", GREY.astype(np.uint16) * 257)
+    assert "more than 8 bits a channel" in refuse(read_image, deep)
+
+
+@pytest.mark.parametrize("name", ["i.png", "i.jpg"])
+@pytest.mark.parametrize(
+    ("orientation", "size", "brightest"),
+    [(1, (32, 16), (0, 0)), (3, (32, 16), (1, 1)), (6, (16, 32), (0, 1)), (8, (16, 32), (1, 0))],
+)
+def test_the_exif_orientation_is_honoured(tmp_path, name, orientation, size, brightest):
+    stored = np.zeros((16, 32, 3), np.uint8)
+    stored[:8, :16] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = saved(tmp_path / name, stored, exif=exif)
+    assert picture_size(file) == size
+    image = read_image(file)
+    assert image.shape == (size[1], size[0], 3)
+    quarters = image.reshape(2, size[1] // 2, 2, size[0] // 2, 3).mean(axis=(1, 3, 4))
+    assert np.unravel_index(quarters.argmax(), (2, 2)) == brightest
+
+
+def test_every_way_to_cut_a_label_short(tmp_path):
+    values = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "PNG")
+    whole = buffer.getvalue()
+    file = tmp_path / "l.png"
+    refused = 0
+    for n in range(len(whole)):
+        file.write_bytes(whole[:n])
+        try:
+            # What is lost may be the end mark alone; never a pixel.
+            assert (read_label(file, "grey") == values).all()
+        except RoadshiftError:
+            refused += 1
+    assert refused > values.size
+
+
+@pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n"])
+def test_no_picture_at_all(tmp_path, content):
+    file = tmp_path / "l.png"
+    file.write_bytes(content)
+    for function, args in ((read_label, ("grey",)), (read_image, ()), (picture_size, ())):
+        refuse(function, file, *args)
+
+
+def test_a_missing_picture(tmp_path):
+    assert "missing" in refuse(read_image, tmp_path / "nowhere.png")

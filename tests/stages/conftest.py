@@ -1,0 +1,86 @@
+"""A miniature of the whole project: its own code and dvc.yaml, on tiny synthetic sets."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).parents[2]
+TINY = {
+    "domains": {"a": "tiny_noon", "b": "tiny_overcast", "target": "tiny_dusk"},
+    "model": {"encoder": "unet", "weights": "none", "base_filters": 4},
+    "train": {
+        "epochs": 2, "steps_per_epoch": 3, "batch_size": 4, "crop_height": 32, "crop_width": 64,
+        "learning_rate": 0.01, "warmup_epochs": 0.5,
+    },
+    "evaluate": {"bootstrap_samples": 50},
+}  # fmt: skip
+
+
+@dataclass
+class Miniature:
+    folder: Path
+
+    def run(self, *command, ok=True):
+        """Runs a command in the project as a user would; returns what it printed."""
+        bin_folder = str(Path(sys.executable).parent)
+        environment = {
+            **os.environ,
+            "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+        }
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, text=True, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert (done.returncode == 0) == ok, done.stdout
+        return done.stdout
+
+    def set_params(self, **sections):
+        file = self.folder / "params.yaml"
+        content = yaml.safe_load(file.read_text("utf-8"))
+        for section, values in sections.items():
+            content[section].update(values)
+        file.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+
+    def commit(self, message):
+        self.run("git", "add", "--all")
+        self.run("git", "commit", "--quiet", "--allow-empty", "--message", message)
+
+
+def tiny_card(text):
+    card = yaml.safe_load(text)
+    card["world"] |= {"width": 64, "height": 40}
+    card["samples"] = {"train": 6, "val": 2, "test": 3}
+    return yaml.safe_dump(card, sort_keys=False)
+
+
+@pytest.fixture(scope="module")
+def miniature(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("miniature")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT, check=True, capture_output=True, text=True,
+    ).stdout.split("\0")  # fmt: skip
+    for name in filter(None, listed):
+        if (PROJECT / name).is_file() and not name.startswith(("metrics/", "dvc.lock", "tests/")):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(PROJECT / name, folder / name)
+    cards = folder / "roadshift/datasets/cards"
+    for world in ("noon", "overcast", "dusk"):
+        text = (cards / f"synthetic_{world}.yaml").read_text("utf-8")
+        (cards / f"tiny_{world}.yaml").write_text(tiny_card(text), "utf-8")
+    project = Miniature(folder)
+    project.set_params(**TINY)
+    project.run("git", "init", "--quiet", "--initial-branch", "main")
+    project.run("git", "config", "user.name", "tester")
+    project.run("git", "config", "user.email", "tester@example.org")
+    project.commit("miniature")
+    return project

@@ -1,0 +1,194 @@
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from roadshift.errors import RoadshiftError
+from roadshift.settings import Settings
+from stages.params import Params, load_params
+
+PROJECT = Path(__file__).parents[2]
+COMMITTED = PROJECT / "params.yaml"
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Loads the committed parameters with some keys, given by their dotted path, changed."""
+
+    def with_changes(changes, without=()):
+        content = copy.deepcopy(yaml.safe_load(COMMITTED.read_text("utf-8")))
+        for path in [*changes, *without]:
+            *sections, key = path.split(".")
+            place = content
+            for section in sections:
+                place = place[section]
+            if path in changes:
+                place[key] = changes[path]
+            else:
+                del place[key]
+        file = tmp_path / "params.yaml"
+        file.write_text(yaml.safe_dump(content), "utf-8")
+        return load_params(file)
+
+    return with_changes
+
+
+def refusal(function, *args, **kwargs):
+    with pytest.raises(RoadshiftError) as caught:
+        function(*args, **kwargs)
+    message = str(caught.value)
+    assert "params.yaml: " in message
+    assert "\n" not in message
+    return message.split("params.yaml: ", 1)[1]
+
+
+def test_the_committed_parameters_load():
+    params = load_params(COMMITTED)
+    assert set(params.domains) == {"a", "b", "target"}
+    assert params.mixes == {"a": {"a": 1}, "b": {"b": 1}, "ab": {"a": 1, "b": 1}}
+    assert params.data.taxonomy == "driving11"
+
+
+def stated(settings, content, place=""):
+    """Keys of the schema that the file leaves to a default."""
+    left = []
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name not in content:
+            left.append(place + name)
+        elif isinstance(value, Settings):
+            left += stated(value, content[name], f"{place}{name}.")
+    return left
+
+
+def test_the_committed_parameters_leave_no_key_to_a_default():
+    content = yaml.safe_load(COMMITTED.read_text("utf-8"))
+    assert stated(load_params(COMMITTED), content) == []
+
+
+def test_every_key_of_the_committed_file_is_one_of_the_schema():
+    content = yaml.safe_load(COMMITTED.read_text("utf-8"))
+    assert set(content) == set(Params.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"aug.brigthness": 0.3}, "aug.brigthness: unknown key; did you mean 'brightness'?"),
+        ({"trian": {}}, "trian: unknown key; did you mean 'train'?"),
+        ({"train.epoch": 3}, "train.epoch: unknown key; did you mean 'epochs'?"),
+        (
+            {"aug.brightness": 1.5},
+            "aug.brightness: input should be less than or equal to 1, not 1.5",
+        ),
+        (
+            {"aug.brightness": -0.1},
+            "aug.brightness: input should be greater than or equal to 0, not -0.1",
+        ),
+        ({"reg.dropout": 1.0}, "reg.dropout: input should be less than 1, not 1.0"),
+        ({"reg.l1": float("inf")}, "reg.l1: input should be a finite number, not inf"),
+        ({"train.crop_width": 100}, "train.crop_width: input should be a multiple of 32, not 100"),
+        ({"seed": "0"}, "seed: input should be a valid integer, not '0'"),
+        ({"train.epochs": 2.5}, "train.epochs: input should be a valid integer, not 2.5"),
+        ({"aug": 3}, "aug: expected keys with values, not 3"),
+        ({"domains.b": None}, "domains.b: input should be a valid string, not None"),
+        (
+            {"domains.b": "kiti"},
+            "domains.b: 'kiti' is not a data set; did you mean 'kitti'?",
+        ),
+        (
+            {"data.taxonomy": "driving12"},
+            "data.taxonomy: 'driving12' is not a taxonomy; did you mean 'driving11'?",
+        ),
+        (
+            {"model.encoder": "efficientnet_lite"},
+            "model.encoder: 'efficientnet_lite' is not known; did you mean 'efficientnet_lite0'?",
+        ),
+        ({"mixes.ab": {"a": 1, "c": 1}}, "mixes.ab: 'c' is not a source; sources are a, b"),
+        (
+            {"mixes.ab": {"a": 1, "target": 1}},
+            "mixes.ab: 'target' is not a source; sources are a, b",
+        ),
+        ({"mixes.ab": {}}, "mixes.ab: names no source"),
+        ({"mixes.ab.a": 0}, "mixes.ab.a: input should be greater than or equal to 1, not 0"),
+        (
+            {"model.encoder": "unet"},
+            "model.weights is imagenet, but there are no ImageNet weights for model.encoder "
+            "unet: set model.weights=none",
+        ),
+    ],
+)
+def test_what_bad_parameters_get(load, changes, expected):
+    assert refusal(load, changes) == expected
+
+
+@pytest.mark.parametrize("key", ["data.taxonomy", "train", "seed", "train.epochs", "reg.l2"])
+def test_a_missing_key(load, key):
+    assert refusal(load, {}, without=[key]) == f"{key}: missing"
+
+
+def test_a_missing_target(load):
+    assert refusal(load, {}, without=["domains.target"]).startswith("domains: 'target' is missing")
+
+
+def test_a_warm_up_that_never_ends(load):
+    assert "warm-up" in refusal(load, {"train.epochs": 2, "train.warmup_epochs": 2.0})
+
+
+def test_unet_from_scratch_is_fine(load):
+    params = load({"model.encoder": "unet", "model.weights": "none"})
+    assert params.model.encoder == "unet"
+
+
+def test_other_data_sets_are_fine(load):
+    changes = {"domains.a": "camvid", "domains.b": "kitti", "domains.target": "ika"}
+    assert load(changes).domains == {"a": "camvid", "b": "kitti", "target": "ika"}
+
+
+def test_a_third_source_needs_no_code(load):
+    params = load({"domains.c": "kitti", "mixes.abc": {"a": 2, "b": 1, "c": 1}})
+    assert params.mixes["abc"] == {"a": 2, "b": 1, "c": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "expected keys with values, not None"),
+        (b"- a\n", "expected keys with values, not ['a']"),
+        (b"a: [b\n", "not YAML: "),
+        (b"\tseed: 1\n", "not YAML: "),
+        (b"a: \xe9\n", "not YAML: "),
+        (b"\x00", "not YAML: "),
+    ],
+)
+def test_a_file_that_is_no_table(tmp_path, content, expected):
+    file = tmp_path / "params.yaml"
+    file.write_bytes(content)
+    assert refusal(load_params, file).startswith(expected)
+
+
+def test_a_missing_file(tmp_path):
+    assert refusal(load_params, tmp_path / "params.yaml").startswith("missing; run this from")
+
+
+def test_a_stage_prints_one_line_and_exits_with_one(tmp_path):
+    text = COMMITTED.read_text("utf-8").replace("brightness:", "brigthness:")
+    (tmp_path / "params.yaml").write_text(text, "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "stages.download", "a"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        "error: params.yaml: aug.brigthness: unknown key; did you mean 'brightness'?\n"
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["params.yaml"]

@@ -1,0 +1,153 @@
+"""The everyday commands, by the real DVC, on a miniature of the project. The tests are a story:
+each goes on where the one before it ended."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+CELLS = {(mix, domain) for mix in ("a", "b", "ab") for domain in ("a", "b", "target")}
+
+
+@pytest.fixture(scope="module")
+def reproduced(miniature):
+    miniature.run("dvc", "repro")
+    miniature.commit("results")
+    return miniature
+
+
+def load(project, name):
+    return json.loads((project.folder / name).read_text("utf-8"))
+
+
+def test_repro_fills_the_nine_cells(reproduced):
+    summary = load(reproduced, "metrics/summary.json")
+    cells = {(m, d) for m, row in summary.items() for d, cell in row.items() if d != "gap"}
+    assert cells == CELLS
+    assert all(0 <= summary[m][d]["miou"] <= 1 for m, d in cells)
+
+
+def test_repro_leaves_a_clean_tree_and_nothing_to_do(reproduced):
+    assert reproduced.run("git", "status", "--porcelain") == ""
+    assert "up to date" in reproduced.run("dvc", "status")
+    assert "Running stage" not in reproduced.run("dvc", "repro")
+
+
+def test_metrics_name_their_data_and_carry_an_interval(reproduced):
+    target = load(reproduced, "metrics/ab.json")["domains"]["target"]
+    assert target["data_set"] == "tiny_dusk"
+    assert target["pictures"] == 3
+    assert target["miou_low"] <= target["miou"] <= target["miou_high"]
+    for name in target["classes_absent"]:
+        assert target["iou"][name] is None
+
+
+def test_the_confusion_matrix_of_every_picture_is_kept_and_adds_up(reproduced):
+    confusion = np.load(reproduced.folder / "models/scores/ab.npz", allow_pickle=False)
+    matrices = confusion["target/matrices"]
+    assert matrices.dtype == np.int64
+    assert matrices.shape == (3, 11, 11)
+    assert len(set(confusion["target/ids"])) == 3
+    total = matrices.sum(0)
+    hits = np.diag(total)
+    union = total.sum(0) + total.sum(1) - hits
+    present = total.sum(1) > 0
+    miou = (hits[present] / union[present]).mean()
+    assert load(reproduced, "metrics/summary.json")["ab"]["target"]["miou"] == round(miou, 4)
+
+
+def test_a_forced_training_gives_the_same_bytes(reproduced):
+    before = (reproduced.folder / "dvc.lock").read_text("utf-8")
+    printed = reproduced.run("dvc", "repro", "--force", "--single-item", "train@ab")
+    assert "Running stage 'train@ab'" in printed
+    assert (reproduced.folder / "dvc.lock").read_text("utf-8") == before
+    assert reproduced.run("git", "status", "--porcelain") == ""
+
+
+def test_a_mistyped_key_stops_the_workflow_before_any_work(reproduced):
+    file = reproduced.folder / "params.yaml"
+    before = file.read_text("utf-8")
+    file.write_text(before.replace("brightness:", "brigthness:"), "utf-8")
+    printed = reproduced.run("dvc", "repro", ok=False)
+    file.write_text(before, "utf-8")
+    assert "error: params.yaml: aug.brigthness: unknown key; did you mean 'brightness'?" in printed
+    assert "Traceback" not in printed
+    assert "Running stage 'train" not in printed
+    reproduced.run("dvc", "checkout")
+    assert "up to date" in reproduced.run("dvc", "status")
+
+
+def test_an_unknown_data_set_stops_the_workflow_with_the_nearest(reproduced):
+    printed = reproduced.run("dvc", "exp", "run", "-S", "domains.b=kiti", ok=False)
+    reproduced.run("git", "checkout", "--", ".")
+    assert "error: params.yaml: domains.b: 'kiti' is not a data set; did you mean 'kitti'?" in (
+        printed
+    )
+    assert "Traceback" not in printed
+    reproduced.run("dvc", "checkout")
+
+
+def test_another_domain_b_leaves_a_and_the_target_alone(reproduced):
+    reproduced.set_params(domains={"b": "tiny_dusk"})
+    printed = reproduced.run("dvc", "repro", "shard@b", "train@a", "shard@target")
+    for stage in ("download", "remap", "shard"):
+        assert f"Running stage '{stage}@b'" in printed
+        assert f"Running stage '{stage}@a'" not in printed
+        assert f"Running stage '{stage}@target'" not in printed
+    assert "Running stage 'train@a'" not in printed
+    reproduced.run("git", "checkout", "--", ".")
+    reproduced.run("dvc", "checkout")
+    assert "up to date" in reproduced.run("dvc", "status")
+
+
+@pytest.fixture(scope="module")
+def brighter(reproduced):
+    printed = reproduced.run("dvc", "exp", "run", "--name", "brighter", "-S", "aug.brightness=0.3")
+    return reproduced, printed
+
+
+def test_an_experiment_reruns_training_and_nothing_before(brighter):
+    _, printed = brighter
+    for mix in ("a", "b", "ab"):
+        assert f"Running stage 'train@{mix}'" in printed
+        assert f"Running stage 'evaluate@{mix}'" in printed
+    for stage in ("download", "remap", "shard"):
+        assert f"Running stage '{stage}@" not in printed
+
+
+def test_exp_show_has_few_columns(brighter):
+    project, _ = brighter
+    shown = json.loads(project.run("dvc", "exp", "show", "--json"))
+    metrics = shown[0]["data"]["metrics"]
+    assert list(metrics) == ["metrics/summary.json"]
+    assert "brighter" in project.run("dvc", "exp", "show", "--csv")
+
+
+def test_the_differences_to_the_last_commit(brighter):
+    project, _ = brighter
+    params = json.loads(project.run("dvc", "params", "diff", "--json"))
+    assert params["params.yaml"]["aug.brightness"]["new"] == 0.3
+    metrics = json.loads(project.run("dvc", "metrics", "diff", "--json"))
+    changed = metrics["metrics/summary.json"]
+    assert any(key.endswith(".miou") for key in changed)
+    assert "index.html" in project.run("dvc", "plots", "diff")
+    page = (project.folder / "dvc_plots/index.html").read_text("utf-8")
+    assert "Training loss by epoch" in page
+    assert "Confusion of the network trained on a and b" in page
+
+
+def test_metrics_diff_across_branches_shows_the_cells_that_changed(brighter):
+    project, _ = brighter
+    project.run("git", "checkout", "--quiet", "-b", "brighter")
+    project.commit("brighter")
+    assert project.run("git", "status", "--porcelain") == ""
+    diff = json.loads(project.run("dvc", "metrics", "diff", "main", "--json"))
+    cells = diff["metrics/summary.json"]
+    ours = yaml.safe_load(project.run("git", "show", "brighter:metrics/summary.json"))
+    theirs = yaml.safe_load(project.run("git", "show", "main:metrics/summary.json"))
+    expected = {f"{m}.{d}.miou" for m, d in CELLS if ours[m][d]["miou"] != theirs[m][d]["miou"]}
+    assert expected
+    assert {key for key in cells if key.endswith(".miou")} == expected
+    table = project.run("dvc", "metrics", "diff", "main")
+    assert all(key in table for key in expected)
