@@ -7,13 +7,12 @@ from roadshift.datasets.download import download_set
 from roadshift.datasets.fetch import MIRROR_VARIABLE
 from roadshift.outputs import whole_folder
 from stages.entry import run
-from stages.params import load_params
+from stages.params import Params
 from stages.paths import RAW
 
 
-def main(role: str) -> None:
+def main(params: Params, role: str) -> None:
     """Fetch and unpack the data set of a role, or draw it where it is synthetic."""
-    params = load_params()
     card = load_card(params.domains[role])
     print(f"{role}: {card.title} ({card.publisher}; licence: {card.licence})")
     with whole_folder(RAW / role) as folder:
@@ -21,4 +20,4 @@ def main(role: str) -> None:
 
 
 if __name__ == "__main__":
-    run(main, role="a key of domains in params.yaml")
+    run(main, "role")

@@ -5,20 +5,36 @@ import sys
 from collections.abc import Callable
 
 from roadshift.errors import RoadshiftError
+from roadshift.settings import nearest
+from stages.params import Params, load_params
+
+SECTIONS = {"role": "domains", "mix": "mixes", "mixes": "mixes"}
+"""The section of params.yaml that an argument is a key of."""
 
 
-def run(main: Callable[..., None], **arguments: str) -> None:
-    """Parses the command line, runs a stage, and turns a RoadshiftError into one line.
+def run(main: Callable[..., None], *arguments: str) -> None:
+    """Runs a stage with the parameters and its arguments; a RoadshiftError becomes one line.
 
     Args:
-        main: the stage; its docstring is the help.
-        arguments: by name, what each positional argument means. A name that ends in 's' takes
-            one or more.
+        main: the stage, which takes the parameters and the arguments; its docstring is the help.
+        arguments: 'role', 'mix', or 'mixes' for one or more.
     """
     parser = argparse.ArgumentParser(description=main.__doc__)
-    for name, meaning in arguments.items():
-        parser.add_argument(name, help=meaning, nargs="+" if name.endswith("s") else None)
+    for name in arguments:
+        several = "+" if name == "mixes" else None
+        parser.add_argument(name, help=f"key of {SECTIONS[name]} in params.yaml", nargs=several)
+    given = vars(parser.parse_args())
     try:
-        main(**vars(parser.parse_args()))
+        params = load_params()
+        for name, value in given.items():
+            for key in value if isinstance(value, list) else [value]:
+                _check_key(params, SECTIONS[name], key)
+        main(params, **given)
     except RoadshiftError as error:
         sys.exit(f"error: {error}")
+
+
+def _check_key(params: Params, section: str, key: str) -> None:
+    known = getattr(params, section)
+    if key not in known:
+        raise RoadshiftError(f"'{key}' is no key of {section} in params.yaml{nearest(key, known)}")

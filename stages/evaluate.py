@@ -15,13 +15,12 @@ from roadshift.scoring.inference import Segmenter, score_pictures
 from roadshift.scoring.report import score_domain
 from roadshift.scoring.tables import confusion_rows
 from stages.entry import run
-from stages.params import load_params
+from stages.params import Params
 from stages.paths import confusion, network, pictures, scores, test
 
 
-def main(mix: str) -> None:
+def main(params: Params, mix: str) -> None:
     """Score a mix's network on all domains, keeping a confusion matrix of every picture."""
-    params = load_params()
     be_deterministic(params.seed)
     domains = {role: open_shards(test(role)) for role in params.domains}
     taxonomy, class_names = same_classes(domains.values())
@@ -61,4 +60,4 @@ def main(mix: str) -> None:
 
 
 if __name__ == "__main__":
-    run(main, mix="a key of mixes in params.yaml")
+    run(main, "mix")

@@ -9,6 +9,7 @@ SHARDS = Path("data/shards")
 MODELS = Path("models")
 METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.json"
+OVERVIEW = Path("report/overview.png")
 
 
 def trainval(role: str) -> Path:

@@ -7,13 +7,12 @@ from roadshift.datasets.remap import remap_set
 from roadshift.outputs import whole_file, whole_folder
 from roadshift.taxonomy import load_taxonomy
 from stages.entry import run
-from stages.params import load_params
+from stages.params import Params
 from stages.paths import RAW, REMAPPED, audit
 
 
-def main(role: str) -> None:
+def main(params: Params, role: str) -> None:
     """Write label pictures of taxonomy ids, a manifest, and an audit of a role's data set."""
-    params = load_params()
     with whole_file(audit(role)) as audit_file, whole_folder(REMAPPED / role) as folder:
         remap_set(
             load_card(params.domains[role]),
@@ -27,4 +26,4 @@ def main(role: str) -> None:
 
 
 if __name__ == "__main__":
-    run(main, role="a key of domains in params.yaml")
+    run(main, "role")

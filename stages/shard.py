@@ -5,13 +5,12 @@ from roadshift.outputs import whole_folder
 from roadshift.records.writer import write_shards
 from roadshift.taxonomy import load_taxonomy
 from stages.entry import run
-from stages.params import load_params
+from stages.params import Params
 from stages.paths import RAW, REMAPPED, test, trainval
 
 
-def main(role: str) -> None:
+def main(params: Params, role: str) -> None:
     """Write a role's shards: train and val apart from test, so that no training can see test."""
-    params = load_params()
     samples = read_manifest(REMAPPED / role / "manifest.csv")
     taxonomy = load_taxonomy(params.data.taxonomy)
     for splits, place in ((("train", "val"), trainval(role)), (("test",), test(role))):
@@ -29,4 +28,4 @@ def main(role: str) -> None:
 
 
 if __name__ == "__main__":
-    run(main, role="a key of domains in params.yaml")
+    run(main, "role")

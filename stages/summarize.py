@@ -5,13 +5,12 @@ import json
 from roadshift.outputs import whole_file
 from roadshift.scoring.tables import summarize
 from stages.entry import run
-from stages.params import TARGET, load_params
+from stages.params import TARGET, Params
 from stages.paths import SUMMARY, scores
 
 
-def main(mixes: list[str]) -> None:
+def main(params: Params, mixes: list[str]) -> None:
     """Gather the mIoU of every mix on every domain into metrics/summary.json."""
-    params = load_params()
     domains = {mix: json.loads(scores(mix).read_text("utf-8"))["domains"] for mix in mixes}
     sources = {mix: list(params.mixes[mix]) for mix in mixes}
     with whole_file(SUMMARY) as file:
@@ -20,4 +19,4 @@ def main(mixes: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    run(main, mixes="keys of mixes in params.yaml")
+    run(main, "mixes")

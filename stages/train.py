@@ -10,7 +10,7 @@ from roadshift.augment.keys import sample_key
 from roadshift.augment.policy import build_policy
 from roadshift.determinism import be_deterministic
 from roadshift.networks.files import save_network
-from roadshift.networks.network import build_network
+from roadshift.networks.network import build_network, pretrained_variables
 from roadshift.outputs import whole_folder
 from roadshift.records.pipeline import Source, batch_shares, training_batches
 from roadshift.records.reader import ShardSet, open_shards, same_classes
@@ -18,13 +18,12 @@ from roadshift.scoring.inference import Segmenter, score_pictures
 from roadshift.scoring.metrics import mean_iou
 from roadshift.training.loop import Epoch, train
 from stages.entry import run
-from stages.params import load_params
+from stages.params import Params
 from stages.paths import MODELS, curves, network, trainval
 
 
-def main(mix: str) -> None:
+def main(params: Params, mix: str) -> None:
     """Train on the training splits of a mix's sources, and choose the epoch by their val splits."""
-    params = load_params()
     be_deterministic(params.seed)
     shares = batch_shares(mix, params.mixes[mix], params.train.batch_size)
     shards = {role: open_shards(trainval(role)) for role in shares}
@@ -60,6 +59,7 @@ def main(mix: str) -> None:
             lambda: validation_miou(segmenter, shards),
             params.train,
             params.reg,
+            pretrained_variables(model, params.model),
             on_epoch,
             f"train {mix}",
         )
@@ -75,4 +75,4 @@ def validation_miou(segmenter: Segmenter, shards: Mapping[str, ShardSet]) -> dic
 
 
 if __name__ == "__main__":
-    run(main, mix="a key of mixes in params.yaml")
+    run(main, "mix")

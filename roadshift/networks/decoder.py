@@ -1,7 +1,7 @@
-"""A light decoder: a feature pyramid with the scene's context, and the classifier.
+"""A light decoder: a feature pyramid with depthwise separable convolutions, and the classifier.
 
-The pyramid is FPN's (Lin et al., CVPR 2017) with depthwise separable convolutions; a global
-average at stride 32 adds the scene's context, as in ParseNet (Liu et al., 2015).
+The pyramid is FPN's (Lin et al., CVPR 2017). It has no global pooling: trained on crops and used
+on whole pictures of another shape, a pooled context is a shift of domain of its own making.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ class Classifier(keras.layers.Conv2D):
             len(self.class_names),
             size,
             padding="same",
-            kernel_initializer=keras.initializers.TruncatedNormal(stddev=0.01, seed=seed),
+            kernel_initializer=keras.initializers.GlorotUniform(seed=seed),
             **kwargs,
         )
 
@@ -102,14 +102,6 @@ def decode(
 
     *shallow, deep = features
     merged = convolve(deep, "lateral32", channels, 1)
-    pooled = keras.layers.GlobalAveragePooling2D(keepdims=True, name="decoder_pool")(merged)
-    scene = keras.layers.Conv2D(
-        channels,
-        1,
-        kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
-        name="decoder_scene",
-    )(pooled)
-    merged = keras.layers.Add(name="decoder_add_scene")([merged, scene])
     for stride, feature in zip((16, 8, 4), reversed(shallow), strict=True):
         merged = Upsampling(2, name=f"decoder_up{stride}")(merged)
         lateral = convolve(feature, f"lateral{stride}", channels, 1, relu6=False)

@@ -41,6 +41,7 @@ def build_network(
     # Each layer takes the next seed; the distance keeps those of two networks apart.
     seeds = itertools.count(seed * 1000 % 2**31)
     pictures = keras.Input((None, None, 3), name="pictures")
+    pretrained = settings.weights != "none"
     if settings.encoder == "unet":
         features = unet(pictures, settings.base_filters, dropout, seeds)
         classifier = Classifier(class_names, taxonomy, size=3, seed=next(seeds), name="classifier")
@@ -49,8 +50,8 @@ def build_network(
         encoded = encode(
             pictures,
             ARCHITECTURES[settings.encoder],
-            keep_statistics=settings.keep_statistics and settings.weights != "none",
-            freeze=settings.freeze,
+            keep_statistics=settings.keep_statistics and pretrained,
+            freeze=settings.freeze if pretrained else 0,
             seeds=seeds,
         )
         features = decode(encoded, settings.decoder_channels, seeds)
@@ -99,6 +100,14 @@ def _shapes(network: keras.Model) -> dict[str, list[tuple[int, ...]]]:
     # Dropout's only variable is the state of its random numbers.
     layers = (layer for layer in network.layers if not isinstance(layer, keras.layers.Dropout))
     return {layer.name: [tuple(w.shape) for w in layer.weights] for layer in layers}
+
+
+def pretrained_variables(network: keras.Model, settings: ModelSettings) -> Sequence[keras.Variable]:
+    """The encoder's trainable variables, where they did not begin at random."""
+    if settings.weights == "none":
+        return ()
+    encoder = (layer for layer in network.layers if layer.name.startswith(PREFIX))
+    return [variable for layer in encoder for variable in layer.trainable_variables]
 
 
 def class_names_of(network: keras.Model) -> tuple[str, ...]:

@@ -15,8 +15,7 @@ class ModelSettings(Settings):
     """Which network is trained, and where its first weights come from.
 
     Raises:
-        RoadshiftError: If the values exclude each other: `encoder: unet` with ImageNet weights,
-            or frozen stages in an encoder whose weights are random.
+        RoadshiftError: If the values exclude each other: `encoder: unet` with ImageNet weights.
     """
 
     encoder: Encoder = Field(default="efficientnet_lite0", description="the encoder's architecture")
@@ -41,7 +40,8 @@ class ModelSettings(Settings):
         default=0,
         ge=0,
         le=7,
-        description="the first stages of a pretrained encoder that are not trained; 1 = the stem",
+        description="the first stages of a pretrained encoder that are not trained; 1 = the stem; "
+        "a network from scratch trains all",
     )
     base_filters: int = Field(
         default=16, ge=4, le=128, description="filters of the first level of unet, doubled a level"
@@ -53,10 +53,5 @@ class ModelSettings(Settings):
             raise RoadshiftError(
                 "model.weights is imagenet, but there are no ImageNet weights for "
                 "model.encoder unet: set model.weights=none"
-            )
-        if self.freeze and self.weights == "none":
-            raise RoadshiftError(
-                f"model.freeze is {self.freeze}, but model.weights is none and random stages must "
-                "be trained: set model.freeze=0 or model.weights=imagenet"
             )
         return self

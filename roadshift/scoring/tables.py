@@ -53,3 +53,33 @@ def summarize(
         known = there is not None and None not in own
         table[mix]["gap"] = round(sum(own) / len(own) - there, 4) if known else None
     return table
+
+
+def markdown_table(scores: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """The cross-domain table with intervals, for people.
+
+    Args:
+        scores: by mix and domain, what `score_domain` returned, with the name of its `data_set`.
+
+    Returns:
+        Markdown: a row a mix, a column a domain, mIoU in percent with its interval.
+    """
+    domains = next(iter(scores.values()))
+    heads = [
+        f"{domain} = {score['data_set']} ({score['pictures']} pictures)"
+        for domain, score in domains.items()
+    ]
+    lines = ["| trained on | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
+    for mix, row in scores.items():
+        cells = [_percent(score) for score in row.values()]
+        lines.append(f"| {mix} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _percent(score: Mapping[str, Any]) -> str:
+    if score["miou"] is None:
+        return "–"
+    middle, low, high = (
+        score[key] and 100 * score[key] for key in ("miou", "miou_low", "miou_high")
+    )
+    return f"{middle:.1f}" if low is None else f"{middle:.1f} ({low:.1f} to {high:.1f})"

@@ -1,6 +1,6 @@
 """The training loop: steps, an account of each epoch, and the choice among them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import keras
@@ -21,7 +21,7 @@ class Epoch:
     loss: float
     """Mean over the epoch's steps, penalties included."""
     learning_rate: float
-    """At the epoch's end."""
+    """At the epoch's end, without the encoder's factor."""
     val_miou: Mapping[str, float]
     """mIoU on each source's validation split, by role."""
 
@@ -43,23 +43,39 @@ class History:
         return max(self.epochs, key=lambda epoch: epoch.selection_score)
 
 
-def build_optimizer(settings: TrainSettings, weight_decay: float) -> keras.optimizers.Optimizer:
+def build_optimizer(
+    settings: TrainSettings, weight_decay: float, factor: float = 1.0
+) -> keras.optimizers.Optimizer:
     """AdamW (https://arxiv.org/abs/1711.05101) with linear warm-up and cosine decay to 0.
 
     Weight decay is decoupled from the gradient, and spares biases and norms.
+
+    Args:
+        settings: the schedule.
+        weight_decay: a step's decay as a share of the learning rate.
+        factor: on the learning rate.
     """
+    peak = settings.learning_rate * factor
     warmup_steps = round(settings.warmup_epochs * settings.steps_per_epoch)
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0 if warmup_steps else settings.learning_rate,
+        0.0 if warmup_steps else peak,
         decay_steps=settings.steps - warmup_steps,
-        warmup_target=settings.learning_rate if warmup_steps else None,
+        warmup_target=peak if warmup_steps else None,
         warmup_steps=warmup_steps,
     )
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=weight_decay, global_clipnorm=settings.clip_norm or None
-    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
+
+
+def _next(batches: Iterator[tuple[tf.Tensor, tf.Tensor]]) -> tuple[tf.Tensor, tf.Tensor]:
+    try:
+        return next(batches)
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise RoadshiftError(
+            f"a record of the training shards is damaged ({reason}); run the shard stage again"
+        ) from None
 
 
 def train(
@@ -68,6 +84,7 @@ def train(
     validate: Callable[[], Mapping[str, float]],
     settings: TrainSettings,
     reg: RegSettings,
+    pretrained: Sequence[keras.Variable],
     on_epoch: Callable[[Epoch], None],
     what: str,
 ) -> History:
@@ -79,6 +96,7 @@ def train(
         validate: scores the network as it stands on each source's validation split.
         settings: the schedule.
         reg: regularization; dropout is part of the network.
+        pretrained: variables whose learning rate is slower, by `encoder_lr_factor`.
         on_epoch: is told of each epoch when it has ended.
         what: a name for the progress bar.
 
@@ -89,8 +107,14 @@ def train(
         RoadshiftError: the loss is no longer a number.
     """
     variables = network.trainable_variables
-    optimizer = build_optimizer(settings, reg.weight_decay)
-    optimizer.build(variables)
+    slow = {id(variable) for variable in pretrained}
+    # An optimizer for each rate: (its variables' places, itself).
+    groups = []
+    for factor, is_slow in ((1.0, False), (settings.encoder_lr_factor, True)):
+        places = [k for k, variable in enumerate(variables) if (id(variable) in slow) == is_slow]
+        optimizer = build_optimizer(settings, reg.weight_decay, factor)
+        optimizer.build([variables[k] for k in places])
+        groups.append((places, optimizer))
 
     @tf.function
     def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -98,7 +122,12 @@ def train(
             logits = network(images, training=True)
             loss = cross_entropy(labels, logits, reg.label_smoothing)
             loss += weight_penalty(variables, reg.l1, reg.l2)
-        optimizer.apply(tape.gradient(loss, variables), variables)
+        gradients = tape.gradient(loss, variables)
+        if settings.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, settings.clip_norm)
+        for places, optimizer in groups:
+            if places:
+                optimizer.apply([gradients[k] for k in places], [variables[k] for k in places])
         return loss
 
     history = History()
@@ -109,7 +138,7 @@ def train(
         for number in range(1, settings.epochs + 1):
             total = 0.0
             for _ in range(settings.steps_per_epoch):
-                loss = float(step(*next(drawn)))
+                loss = float(step(*_next(drawn)))
                 total += loss
                 progress.set_postfix(loss=f"{loss:.3f}", epoch=number, refresh=False)
                 progress.update(settings.batch_size)
@@ -118,7 +147,7 @@ def train(
                     f"{what}: the loss is {total} in epoch {number}; lower train.learning_rate or "
                     "set train.clip_norm"
                 )
-            rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+            rate = float(keras.ops.convert_to_numpy(groups[0][1].learning_rate))
             mean_loss = total / settings.steps_per_epoch
             epoch = Epoch(number, mean_loss, rate, dict(validate()))
             history.epochs.append(epoch)

@@ -26,6 +26,7 @@ class TrainSettings(Settings):
     crop_height: int = Field(ge=STRIDE, le=4096, multiple_of=STRIDE)
     crop_width: int = Field(ge=STRIDE, le=4096, multiple_of=STRIDE)
     learning_rate: float = Field(gt=0, le=1)
+    encoder_lr_factor: float = Field(gt=0, le=1)
     warmup_epochs: float = Field(ge=0)
     clip_norm: float = Field(ge=0)
 

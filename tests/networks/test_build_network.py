@@ -7,7 +7,13 @@ from roadshift.errors import RoadshiftError
 from roadshift.networks.batch_norm import normalizations
 from roadshift.networks.decoder import Upsampling
 from roadshift.networks.files import save_network
-from roadshift.networks.network import build_network, check_classes, class_names_of, taxonomy_of
+from roadshift.networks.network import (
+    build_network,
+    check_classes,
+    class_names_of,
+    pretrained_variables,
+    taxonomy_of,
+)
 from roadshift.networks.settings import ModelSettings
 
 CLASSES = ("road", "sky", "car")
@@ -74,6 +80,21 @@ def test_freeze_spares_the_first_stages(freeze, first):
     trained = [v.path.split("/")[0] for v in network.trainable_variables]
     assert trained[0].startswith(f"encoder_{first}")
     assert any(name == "classifier" for name in trained)
+
+
+def test_a_network_from_scratch_trains_all_its_stages():
+    network = build_network(ModelSettings(weights="none", freeze=3, decoder_channels=16), CLASSES)
+    assert network.trainable_variables[0].path.startswith("encoder_stem")
+    assert not pretrained_variables(network, ModelSettings(weights="none"))
+
+
+def test_pretrained_variables_are_the_encoder_s_trainable_ones():
+    settings = ModelSettings(freeze=3, decoder_channels=16)
+    network = build_network(settings, CLASSES)
+    slow = pretrained_variables(network, settings)
+    assert {v.path.split("_")[0] for v in slow} == {"encoder"}
+    others = [v for v in network.trainable_variables if id(v) not in {id(s) for s in slow}]
+    assert not any(v.path.startswith("encoder") for v in others)
 
 
 @pytest.mark.parametrize(

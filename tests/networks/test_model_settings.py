@@ -30,11 +30,6 @@ def test_unet_has_no_imagenet_weights():
         ModelSettings(encoder="unet")
 
 
-def test_random_stages_cannot_be_frozen():
-    with pytest.raises(RoadshiftError, match=r"model\.freeze is 2"):
-        ModelSettings(weights="none", freeze=2)
-
-
 def test_import_does_not_import_tensorflow():
     code = (
         "import sys, roadshift.networks.settings;"

@@ -1,6 +1,6 @@
 import numpy as np
 
-from roadshift.scoring.tables import confusion_rows, summarize
+from roadshift.scoring.tables import confusion_rows, markdown_table, summarize
 
 MATRICES = np.array([[[3, 1], [0, 0]], [[2, 2], [0, 0]]])
 
@@ -28,3 +28,18 @@ def test_summary_is_the_nine_cells_and_the_gap():
     }  # fmt: skip
     assert table["b"]["gap"] is None
     assert table["ab"]["gap"] == 0.1
+
+
+def test_markdown_table_by_hand():
+    def cell(name, pictures, miou, low, high):
+        return {"data_set": name, "pictures": pictures, "miou": miou, "miou_low": low,
+                "miou_high": high}  # fmt: skip
+
+    scores = {
+        "a": {"a": cell("x", 47, 0.5123, 0.49, 0.531), "target": cell("y", 1, 0.3, None, None)}
+    }
+    assert markdown_table(scores) == (
+        "| trained on | a = x (47 pictures) | target = y (1 pictures) |\n"
+        "|---|---|---|\n"
+        "| a | 51.2 (49.0 to 53.1) | 30.0 |\n"
+    )

@@ -1,0 +1,50 @@
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from roadshift.scoring.tables import markdown_table
+
+PROJECT = Path(__file__).parents[1]
+README = (PROJECT / "README.md").read_text("utf-8")
+RESULTS = PROJECT / "docs/results"
+
+
+def scores(folder):
+    files = {mix: folder / f"{mix}.json" for mix in ("a", "b", "ab")}
+    return {m: json.loads(f.read_text("utf-8"))["domains"] for m, f in files.items()}
+
+
+@pytest.mark.parametrize("folder", ["streets", "streets-unet"])
+def test_the_tables_are_what_the_pipeline_measured(folder):
+    assert markdown_table(scores(RESULTS / folder)) in README
+
+
+def test_links_lead_somewhere():
+    targets = re.findall(r"\]\((?!http|#)([^)#]+)", README)
+    assert targets
+    assert [t for t in targets if not (PROJECT / t).exists()] == []
+
+
+def test_the_commands_name_make_targets_that_exist():
+    makefile = (PROJECT / "Makefile").read_text("utf-8")
+    for target in re.findall(r"^ *make (\w+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_params_named_in_the_readme_exist():
+    params = (PROJECT / "params.yaml").read_text("utf-8")
+    for section, key in re.findall(r"\b(aug|reg|train|model|data)\.(\w+)=", README):
+        assert re.search(rf"^{section}:(?:\n .*)*\n  {key}:", params, re.MULTILINE), (section, key)
+
+
+def test_no_data_set_or_model_is_committed():
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=PROJECT, check=True, capture_output=True, text=True
+    ).stdout.split()
+    allowed = {"docs/overview.png"}
+    heavy = {".png", ".jpg", ".keras", ".npz", ".h5", ".zip"}
+    assert {f for f in listed if Path(f).suffix in heavy} <= allowed
+    assert not [f for f in listed if "tfrecord" in f]
