@@ -17,6 +17,7 @@ from roadshift.records.reader import ShardSet, open_shards, same_classes
 from roadshift.scoring.inference import Segmenter, score_pictures
 from roadshift.scoring.metrics import mean_iou
 from roadshift.training.loop import Epoch, train
+from roadshift.training.losses import class_weights
 from stages.entry import run
 from stages.params import Params
 from stages.paths import MODELS, curves, network, trainval
@@ -38,6 +39,8 @@ def main(params: Params, mix: str) -> None:
         params.seed,
         params.train.steps_per_epoch,
     )
+    pixels = [source.pixels["train"] for source in shards.values()]
+    weights = class_weights(pixels, params.train.class_weighting)
     segmenter = Segmenter(model, params.data.max_height)
 
     with (
@@ -60,6 +63,7 @@ def main(params: Params, mix: str) -> None:
             params.train,
             params.reg,
             pretrained_variables(model, params.model),
+            weights,
             on_epoch,
             f"train {mix}",
         )

@@ -27,6 +27,8 @@ class ShardSet:
     features: tfds.features.FeaturesDict
     shard_lengths: dict[str, dict[Path, int]]
     """By split, each file with the number of its records."""
+    pixels: dict[str, list[int]]
+    """By split, the pixels of each class, by id."""
 
     def count(self, split: str) -> int:
         """How many samples a split has, 0 where it has none."""
@@ -56,7 +58,7 @@ def open_shards(folder: Path) -> ShardSet:
     again = "run the shard stage again"
     try:
         info = tfds.builder_from_directory(str(folder)).info
-        taxonomy = info.metadata["taxonomy"]
+        taxonomy, pixels = info.metadata["taxonomy"], info.metadata["pixels"]
         class_names = tuple(info.features["label"].names)
         lengths = {
             split: {
@@ -73,7 +75,7 @@ def open_shards(folder: Path) -> ShardSet:
             found = _count_records(file, again)
             if found != expected:
                 raise RoadshiftError(f"{file}: {found} records, expected {expected}; {again}")
-    return ShardSet(folder, info.name, taxonomy, class_names, info.features, lengths)
+    return ShardSet(folder, info.name, taxonomy, class_names, info.features, lengths, pixels)
 
 
 def _count_records(file: Path, again: str) -> int:

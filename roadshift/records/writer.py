@@ -16,7 +16,7 @@ from roadshift.datasets.images import opened, read_image
 from roadshift.datasets.samples import Sample, seeded_order
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
-from roadshift.taxonomy import Taxonomy
+from roadshift.taxonomy import IGNORE_ID, Taxonomy
 
 VERSION = "1.0.0"
 
@@ -49,7 +49,7 @@ def write_shards(
 
     Pictures are kept at their own resolution, and without loss. Samples stand in an order that
     depends on their ids alone, shuffled so that neighbours in a drive are apart. A split
-    without samples is left out of the folder's metadata.
+    without samples is left out of the folder's metadata, which also count the pixels a class.
 
     Args:
         samples: the set's manifest.
@@ -70,6 +70,7 @@ def write_shards(
         data_dir=folder, dataset_name=dataset, filetype_suffix="tfrecord"
     )
     infos = []
+    pixels = {}
     for split in splits:
         members = {s.id: s for s in samples if s.split == split}
         if not members:
@@ -82,6 +83,7 @@ def write_shards(
         number = min(len(ordered), max(1, ceil(size / (shard_megabytes * 1_000_000))))
         bounds = [round(len(ordered) * k / number) for k in range(number + 1)]
         written = 0
+        counts = np.zeros(256, np.int64)
         with progress_bar(f"shard {dataset} {split}", "picture", len(ordered)) as progress:
             for shard in range(number):
                 file = template.replace(split=split).sharded_filepath(
@@ -89,38 +91,44 @@ def write_shards(
                 )
                 with tf.io.TFRecordWriter(str(file)) as sink:
                     for sample in ordered[bounds[shard] : bounds[shard + 1]]:
-                        record = _record(sample, images, labels, features, serializer, taxonomy)
+                        label = _label(sample, labels, taxonomy)
+                        record = _record(sample, images, label, features, serializer)
+                        counts += np.bincount(label.ravel(), minlength=256)
                         sink.write(record)
                         written += len(record)
                         progress.update()
+        pixels[split] = counts[: len(taxonomy.classes)].tolist()
         lengths = [b - a for a, b in pairwise(bounds)]
         infos.append(
             tfds.core.SplitInfo(
                 name=split, shard_lengths=lengths, num_bytes=written, filename_template=template
             )
         )
-    _write_metadata(folder, dataset, features, infos, taxonomy)
+    _write_metadata(folder, dataset, features, infos, taxonomy, pixels)
+
+
+def _label(sample: Sample, labels: Path, taxonomy: Taxonomy) -> np.ndarray:
+    with opened(labels / sample.label) as picture:
+        label = np.asarray(picture)
+    if bad := set(np.unique(label).tolist()) - {*range(len(taxonomy.classes)), IGNORE_ID}:
+        raise RoadshiftError(
+            f"{sample.label}: id {min(bad)} is not in taxonomy '{taxonomy.name}'; run remap again"
+        )
+    return label
 
 
 def _record(
     sample: Sample,
     images: Path,
-    labels: Path,
+    label: np.ndarray,
     features: tfds.features.FeaturesDict,
     serializer: ExampleSerializer,
-    taxonomy: Taxonomy,
 ) -> bytes:
     encoded, size = _encoded_image(images / sample.image)
-    with opened(labels / sample.label) as picture:
-        label = np.asarray(picture)
     if not size == (sample.width, sample.height) == label.shape[1::-1]:
         raise RoadshiftError(
             f"'{sample.id}': picture {size}, label {label.shape[1::-1]} and manifest "
             f"({sample.width}, {sample.height}) differ in size; run the remap stage again"
-        )
-    if bad := set(np.unique(label).tolist()) - {*range(len(taxonomy.classes)), 255}:
-        raise RoadshiftError(
-            f"{sample.label}: id {min(bad)} is not in taxonomy '{taxonomy.name}'; run remap again"
         )
     example = features.encode_example(
         {
@@ -159,6 +167,7 @@ def _write_metadata(
     features: tfds.features.FeaturesDict,
     infos: list[tfds.core.SplitInfo],
     taxonomy: Taxonomy,
+    pixels: dict[str, list[int]],
 ) -> None:
     info = tfds.core.DatasetInfo(
         builder=tfds.core.dataset_info.DatasetIdentity(
@@ -166,7 +175,7 @@ def _write_metadata(
         ),
         description=f"{dataset}, labels in the taxonomy {taxonomy.name}",
         features=features,
-        metadata=tfds.core.MetadataDict(taxonomy=taxonomy.name),
+        metadata=tfds.core.MetadataDict(taxonomy=taxonomy.name, pixels=pixels),
     )
     info.set_file_format(tfds.core.FileFormat.TFRECORD)
     info.set_splits(tfds.core.splits.SplitDict(infos))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
@@ -85,6 +86,7 @@ def train(
     settings: TrainSettings,
     reg: RegSettings,
     pretrained: Sequence[keras.Variable],
+    weights: np.ndarray | None,
     on_epoch: Callable[[Epoch], None],
     what: str,
 ) -> History:
@@ -97,6 +99,7 @@ def train(
         settings: the schedule.
         reg: regularization; dropout is part of the network.
         pretrained: variables whose learning rate is slower, by `encoder_lr_factor`.
+        weights: float32 (classes,), the loss's weight of each class; None for none.
         on_epoch: is told of each epoch when it has ended.
         what: a name for the progress bar.
 
@@ -120,7 +123,7 @@ def train(
     def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = network(images, training=True)
-            loss = cross_entropy(labels, logits, reg.label_smoothing)
+            loss = cross_entropy(labels, logits, reg.label_smoothing, weights)
             loss += weight_penalty(variables, reg.l1, reg.l2)
         gradients = tape.gradient(loss, variables)
         if settings.clip_norm:

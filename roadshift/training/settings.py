@@ -29,6 +29,7 @@ class TrainSettings(Settings):
     encoder_lr_factor: float = Field(gt=0, le=1)
     warmup_epochs: float = Field(ge=0)
     clip_norm: float = Field(ge=0)
+    class_weighting: float = Field(ge=0, le=1)
 
     @model_validator(mode="after")
     def _warm_up_ends(self) -> Self:

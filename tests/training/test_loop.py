@@ -10,7 +10,8 @@ from roadshift.training.settings import RegSettings, TrainSettings
 NO_REG = {"dropout": 0.0, "l1": 0.0, "l2": 0.0, "weight_decay": 0.0, "label_smoothing": 0.0}
 SCHEDULE = {
     "epochs": 4, "steps_per_epoch": 5, "batch_size": 2, "crop_height": 32, "crop_width": 32,
-    "learning_rate": 0.05, "encoder_lr_factor": 1.0, "warmup_epochs": 1.0, "clip_norm": 1.0,
+    "learning_rate": 0.05, "encoder_lr_factor": 1.0, "class_weighting": 0.0,
+    "warmup_epochs": 1.0, "clip_norm": 1.0,
 }  # fmt: skip
 
 
@@ -37,7 +38,7 @@ def light_or_dark():
 def run(network, validate, reg=NO_REG, **changes):
     seen: list[Epoch] = []
     history = train(
-        network, light_or_dark(), validate, settings(**changes), RegSettings(**reg), (),
+        network, light_or_dark(), validate, settings(**changes), RegSettings(**reg), (), None,
         seen.append, "test",
     )  # fmt: skip
     assert seen == history.epochs

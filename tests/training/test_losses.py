@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from roadshift.training.losses import cross_entropy, weight_penalty
+from roadshift.training.losses import class_weights, cross_entropy, weight_penalty
 
 LOGITS = np.log([[[[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]]]).astype(np.float32)  # (1, 1, 2, 3)
 
@@ -66,3 +66,33 @@ def test_weight_penalties_by_hand_count_kernels_alone():
     assert weight_penalty(variables, 0.0, 0.1).numpy() == pytest.approx(0.1 * 14)
     assert weight_penalty(variables, 0.5, 0.1).numpy() == pytest.approx(3 + 1.4)
     assert weight_penalty(variables, 0.0, 0.0).numpy() == 0
+
+
+def test_class_weights_by_hand():
+    # Shares 0.64, 0.35 and 0.01 of the one, 0.64, 0.36 and 0 of the other source.
+    pixels = [[64, 35, 1], [6400, 3600, 0]]
+    shares = np.array([0.64, 0.355, 0.005])
+    raw = shares**-0.5
+    np.testing.assert_allclose(class_weights(pixels, 0.5), raw / (raw * shares).sum(), rtol=1e-6)
+
+
+def test_class_weights_of_exponent_0_weigh_all_pixels_alike():
+    np.testing.assert_allclose(class_weights([[5, 90, 5]], 0.0), 1, rtol=1e-6)
+
+
+def test_class_weights_of_exponent_1_weigh_all_classes_alike():
+    weights = class_weights([[10, 80, 10]], 1.0)
+    np.testing.assert_allclose(weights * [0.1, 0.8, 0.1], 1 / 3, rtol=1e-6)
+
+
+def test_an_absent_class_gets_no_endless_weight():
+    weights = class_weights([[999, 1, 0]], 1.0)
+    assert weights[2] == weights[1]
+
+
+def test_the_weighted_loss_is_the_weighted_mean_by_hand():
+    labels = np.array([[[0, 1]]], np.uint8)
+    weights = np.array([1.0, 3.0, 9.0], np.float32)
+    expected = -(np.log(0.7) + 3 * np.log(0.1)) / 4
+    loss = cross_entropy(labels, LOGITS, 0.0, weights)
+    assert loss.numpy() == pytest.approx(expected, rel=1e-6)
