@@ -72,7 +72,10 @@ def load_params(file: Path = PARAMS) -> Params:
     """
     try:
         content = yaml.safe_load(file.read_text("utf-8"))
-        return Params.model_validate(content)
+        params = Params.model_validate(content)
+        if missing := _unstated(params):
+            raise RoadshiftError(f"{', '.join(missing)}: missing; state every key")
+        return params
     except FileNotFoundError:
         raise RoadshiftError(f"{file}: missing; run this from the project's folder") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -81,3 +84,15 @@ def load_params(file: Path = PARAMS) -> Params:
         raise RoadshiftError(f"{file}: {explain(error, Params)}") from None
     except RoadshiftError as error:
         raise RoadshiftError(f"{file}: {error}") from None
+
+
+def _unstated(settings: Settings, place: str = "") -> list[str]:
+    """Keys that were left to a default, which the library has but the workflow does not."""
+    missing = []
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name not in settings.model_fields_set:
+            missing.append(f"{place}{name}")
+        elif isinstance(value, Settings):
+            missing += _unstated(value, f"{place}{name}.")
+    return missing

@@ -25,8 +25,9 @@ def download_set(card: Card, folder: Path, mirror: str | None, processes: int) -
         draw_set(card.world, card.samples, card.seed, folder, processes)
         return
     assert card.archive is not None  # noqa: S101 - the card's schema: one of world and archive
-    # Beside the folder, so that a large download lands on the same disk and never in the set.
-    with TemporaryDirectory(dir=folder.parent, prefix=".archive.") as scratch:
+    # In the folder, so that a large download lands on its disk, and goes with it if the process
+    # is killed.
+    with TemporaryDirectory(dir=folder, prefix=".archive.") as scratch:
         archive = fetch(card.archive, Path(scratch), mirror)
         limit = card.archive.unpacked_megabytes * 1_000_000
         unpack(archive, folder, card.layout.root, limit)

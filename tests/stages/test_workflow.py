@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 CELLS = {(mix, domain) for mix in ("a", "b", "ab") for domain in ("a", "b", "target")}
 
@@ -55,6 +56,13 @@ def test_the_confusion_matrix_of_every_picture_is_kept_and_adds_up(reproduced):
     present = total.sum(1) > 0
     miou = (hits[present] / union[present]).mean()
     assert load(reproduced, "metrics/summary.json")["ab"]["target"]["miou"] == round(miou, 4)
+
+
+def test_the_overview_shows_every_domain(reproduced):
+    with Image.open(reproduced.folder / "report/overview.png") as sheet:
+        # Picture, label and three networks in a row; a row a domain, of pictures of 64×40.
+        assert sheet.width > 5 * 256
+        assert sheet.height > 3 * 160
 
 
 def test_a_forced_training_gives_the_same_bytes(reproduced):
