@@ -137,6 +137,8 @@ def _write_audit(
     totals: dict[str, np.ndarray] = {}
     for sample, pixels in done:
         totals[sample.split] = totals.get(sample.split, 0) + pixels
+    # Of the whole set, so that a class's rows add up to its share, whatever the split.
+    of_all = int(sum(pixels.sum() for pixels in totals.values()))
     with file.open("w", encoding="utf-8", newline="") as sink:
         writer = csv.writer(sink, lineterminator="\n")
         writer.writerow(["split", "class", "universal", "pixels", "share", "ignored_because"])
@@ -149,5 +151,5 @@ def _write_audit(
                 count = rows.get((class_id, name), ("", "", 0))[-1] + int(pixels[index])
                 rows[class_id, name] = (shown, taxonomy.ignored.get(name, ""), count)
             for (_, name), (shown, reason, count) in sorted(rows.items()):
-                share = round(count / int(pixels.sum()), 6)
+                share = round(count / of_all, 6)
                 writer.writerow([split, shown, name, count, share, reason])

@@ -93,7 +93,7 @@ def test_the_audit_of_camvid_by_hand(tmp_path, write_camvid):
     }
     void = [r for r in audit(folder) if r["split"] == "train" and r["class"] == "ignored"]
     assert void[0]["ignored_because"] == DRIVING11.ignored["unlabelled"]
-    assert float(void[0]["share"]) == pytest.approx(3 / 24, abs=1e-6)
+    assert float(void[0]["share"]) == pytest.approx(3 / (24 + 12 + 4), abs=1e-6)
 
 
 def test_kitti_by_hand(tmp_path, write_kitti):
