@@ -35,8 +35,10 @@ class Remapper:
         """Joins an encoding and a taxonomy.
 
         Raises:
-            RoadshiftError: a universal name of the encoding has no place in the taxonomy.
+            RoadshiftError: a universal name of the encoding has no place in the taxonomy, or
+                straddles several of its classes.
         """
+        taxonomy.check_carries(encoding.names)
         native_index = np.full(256 if encoding.kind == "grey" else 1 << 24, UNKNOWN, np.uint8)
         native_index[encoding.keys] = np.arange(len(encoding.names))
         class_id = np.full(256, IGNORE_ID, np.uint8)
@@ -90,10 +92,14 @@ def remap_set(
         processes: how many pictures are worked on at once.
 
     Raises:
-        RoadshiftError: pictures and labels do not pair up, are of different sizes, cannot be
-            read, or hold values that the encoding does not know.
+        RoadshiftError: the labels are too coarse for the taxonomy; or pictures and labels do not
+            pair up, are of different sizes, cannot be read, or hold values that the encoding
+            does not know.
     """
-    remapper = Remapper.of(card.table, taxonomy)
+    try:
+        remapper = Remapper.of(card.table, taxonomy)
+    except RoadshiftError as error:
+        raise RoadshiftError(f"{card.name}: {error}") from None
     samples = find_samples(card, raw, split_seed)
     work = partial(_remap_one, remapper, raw, folder)
     with ProcessPoolExecutor(processes) as pool:
