@@ -39,11 +39,14 @@ class Archive(Settings):
 
 
 class Layout(Settings):
-    """Where pictures and labels lie, as patterns of `{id}`, `{split}` and `{group}`."""
+    """Where pictures and labels lie, as patterns of `{id}`, `{split}`, `{group}` and `{part}`."""
 
     root: str = "."
     image: str
     label: str
+    """`{part}` in both stands for what a picture's and its label's path share besides."""
+    id: str = "[^/]+"
+    """What an id looks like, a regular expression; files of other ids are left out."""
     group: str | None = None
     """A regular expression whose first group, found in the id, names the drive or city."""
 
@@ -51,45 +54,60 @@ class Layout(Settings):
     def _patterns_agree(self) -> "Layout":
         image, label = (set(re.findall(r"{(.*?)}", p)) for p in (self.image, self.label))
         for pattern, parts in ((self.image, image), (self.label, label)):
-            if "id" not in parts or parts - {"id", "split", "group"}:
-                raise ValueError(f"'{pattern}' needs {{id}} and may have {{split}} and {{group}}")
+            if "id" not in parts or parts - {"id", "split", "group", "part"}:
+                raise ValueError(
+                    f"'{pattern}' needs {{id}} and may have {{split}}, {{group}} and {{part}}"
+                )
         if image != label:
             raise ValueError(f"'{self.image}' and '{self.label}' must name the same parts")
         return self
 
 
 class Splits(Settings):
-    """How a set is parted: by the publisher's own splits, or by share and seed."""
+    """How a set is parted: by the publisher's own splits, by group, or by share and seed."""
 
     official: dict[str, Split] | None = None
     """The publisher's name of a split to ours."""
+    groups: dict[str, Split] | None = None
+    """A group to our split, whatever the publisher's own is."""
     random: dict[Split, Annotated[float, Field(gt=0, le=1)]] | None = None
-    """Shares, which sum to 1, of a seeded order of the ids."""
+    """Shares, which sum to 1, of a seeded order of the ids, or of the groups."""
+    val_share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """The share of an official train split that is kept back for val, by seed, where the
+    publisher's own validation is what is scored."""
+    by_group: bool = False
+    """Whether shares are of groups, which stay whole, and not of pictures."""
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> "Splits":
-        if (self.official is None) == (self.random is None):
-            raise ValueError("needs exactly one of official and random")
+    def _one_way(self) -> "Splits":
+        if (self.official or self.groups) is None and self.random is None:
+            raise ValueError("needs exactly one of official and random, or groups")
+        if (self.official or self.groups) is not None and self.random is not None:
+            raise ValueError("needs exactly one of official and random, or groups")
         if self.random is not None and abs(sum(self.random.values()) - 1) > 1e-6:
             raise ValueError(f"the shares of random sum to {sum(self.random.values())}, not to 1")
+        if self.val_share and (self.groups or "train" not in (self.official or {}).values()):
+            raise ValueError("val_share needs an official train split, and no groups")
         return self
 
 
 class Encoding(Settings):
     """A table from the values in label pictures to universal names."""
 
-    kind: Literal["grey", "colour"]
+    kind: Literal["grey", "red16", "colour"]
+    """Ids in one grey byte a pixel, ids in the red channel of 16-bit RGB, or 8-bit colours."""
     values: list[Annotated[tuple[int | str, ...], Field(strict=False)]]
-    """Rows `[id, name]` for grey, `[red, green, blue, name]` for colour."""
+    """Rows `[id, name]` for ids, `[red, green, blue, name]` for colours."""
     source: str
     """Where the table is published."""
 
     @model_validator(mode="after")
     def _rows_are_sound(self) -> "Encoding":
-        width = 1 if self.kind == "grey" else 3
+        width = 3 if self.kind == "colour" else 1
+        top = 65535 if self.kind == "red16" else 255
         for *value, name in self.values:
-            if len(value) != width or not all(isinstance(v, int) and 0 <= v <= 255 for v in value):
-                raise ValueError(f"row {[*value, name]}: expected {width} integers in 0..255")
+            if len(value) != width or not all(isinstance(v, int) and 0 <= v <= top for v in value):
+                raise ValueError(f"row {[*value, name]}: expected {width} integers in 0..{top}")
             if name not in universal_names():
                 raise ValueError(f"'{name}' is no universal name{_near_universal(str(name))}")
         if len({tuple(row[:-1]) for row in self.values}) != len(self.values):
@@ -107,7 +125,7 @@ class Encoding(Settings):
     def keys(self) -> np.ndarray:
         """Ids, or colours packed as red * 65536 + green * 256 + blue, by native index; int64."""
         rows = np.array([row[:-1] for row in self.values], np.int64)
-        return rows[:, 0] if self.kind == "grey" else rows @ np.array([65536, 256, 1])
+        return rows @ np.array([65536, 256, 1]) if self.kind == "colour" else rows[:, 0]
 
 
 class Card(Settings):
@@ -121,6 +139,8 @@ class Card(Settings):
     homepage: str = ""
     notes: str = ""
     archive: Archive | None = None
+    archives: Annotated[tuple[Archive, ...], Field(strict=False)] = ()
+    """For a set that comes in several files, which are unpacked into the same folder."""
     world: WorldSettings | None = None
     """For a synthetic set, which is drawn instead of fetched."""
     seed: int = 0
@@ -133,9 +153,14 @@ class Card(Settings):
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> "Card":
-        if (self.archive is None) == (self.world is None):
-            raise ValueError("needs exactly one of archive and world")
+        if [self.archive is None, not self.archives, self.world is None].count(False) != 1:
+            raise ValueError("needs exactly one of archive, archives and world")
         return self
+
+    @property
+    def files(self) -> tuple[Archive, ...]:
+        """What is to be fetched: one archive, several, or none for a synthetic set."""
+        return self.archives if self.archive is None else (self.archive,)
 
     @property
     def table(self) -> Encoding:

@@ -19,15 +19,14 @@ def download_set(card: Card, folder: Path, mirror: str | None, processes: int) -
         processes: how many pictures are drawn at once.
 
     Raises:
-        RoadshiftError: the archive is not to be had, or not sound.
+        RoadshiftError: an archive is not to be had, or not sound.
     """
     if card.world is not None:
         draw_set(card.world, card.samples, card.seed, folder, processes)
         return
-    assert card.archive is not None  # noqa: S101 - the card's schema: one of world and archive
-    # In the folder, so that a large download lands on its disk, and goes with it if the process
-    # is killed.
-    with TemporaryDirectory(dir=folder, prefix=".archive.") as scratch:
-        archive = fetch(card.archive, Path(scratch), mirror)
-        limit = card.archive.unpacked_megabytes * 1_000_000
-        unpack(archive, folder, card.layout.root, limit)
+    for archive in card.files:
+        # In the folder, so that a large download lands on its disk, and goes with it if the
+        # process is killed; one at a time, so that no two lie there.
+        with TemporaryDirectory(dir=folder, prefix=".archive.") as scratch:
+            file = fetch(archive, Path(scratch), mirror)
+            unpack(file, folder, card.layout.root, archive.unpacked_megabytes * 1_000_000)

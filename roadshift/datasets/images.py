@@ -35,15 +35,18 @@ def read_label(file: Path, kind: str) -> np.ndarray:
 
     Args:
         file: the label.
-        kind: 'grey' for one byte a pixel, 'colour' for RGB.
+        kind: 'grey' for one byte a pixel, 'red16' for the red channel of 16-bit RGB, 'colour'
+            for RGB.
 
     Returns:
-        int64 (height, width) for colours, packed as red * 65536 + green * 256 + blue; uint8
-        (height, width) for grey ids.
+        int32 (height, width) for colours, packed as red * 65536 + green * 256 + blue; uint16
+        (height, width) for the red channel; uint8 (height, width) for grey ids.
 
     Raises:
         RoadshiftError: the file cannot be read, or is of another kind.
     """
+    if kind == "red16":
+        return _red16(file)
     with opened(file) as picture:
         if kind == "grey":
             # A palette picture's bytes are the ids; its colours are for looking only.
@@ -56,6 +59,23 @@ def read_label(file: Path, kind: str) -> np.ndarray:
             raise RoadshiftError(f"{file}: expected RGB colours, found mode {picture.mode}")
         red, green, blue = np.moveaxis(np.asarray(picture.convert("RGB")), -1, 0)
     return (red.astype(np.int32) << 16) | (green.astype(np.int32) << 8) | blue
+
+
+def _red16(file: Path) -> np.ndarray:
+    # Pillow keeps the high byte of 16-bit colours alone, and ids are in the low one: read as of
+    # the other byte order, the other byte is kept.
+    halves = []
+    for order in ("RGB;16B", "RGB;16L"):
+        with opened(file) as picture:
+            tiles = getattr(picture, "tile", [])
+            if picture.format != "PNG" or len(tiles) != 1 or tiles[0][3] != "RGB;16B":
+                raise RoadshiftError(
+                    f"{file}: expected a PNG of 16-bit RGB, found {picture.format} of mode "
+                    f"{picture.mode}"
+                )
+            picture.tile = [(*tiles[0][:3], order)]  # type: ignore[attr-defined]
+            halves.append(np.asarray(picture)[..., 0].astype(np.uint16))
+    return halves[0] << 8 | halves[1]
 
 
 def _is_opaque_rgba(picture: Image.Image) -> bool:

@@ -24,7 +24,8 @@ class Remapper:
 
     kind: str
     native_index: np.ndarray
-    """uint8 by grey id, (256,), or by packed colour, (2 ** 24,); `UNKNOWN` where no row is."""
+    """uint8 by id, (256,) or (65536,), or by packed colour, (2 ** 24,); `UNKNOWN` where no row
+    is."""
     class_id: np.ndarray
     """uint8 (256,): a taxonomy's id by native index."""
     names: tuple[str, ...]
@@ -35,9 +36,12 @@ class Remapper:
         """Joins an encoding and a taxonomy.
 
         Raises:
-            RoadshiftError: a universal name of the encoding has no place in the taxonomy.
+            RoadshiftError: a universal name of the encoding has no place in the taxonomy, or
+                straddles several of its classes.
         """
-        native_index = np.full(256 if encoding.kind == "grey" else 1 << 24, UNKNOWN, np.uint8)
+        taxonomy.check_carries(encoding.names)
+        bits = {"grey": 8, "red16": 16, "colour": 24}[encoding.kind]
+        native_index = np.full(1 << bits, UNKNOWN, np.uint8)
         native_index[encoding.keys] = np.arange(len(encoding.names))
         class_id = np.full(256, IGNORE_ID, np.uint8)
         class_id[: len(encoding.names)] = [taxonomy.id_of(name) for name in encoding.names]
@@ -57,13 +61,13 @@ class Remapper:
             listed = ", ".join(f"{self._shown(v)} ({n} pixels)" for n, v in most[:3])
             more = f" and {len(most) - 3} more" if len(most) > 3 else ""
             raise RoadshiftError(
-                f"{where}: {'ids' if self.kind == 'grey' else 'colours'} unknown to the card's "
+                f"{where}: {'colours' if self.kind == 'colour' else 'ids'} unknown to the card's "
                 f"encoding: {listed}{more}; correct the label or add them to the encoding"
             )
         return index
 
     def _shown(self, value: int) -> str:
-        if self.kind == "grey":
+        if self.kind != "colour":
             return str(value)
         return f"({value >> 16}, {value >> 8 & 255}, {value & 255})"
 
@@ -90,10 +94,14 @@ def remap_set(
         processes: how many pictures are worked on at once.
 
     Raises:
-        RoadshiftError: pictures and labels do not pair up, are of different sizes, cannot be
-            read, or hold values that the encoding does not know.
+        RoadshiftError: the labels are too coarse for the taxonomy; or pictures and labels do not
+            pair up, are of different sizes, cannot be read, or hold values that the encoding
+            does not know.
     """
-    remapper = Remapper.of(card.table, taxonomy)
+    try:
+        remapper = Remapper.of(card.table, taxonomy)
+    except RoadshiftError as error:
+        raise RoadshiftError(f"{card.name}: {error}") from None
     samples = find_samples(card, raw, split_seed)
     work = partial(_remap_one, remapper, raw, folder)
     with ProcessPoolExecutor(processes) as pool:

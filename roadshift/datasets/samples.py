@@ -48,8 +48,8 @@ def find_samples(card: Card, folder: Path, split_seed: int) -> list[Sample]:
     root = folder / card.layout.root
     files = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
     wanted = card.splits.official
-    images = _matches(card.layout.image, files, wanted)
-    labels = _matches(card.layout.label, files, wanted)
+    images = _matches(card.layout, card.layout.image, files, wanted)
+    labels = _matches(card.layout, card.layout.label, files, wanted)
     _check_pairs(card, images, labels)
     prefix = "" if card.layout.root == "." else f"{card.layout.root}/"
     found = [
@@ -66,13 +66,14 @@ def find_samples(card: Card, folder: Path, split_seed: int) -> list[Sample]:
     if len(set(ids)) != len(ids):
         twice = sorted({i for i in ids if ids.count(i) > 1})
         raise RoadshiftError(f"{card.name}: the id '{twice[0]}' stands for two pictures")
-    if card.splits.random is not None:
-        found = _part(found, card.splits.random, split_seed)
-    _check_counts(card, found)
-    return sorted(found, key=lambda s: (s.split, s.id))
+    parted = _part(card, found, split_seed)
+    _check_counts(card, found, parted)
+    return sorted(parted, key=lambda s: (s.split, s.id))
 
 
-def _matches(pattern: str, files: Iterable[str], wanted: Collection[str] | None) -> Matches:
+def _matches(
+    layout: Layout, pattern: str, files: Iterable[str], wanted: Collection[str] | None
+) -> Matches:
     """Files that fit a layout pattern, by the values of its placeholders."""
     seen: set[str] = set()
 
@@ -80,7 +81,8 @@ def _matches(pattern: str, files: Iterable[str], wanted: Collection[str] | None)
         name = match[1]
         again = name in seen
         seen.add(name)
-        return f"(?P={name})" if again else f"(?P<{name}>[^/]+)"
+        form = layout.id if name == "id" else "[^/]+"
+        return f"(?P={name})" if again else f"(?P<{name}>{form})"
 
     regex = re.compile(re.sub(r"\\{(\w+)\\}", placeholder, re.escape(pattern)))
     found = {}
@@ -119,28 +121,55 @@ def seeded_order(ids: Iterable[str], seed: int) -> list[str]:
     return sorted(ids, key=lambda i: hashlib.sha256(f"{seed}:{i}".encode()).digest())
 
 
-def _part(samples: list[Sample], shares: Mapping[Split, float], seed: int) -> list[Sample]:
-    order = seeded_order((s.id for s in samples), seed)
-    split_of, start, share_so_far = {}, 0, 0.0
+def _part(card: Card, samples: list[Sample], seed: int) -> list[Sample]:
+    """The samples with the splits that the card asks for beyond the publisher's own."""
+    splits = card.splits
+    if splits.random is not None:
+        return _share(samples, splits.random, seed, splits.by_group)
+    if splits.groups is not None:
+        unknown = sorted({s.group for s in samples} - {*splits.groups})
+        if unknown:
+            raise RoadshiftError(f"{card.name}: the card has no split for the group '{unknown[0]}'")
+        return [replace(s, split=splits.groups[s.group]) for s in samples]
+    if splits.val_share is not None:
+        # Val first, so that a small share of few groups is not rounded away.
+        shares: dict[Split, float] = {"val": splits.val_share, "train": 1 - splits.val_share}
+        train = [s for s in samples if s.split == "train"]
+        others = [s for s in samples if s.split != "train"]
+        return others + _share(train, shares, seed, splits.by_group)
+    return samples
+
+
+def _share(
+    samples: list[Sample], shares: Mapping[Split, float], seed: int, by_group: bool
+) -> list[Sample]:
+    order = seeded_order({s.group if by_group else s.id for s in samples}, seed)
+    split_of: dict[str, Split] = {}
+    start, share_so_far = 0, 0.0
     for split, share in shares.items():
         share_so_far += share
         end = round(share_so_far * len(order))
         split_of.update(dict.fromkeys(order[start:end], split))
         start = end
-    return [replace(s, split=split_of[s.id]) for s in samples]
+    return [replace(s, split=split_of[s.group if by_group else s.id]) for s in samples]
 
 
-def _check_counts(card: Card, samples: list[Sample]) -> None:
-    splits = {*(card.splits.official or {}).values(), *(card.splits.random or {})}
-    for split in sorted(splits):
-        if not any(s.split == split for s in samples):
+def _check_counts(card: Card, found: list[Sample], parted: list[Sample]) -> None:
+    splits = card.splits
+    ours = {*(splits.groups or splits.official or splits.random or {}).values()}
+    if splits.random is not None:
+        ours = {*splits.random}
+    if splits.val_share is not None:
+        ours.add("val")
+    for split in sorted(ours):
+        if not any(s.split == split for s in parted):
             raise RoadshiftError(f"{card.name}: no picture in split '{split}'")
-    official: Mapping[str, str] = card.splits.official or {}
+    official: Mapping[str, str] = splits.official or {}
     for name, number in card.samples.items():
-        ours = official.get(name, "all")
-        found = sum(ours in ("all", s.split) for s in samples)
-        if found != number:
-            print(f"{card.name}: {found} of the publisher's {number} pictures ({ours}) are here")
+        split = official.get(name, "all")
+        here = sum(split in ("all", s.split) for s in found)
+        if here != number:
+            print(f"{card.name}: {here} of the publisher's {number} pictures ({split}) are here")
 
 
 def write_manifest(samples: Iterable[Sample], file: Path) -> None:

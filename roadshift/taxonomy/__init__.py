@@ -3,9 +3,17 @@
 from roadshift.taxonomy.table import (
     IGNORE_ID,
     Taxonomy,
+    coarse_names,
     load_taxonomy,
     taxonomy_names,
     universal_names,
 )
 
-__all__ = ["IGNORE_ID", "Taxonomy", "load_taxonomy", "taxonomy_names", "universal_names"]
+__all__ = [
+    "IGNORE_ID",
+    "Taxonomy",
+    "coarse_names",
+    "load_taxonomy",
+    "taxonomy_names",
+    "universal_names",
+]

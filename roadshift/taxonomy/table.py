@@ -4,8 +4,10 @@ Mapping goes in two steps, each a table in YAML. A data set's card maps the set'
 colours to *universal names*, once a set; a taxonomy maps universal names to its classes, once a
 taxonomy. Both steps are total: a name that a table does not know is an error, and what is
 ignored is ignored by name (MSeg, https://arxiv.org/abs/2112.13762, does the same for its sets).
+A set's class that straddles classes of a taxonomy is too coarse for it, which is said by name too.
 """
 
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from typing import Annotated
@@ -39,10 +41,13 @@ class Taxonomy(Settings):
     classes: dict[str, TaxonomyClass]
     ignored: dict[str, str]
     """Universal name to the reason why pixels of it are not counted."""
+    too_coarse: dict[str, str] = Field(default_factory=dict)
+    """Coarse universal name to the reason why a set that uses it is refused."""
 
     @model_validator(mode="after")
     def _each_name_once(self) -> "Taxonomy":
-        placed = [m for c in self.classes.values() for m in c.members] + list(self.ignored)
+        placed = [m for c in self.classes.values() for m in c.members]
+        placed += [*self.ignored, *self.too_coarse]
         twice = sorted({name for name in placed if placed.count(name) > 1})
         if twice:
             raise ValueError(f"{', '.join(twice)}: placed more than once")
@@ -51,7 +56,7 @@ class Taxonomy(Settings):
             raise ValueError(f"{', '.join(unknown)}: not in universal.yaml")
         missing = sorted(set(universal_names()) - set(placed))
         if missing:
-            raise ValueError(f"{', '.join(missing)}: neither in a class nor ignored")
+            raise ValueError(f"{', '.join(missing)}: neither in a class nor ignored nor too coarse")
         colours = [c.colour for c in self.classes.values()]
         if len(set(colours)) != len(colours):
             raise ValueError("two classes share a colour")
@@ -75,8 +80,9 @@ class Taxonomy(Settings):
         """The label id of a universal name, `IGNORE_ID` where the taxonomy ignores it.
 
         Raises:
-            RoadshiftError: the name is not a universal one.
+            RoadshiftError: the name is not a universal one, or it straddles classes.
         """
+        self.check_carries([universal])
         for class_id, entry in enumerate(self.classes.values()):
             if universal in entry.members:
                 return class_id
@@ -86,11 +92,44 @@ class Taxonomy(Settings):
             f"'{universal}' is not a universal class name{nearest(universal, universal_names())}"
         )
 
+    def straddled(self, universal: str) -> tuple[str, ...]:
+        """The classes that a coarse name's parts lie in, in the order of their ids."""
+        parts = {*coarse_names().get(universal, ())}
+        return tuple(name for name, entry in self.classes.items() if parts & {*entry.members})
+
+    def check_carries(self, names: Iterable[str]) -> None:
+        """Refuses names that straddle classes of this taxonomy.
+
+        Args:
+            names: universal names, those of a set's encoding.
+
+        Raises:
+            RoadshiftError: one of them does; the message says which classes, and which other
+                taxonomies have a place for all of them.
+        """
+        names = list(names)
+        coarse = [name for name in names if name in self.too_coarse]
+        if not coarse:
+            return
+        listed = "; ".join(f"'{n}' straddles {' and '.join(self.straddled(n))}" for n in coarse)
+        fitting = [t for t in taxonomy_names() if not {*names} & {*load_taxonomy(t).too_coarse}]
+        raise RoadshiftError(
+            f"labels too coarse for the taxonomy '{self.name}': {listed}; choose another "
+            f"data.taxonomy ({', '.join(fitting)}) or another set"
+        )
+
 
 @cache
 def universal_names() -> dict[str, str]:
     """Every universal class name with what it means."""
     return yaml.safe_load((resources.files(__package__) / "universal.yaml").read_text("utf-8"))
+
+
+@cache
+def coarse_names() -> dict[str, tuple[str, ...]]:
+    """The universal names that cover several others, with those others."""
+    text = (resources.files(__package__) / "coarse.yaml").read_text("utf-8")
+    return {name: tuple(parts) for name, parts in yaml.safe_load(text).items()}
 
 
 def taxonomy_names() -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 import io
 import stat
+import tarfile
 import warnings
 import zipfile
 
@@ -150,3 +151,42 @@ def test_cut_short_or_flipped_anywhere(tmp_path, inside, compression):
             for file in [p for p in inside.rglob("*") if p.is_file()]:
                 file.unlink()
     assert refused > len(good) / 5
+
+
+@pytest.mark.parametrize(
+    ("member", "match"),
+    [
+        ({"name": "/etc/passwd"}, "would leave its folder"),
+        ({"name": "../x"}, "would leave its folder"),
+        ({"name": "link", "type": tarfile.SYMTYPE, "linkname": "/etc"}, "link or a device"),
+        ({"name": "link", "type": tarfile.LNKTYPE, "linkname": "a"}, "link or a device"),
+        ({"name": "pipe", "type": tarfile.FIFOTYPE}, "link or a device"),
+        ({"name": "large", "size": 5001}, "beyond the size its card states, at 'large'"),
+    ],
+)
+def test_a_hostile_tar_file(tmp_path, member, match):
+    file, inside = tmp_path / "a.tar.gz", tmp_path / "in"
+    inside.mkdir()
+    entry = tarfile.TarInfo()
+    for key, value in member.items():
+        setattr(entry, key, value)
+    with tarfile.open(file, "w:gz") as tar:
+        tar.addfile(entry, io.BytesIO(b"x" * entry.size))
+    with pytest.raises(RoadshiftError, match=match):
+        unpack(file, inside, ".", 5000)
+    assert not any(inside.iterdir())
+
+
+def test_a_tar_file_that_is_cut_short_or_has_nothing_wanted(tmp_path):
+    file = tmp_path / "a.tar"
+    entry = tarfile.TarInfo("set/a")
+    entry.size = 5000
+    with tarfile.open(file, "w") as tar:
+        tar.addfile(entry, io.BytesIO(b"x" * 5000))
+    unpack(file, tmp_path, "set", 5000)
+    assert (tmp_path / "set/a").read_bytes() == b"x" * 5000
+    with pytest.raises(RoadshiftError, match="has nothing under 'other'"):
+        unpack(file, tmp_path, "other", 10_000)
+    file.write_bytes(file.read_bytes()[:3000])
+    with pytest.raises(RoadshiftError, match="cannot be unpacked"):
+        unpack(file, tmp_path, "set", 10_000)

@@ -146,3 +146,18 @@ def test_no_picture_at_all(tmp_path, content):
 
 def test_a_missing_picture(tmp_path):
     assert "missing" in refuse(read_image, tmp_path / "nowhere.png")
+
+
+def test_ids_of_sixteen_bits(tmp_path, deep_png):
+    red = np.random.default_rng(0).integers(0, 65536, (11, 7))
+    (tmp_path / "l.png").write_bytes(deep_png(red))
+    found = read_label(tmp_path / "l.png", "red16")
+    assert found.dtype == np.uint16
+    assert found.tolist() == red.tolist()
+
+
+@pytest.mark.parametrize("name", ["l.png", "l.jpg"])
+def test_a_label_of_eight_bits_is_no_label_of_sixteen(tmp_path, name):
+    saved(tmp_path / name, RGB)
+    with pytest.raises(RoadshiftError, match="expected a PNG of 16-bit RGB"):
+        read_label(tmp_path / name, "red16")

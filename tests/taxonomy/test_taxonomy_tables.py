@@ -6,6 +6,7 @@ from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import (
     IGNORE_ID,
     Taxonomy,
+    coarse_names,
     load_taxonomy,
     taxonomy_names,
     universal_names,
@@ -13,16 +14,30 @@ from roadshift.taxonomy import (
 
 # Issue 2, item 3, spelled out: class, id, and every name that ends in it.
 DRIVING11 = [
-    ("road", ["road", "lane_marking"]),
-    ("sidewalk", ["sidewalk"]),
+    ("road", ["road", "lane_marking", "drivable"]),
+    ("sidewalk", ["sidewalk", "kerb"]),
     ("building", ["building"]),
-    ("fence", ["fence", "wall", "guard_rail"]),
+    ("fence", ["fence", "wall", "guard_rail", "barrier"]),
     ("pole", ["pole"]),
     ("traffic_sign", ["traffic_sign", "traffic_light", "traffic_sign_or_light"]),
     ("vegetation", ["vegetation", "terrain", "vegetation_or_terrain"]),
     ("sky", ["sky"]),
-    ("person", ["person"]),
-    ("vehicle", ["car", "truck", "bus", "caravan", "trailer", "train", "motor_vehicle"]),
+    ("person", ["person", "person_or_animal"]),
+    (
+        "vehicle",
+        [
+            "car",
+            "truck",
+            "bus",
+            "caravan",
+            "trailer",
+            "train",
+            "motor_vehicle",
+            "truck_or_bus",
+            "other_vehicle",
+            "autorickshaw",
+        ],
+    ),
     ("two_wheeler", ["bicycle", "motorcycle", "rider", "two_wheeler"]),
 ]
 IGNORED = [
@@ -30,11 +45,88 @@ IGNORED = [
     "rail_track",
     "bridge",
     "tunnel",
+    "bridge_or_tunnel",
     "ground",
+    "bike_lane",
+    "drivable_fallback",
+    "non_drivable_fallback",
+    "billboard",
+    "street_furniture",
+    "small_vehicle",
     "dynamic",
     "static",
     "unlabelled",
 ]
+TOO_COARSE = {
+    "non_drivable": ("sidewalk", "vegetation"),
+    "roadside_object": ("sidewalk", "fence", "pole", "traffic_sign"),
+    "far_object": ("building", "vegetation"),
+    "living_thing": ("person", "two_wheeler"),
+    "vehicle": ("vehicle", "two_wheeler"),
+}
+KITTI30 = [
+    "road",
+    "sidewalk",
+    "parking",
+    "rail_track",
+    "person",
+    "rider",
+    "car",
+    "truck",
+    "bus",
+    "train",
+    "motorcycle",
+    "bicycle",
+    "caravan",
+    "trailer",
+    "building",
+    "wall",
+    "fence",
+    "guard_rail",
+    "bridge",
+    "tunnel",
+    "pole",
+    "traffic_sign",
+    "traffic_light",
+    "vegetation",
+    "terrain",
+    "sky",
+    "ground",
+    "dynamic",
+    "static",
+    "none",
+]
+CITYSCAPES19 = [
+    "road",
+    "sidewalk",
+    "building",
+    "wall",
+    "fence",
+    "pole",
+    "traffic_light",
+    "traffic_sign",
+    "vegetation",
+    "terrain",
+    "sky",
+    "person",
+    "rider",
+    "car",
+    "truck",
+    "bus",
+    "train",
+    "motorcycle",
+    "bicycle",
+]
+DRIVING7 = [
+    "drivable",
+    "non_drivable",
+    "living_thing",
+    "vehicle",
+    "roadside_object",
+    "far_object",
+    "sky",
+]
+TABLES = taxonomy_names()
 
 
 def small_table(**changes):
@@ -69,7 +161,7 @@ def test_driving11_places_each_name(universal, class_id):
 
 
 def test_the_expected_places_cover_every_universal_name_once():
-    placed = [name for _, members in DRIVING11 for name in members] + IGNORED
+    placed = [name for _, members in DRIVING11 for name in members] + IGNORED + [*TOO_COARSE]
     assert sorted(placed) == sorted(universal_names())
 
 
@@ -92,7 +184,8 @@ def test_every_table_loads():
     assert "driving11" in taxonomy_names()
     for name in taxonomy_names():
         table = load_taxonomy(name)
-        assert {table.id_of(u) for u in universal_names()} <= {*range(len(table.classes)), 255}
+        ids = {table.id_of(u) for u in universal_names() if u not in table.too_coarse}
+        assert ids <= {*range(len(table.classes)), 255}
 
 
 def test_ignore_id():
@@ -165,3 +258,95 @@ def test_an_unknown_taxonomy_is_answered_with_the_nearest():
 def test_an_unknown_universal_name_is_answered_with_the_nearest():
     with pytest.raises(RoadshiftError, match=r"'side_walk'.*did you mean 'sidewalk'"):
         load_taxonomy("driving11").id_of("side_walk")
+
+
+@pytest.mark.parametrize("name", TOO_COARSE)
+def test_driving11_says_what_a_coarse_name_straddles(name):
+    table = load_taxonomy("driving11")
+    assert table.straddled(name) == TOO_COARSE[name]
+    with pytest.raises(RoadshiftError, match="too coarse for the taxonomy 'driving11'") as caught:
+        table.id_of(name)
+    message = str(caught.value)
+    assert f"'{name}' straddles {' and '.join(TOO_COARSE[name])}" in message
+    assert "(binary, driving7)" in message
+    assert "\n" not in message
+
+
+def test_a_refusal_names_all_that_is_too_coarse_and_taxonomies_that_carry_all():
+    with pytest.raises(RoadshiftError) as caught:
+        load_taxonomy("cityscapes19").check_carries(
+            ["road", "vegetation_or_terrain", "two_wheeler"]
+        )
+    message = str(caught.value)
+    assert "'vegetation_or_terrain' straddles vegetation and terrain" in message
+    assert "'two_wheeler' straddles rider and motorcycle and bicycle" in message
+    assert "(binary, driving11, driving7)" in message
+
+
+def test_names_that_a_taxonomy_carries_are_not_refused():
+    load_taxonomy("cityscapes19").check_carries(["road", "parking", "unlabelled"])
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_no_coarse_name_is_put_into_one_of_the_classes_that_it_straddles(name):
+    table = load_taxonomy(name)
+    for coarse in coarse_names():
+        straddled = table.straddled(coarse)
+        if coarse in table.too_coarse:
+            assert len(straddled) > 1, coarse
+        elif coarse not in table.ignored:
+            assert straddled == (table.class_names[table.id_of(coarse)],), coarse
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_only_coarse_names_are_too_coarse_and_all_reasons_are_given(name):
+    table = load_taxonomy(name)
+    assert {*table.too_coarse} <= {*coarse_names()}
+    assert all(reason.strip() for reason in [*table.ignored.values(), *table.too_coarse.values()])
+
+
+def test_coarse_names_and_their_parts_are_universal_names():
+    for name, parts in coarse_names().items():
+        assert len({name, *parts}) == 1 + len(parts) >= 3
+        assert {name, *parts} <= {*universal_names()}
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [
+        ("kitti30", KITTI30),
+        ("cityscapes19", CITYSCAPES19),
+        ("driving7", DRIVING7),
+        ("binary", ["road", "not_road"]),
+    ],
+)
+def test_the_classes_of_each_table_in_order(name, classes):
+    assert load_taxonomy(name).class_names == tuple(classes)
+
+
+@pytest.mark.parametrize(
+    ("taxonomy", "universal", "expected"),
+    [
+        ("kitti30", "unlabelled", 29),
+        ("kitti30", "tunnel", 19),
+        ("kitti30", "lane_marking", 0),
+        ("cityscapes19", "bicycle", 18),
+        ("cityscapes19", "parking", 255),
+        ("cityscapes19", "kerb", 1),
+        ("driving7", "vegetation", 5),
+        ("driving7", "terrain", 1),
+        ("driving7", "kerb", 4),
+        ("driving7", "parking", 0),
+        ("driving7", "two_wheeler", 255),
+        ("binary", "sidewalk", 1),
+        ("binary", "drivable", 0),
+        ("binary", "parking", 255),
+    ],
+)
+def test_single_places(taxonomy, universal, expected):
+    assert load_taxonomy(taxonomy).id_of(universal) == expected
+
+
+def test_a_name_that_is_too_coarse_and_ignored_is_refused():
+    with pytest.raises(ValidationError, match="unlabelled: placed more than once"):
+        Taxonomy(**small_table(too_coarse={"unlabelled": "all"}))
