@@ -17,9 +17,16 @@ def scores(folder):
     return {m: json.loads(f.read_text("utf-8"))["domains"] for m, f in files.items()}
 
 
-@pytest.mark.parametrize("folder", ["streets", "streets-unet"])
+@pytest.mark.parametrize("folder", sorted(p.name for p in RESULTS.iterdir()))
 def test_the_tables_are_what_the_pipeline_measured(folder):
     assert markdown_table(scores(RESULTS / folder)) in README
+
+
+def test_no_other_table_gives_intervals():
+    tables = "".join(markdown_table(scores(folder)) for folder in RESULTS.iterdir())
+    cells = re.findall(r"\| \d+\.\d \(\d+\.\d to \d+\.\d\)", README)
+    assert cells
+    assert all(cell in tables for cell in cells)
 
 
 def test_links_lead_somewhere():
