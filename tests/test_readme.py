@@ -4,6 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from roadshift.scoring.tables import markdown_table
 
@@ -45,6 +46,13 @@ def test_params_named_in_the_readme_exist():
     params = (PROJECT / "params.yaml").read_text("utf-8")
     for section, key in re.findall(r"\b(aug|reg|train|model|data)\.(\w+)=", README):
         assert re.search(rf"^{section}:(?:\n .*)*\n  {key}:", params, re.MULTILINE), (section, key)
+
+
+def test_the_example_experiment_changes_something():
+    params = yaml.safe_load((PROJECT / "params.yaml").read_text("utf-8"))
+    value = re.search(r"dvc exp run -S aug\.brightness=([\d.]+)", README)
+    assert value
+    assert float(value[1]) != params["aug"]["brightness"]
 
 
 def test_no_data_set_or_model_is_committed():
