@@ -138,6 +138,9 @@ class Card(Settings):
     citation: str
     homepage: str = ""
     notes: str = ""
+    tried: Literal["real", "stand-in", "miniature"] | None = None
+    """On the publisher's files, on others in their layout, or on a miniature of it. None for a
+    synthetic set, which is drawn, and where nobody has said."""
     archive: Archive | None = None
     archives: Annotated[tuple[Archive, ...], Field(strict=False)] = ()
     """For a set that comes in several files, which are unpacked into the same folder."""
