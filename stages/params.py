@@ -51,7 +51,10 @@ class Params(Settings):
                 load_card(name)
             except RoadshiftError as error:
                 raise RoadshiftError(f"domains.{role}: {error}") from None
-        load_taxonomy(self.data.taxonomy)
+        try:
+            load_taxonomy(self.data.taxonomy)
+        except RoadshiftError as error:
+            raise RoadshiftError(f"data.taxonomy: {error}") from None
         for mix, weights in self.mixes.items():
             for role in weights:
                 if role not in self.domains or role == TARGET:
