@@ -1,30 +1,18 @@
 """`roadshift browse`: a contact sheet of pictures and labels."""
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from roadshift.commands.output import completion
+from roadshift.commands.output import completion, quieten_tensorflow
+from roadshift.commands.shards import open_splits, roles, shard_folders
 from roadshift.datasets.card import SPLITS
 from roadshift.errors import RoadshiftError
 from roadshift.outputs import whole_file
-from roadshift.settings import nearest
-
-if TYPE_CHECKING:
-    from roadshift.records.reader import ShardSet
-
-SHARDS = Path("data/shards")
-"""Where the workflow keeps a role's shards, below the project's folder."""
-
-
-def _roles() -> list[str]:
-    return sorted(folder.name for folder in SHARDS.glob("*") if folder.is_dir())
 
 
 @click.command()
-@click.argument("place", metavar="ROLE|FOLDER", shell_complete=completion(_roles))
+@click.argument("place", metavar="ROLE|FOLDER", shell_complete=completion(roles))
 @click.option(
     "--n",
     "number",
@@ -55,15 +43,11 @@ def command(
     """
     if out is not None and out.suffix.lower() != ".png":
         raise click.BadParameter(f"'{out}' does not end in .png", param_hint="--out")
-    folders = _shard_folders(place)
-    # TensorFlow takes seconds to come, and is talkative.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    folders = shard_folders(place)
+    quieten_tensorflow()
     from roadshift.pictures.label_sheet import label_sheet
-    from roadshift.records.reader import open_shards
 
-    sets: dict[str, ShardSet] = {}
-    for shards in map(open_shards, folders):
-        sets |= {each: shards for each in SPLITS if shards.count(each)}
+    sets = open_splits(folders)
     chosen = split or next((each for each in SPLITS if each in sets), "train")
     if chosen not in sets:
         there = ", ".join(each for each in SPLITS if each in sets) or "none"
@@ -73,15 +57,3 @@ def command(
     with whole_file(file) as partial:
         sheet.save(partial, "PNG")
     click.echo(file)
-
-
-def _shard_folders(place: str) -> list[Path]:
-    folder = SHARDS / place if (SHARDS / place).is_dir() else Path(place)
-    parts = [part for part in (folder / "trainval", folder / "test") if part.is_dir()]
-    if parts or (folder / "dataset_info.json").is_file():
-        return parts or [folder]
-    if folder.is_dir():
-        raise RoadshiftError(f"{folder}: no shards in it; name a role or a folder of shards")
-    known = _roles()
-    hint = nearest(place, known) if known else f"; there are no roles in {SHARDS}, run `dvc repro`"
-    raise RoadshiftError(f"'{place}' is neither a role nor a folder of shards{hint}")

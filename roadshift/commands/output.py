@@ -60,3 +60,8 @@ def completion(
         return [CompletionItem(name) for name in names() if name.startswith(begun)]
 
     return complete
+
+
+def quieten_tensorflow() -> None:
+    """To be called before TensorFlow is imported, which takes seconds and is talkative."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

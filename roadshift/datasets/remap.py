@@ -127,6 +127,23 @@ def remap_sample(
     Raises:
         RoadshiftError: as `remap_set`, of this sample.
     """
+    native = read_native(remapper, raw, sample)
+    height, width = native.shape
+    target = folder / "labels" / f"{sample.id}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(remapper.class_id[native]).save(target, compress_level=3)
+    pixels = np.bincount(native.ravel(), minlength=256)
+    label = target.relative_to(folder).as_posix()
+    return replace(sample, label=label, width=width, height=height), pixels
+
+
+def read_native(remapper: Remapper, raw: Path, sample: Sample) -> np.ndarray:
+    """Native indices, uint8 (height, width), of a sample's label.
+
+    Raises:
+        RoadshiftError: it cannot be read, is not of its picture's size, or holds a value that is
+            in no row of the encoding.
+    """
     values = read_label(raw / sample.label, remapper.kind)
     height, width = values.shape
     if picture_size(raw / sample.image) != (width, height):
@@ -135,13 +152,7 @@ def remap_sample(
             f"{sample.image} is {seen}, its label {sample.label} is {width}×{height}: expected "
             "the same size"
         )
-    native = remapper.native(values, sample.label)
-    target = folder / "labels" / f"{sample.id}.png"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(remapper.class_id[native]).save(target, compress_level=3)
-    pixels = np.bincount(native.ravel(), minlength=256)
-    label = target.relative_to(folder).as_posix()
-    return replace(sample, label=label, width=width, height=height), pixels
+    return remapper.native(values, sample.label)
 
 
 def _write_audit(

@@ -1,5 +1,6 @@
 """Running a network on whole pictures, and scoring it against their labels."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import keras
@@ -7,12 +8,14 @@ import numpy as np
 import tensorflow as tf
 
 from roadshift.records.pipeline import fit_height
-from roadshift.records.reader import ShardSet, examples
+from roadshift.records.reader import Example, ShardSet, examples
 from roadshift.scoring.calibration import CalibrationSums, calibration_sums, no_pixels
 from roadshift.scoring.confusion import confusion_matrix
 
 STRIDE = 32
 """Networks take pictures whose sides are multiples of this."""
+Segment = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""From a picture, uint8 RGB (H, W, 3), to class ids, uint8, and their probabilities, float32."""
 
 
 class Segmenter:
@@ -33,20 +36,11 @@ class Segmenter:
 
         @tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)])
         def segment(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            size = tf.shape(image)[:2]
-            fitted, _ = fit_height(image, image[..., 0], max_height)
-            height, width = tf.shape(fitted)[0], tf.shape(fitted)[1]
-            rows = tf.minimum(tf.range(_rounded_up(height)), height - 1)
-            columns = tf.minimum(tf.range(_rounded_up(width)), width - 1)
-            padded = tf.gather(tf.gather(fitted, rows, axis=0), columns, axis=1)
-            logits = network(tf.cast(padded, tf.float32)[tf.newaxis], training=False)
-            logits = logits[:, :height, :width]
+            padded, height, width = fit_picture(image, max_height)
+            logits = network(padded[tf.newaxis], training=False)[:, :height, :width]
             if max_height:
-                logits = tf.image.resize(logits, size)
-            # The largest softmax value, without the other ones.
-            best = tf.reduce_max(logits[0], -1)
-            confidence = tf.exp(best - tf.reduce_logsumexp(logits[0], -1))
-            return tf.cast(tf.argmax(logits[0], -1), tf.uint8), confidence
+                logits = tf.image.resize(logits, tf.shape(image)[:2])
+            return most_probable(logits[0])
 
         self._segment = segment
 
@@ -61,6 +55,32 @@ class Segmenter:
         """
         prediction, confidence = self._segment(image)
         return prediction.numpy(), confidence.numpy()
+
+
+def fit_picture(image: tf.Tensor, max_height: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Makes a picture one that a network takes.
+
+    Args:
+        image: uint8 RGB (H, W, 3).
+        max_height: pixels; a taller picture is scaled down to it; 0 for no limit.
+
+    Returns:
+        The picture, float32, its right and bottom edges repeated up to a multiple of the stride;
+        and the height and width of it that are not repeated.
+    """
+    fitted, _ = fit_height(image, image[..., 0], max_height)
+    height, width = tf.shape(fitted)[0], tf.shape(fitted)[1]
+    rows = tf.minimum(tf.range(_rounded_up(height)), height - 1)
+    columns = tf.minimum(tf.range(_rounded_up(width)), width - 1)
+    padded = tf.gather(tf.gather(fitted, rows, axis=0), columns, axis=1)
+    return tf.cast(padded, tf.float32), height, width
+
+
+def most_probable(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The class of the highest probability, uint8, and that probability, over the last axis."""
+    # The largest softmax value, without the other ones.
+    confidence = tf.exp(tf.reduce_max(logits, -1) - tf.reduce_logsumexp(logits, -1))
+    return tf.cast(tf.argmax(logits, -1), tf.uint8), confidence
 
 
 def _rounded_up(length: tf.Tensor) -> tf.Tensor:
@@ -78,17 +98,25 @@ class PictureScores:
 
 
 def score_pictures(
-    segmenter: Segmenter, shards: ShardSet, split: str, calibration_bins: int = 15
+    segmenter: Segment, shards: ShardSet, split: str, calibration_bins: int = 15
 ) -> PictureScores:
     """Scores every picture of a split at its label's own resolution.
 
     Raises:
         RoadshiftError: the split is empty, or a record is damaged.
     """
+    classes = len(shards.class_names)
+    return score_examples(segmenter, examples(shards, split), classes, calibration_bins)
+
+
+def score_examples(
+    segmenter: Segment, found: Iterable[Example], classes: int, calibration_bins: int = 15
+) -> PictureScores:
+    """Scores pictures, at least one, at their labels' own resolution."""
     ids, matrices, calibration = [], [], no_pixels(calibration_bins)
-    for example in examples(shards, split):
+    for example in found:
         prediction, confidence = segmenter(example.image)
         ids.append(example.id)
-        matrices.append(confusion_matrix(example.label, prediction, len(shards.class_names)))
+        matrices.append(confusion_matrix(example.label, prediction, classes))
         calibration += calibration_sums(example.label, prediction, confidence, calibration_bins)
     return PictureScores(ids, np.stack(matrices), calibration)
