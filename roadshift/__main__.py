@@ -12,6 +12,9 @@ from roadshift.errors import RoadshiftError
 COMMANDS = {
     "browse": "Draw a contact sheet of pictures and labels.",
     "datasets": "List the data sets, or all there is to know of one.",
+    "evaluate": "Score a network on labelled pictures that are not in the workflow.",
+    "export": "Write a network for another runtime, and check it there.",
+    "predict": "Label pictures or a video with a network.",
     "taxonomy": "Show which classes data sets can be compared on.",
 }
 """A command's name, the module in roadshift.commands too, and what `--help` says of it."""
@@ -64,7 +67,7 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="roadshift")
 def main() -> None:
-    """Look at the data of street-scene segmentation, before and beside the workflow.
+    """Look at data of street-scene segmentation, and use networks, beside the workflow.
 
     The workflow itself, from download to scores, is run by DVC: `dvc repro`.
     """

@@ -107,3 +107,54 @@ def toy_samples():
         return samples
 
     return write
+
+
+BLOCK_COLOURS = np.array(
+    [
+        *np.ndindex(2, 2, 2),
+        *((0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)),
+    ]
+) * 255  # fmt: skip
+"""A colour for each class of driving11, far from the others."""
+
+
+@pytest.fixture(scope="session")
+def draw_blocks():
+    """(seed, height, width) -> a picture that `colour_network` reads, and its label."""
+
+    def draw(seed, height=64, width=96):
+        generator = np.random.default_rng(seed)
+        shape = -(-height // 16), -(-width // 16)
+        blocks = generator.integers(0, len(BLOCK_COLOURS), shape).astype(np.uint8)
+        label = blocks.repeat(16, 0).repeat(16, 1)[:height, :width]
+        noise = generator.integers(-20, 21, (height, width, 3))
+        return (BLOCK_COLOURS[label] + noise).clip(0, 255).astype(np.uint8), label
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def colour_network(tmp_path_factory):
+    """The file of a network for driving11 that gives each pixel the class of the nearest colour.
+
+    |x - c|^2 is least where 2 x c - |c|^2 is largest, which is linear in x. The mean over 3 by 3
+    pixels comes before.
+    """
+    import keras
+
+    from roadshift.networks.batch_norm import NormalizedConvolution
+    from roadshift.networks.decoder import Classifier
+    from roadshift.networks.files import save_network
+    from roadshift.taxonomy import load_taxonomy
+
+    pictures = keras.Input((None, None, 3), name="pictures")
+    mean = NormalizedConvolution(None, 3, relu6=False, name="mean")
+    names = load_taxonomy("driving11").class_names
+    classifier = Classifier(names, "driving11", name="classifier")
+    network = keras.Model(pictures, classifier(mean(pictures)))
+    mean.kernel.assign(np.full((3, 3, 3, 1), 1 / 9))
+    kernel, bias = 2 * BLOCK_COLOURS.T, -(BLOCK_COLOURS**2).sum(1)
+    classifier.set_weights([kernel[np.newaxis, np.newaxis] / 2000, bias / 2000])
+    path = tmp_path_factory.mktemp("network") / "colours.keras"
+    save_network(network, path)
+    return path

@@ -111,3 +111,28 @@ def read_image(file: Path) -> np.ndarray:
                 f"{file}: more than 8 bits a channel (mode {picture.mode}); convert it to 8 bits"
             )
         return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+
+
+def read_any_image(file: Path) -> np.ndarray:
+    """Reads a picture as a person sees it: uint8 RGB of shape (height, width, 3), upright.
+
+    For pictures to look at; those of a data set are read by `read_image`, which doubts more.
+    What is transparent is white, 16 bits of grey become 8, and colours of any kind become RGB.
+
+    Raises:
+        RoadshiftError: the file cannot be read, or its values have no known white.
+    """
+    with opened(file) as picture:
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode.startswith("I"):
+            grey = np.asarray(upright)
+            if grey.min() < 0 or grey.max() > 0xFFFF:
+                raise RoadshiftError(f"{file}: more than 16 bits a channel; convert it to 8 bits")
+            return np.dstack([np.rint(grey / 257).astype(np.uint8)] * 3)
+        if upright.mode == "F":
+            raise RoadshiftError(f"{file}: floating-point values; convert it to 8 bits")
+        if upright.has_transparency_data:
+            upright = upright.convert("RGBA")
+            paper = Image.new("RGBA", upright.size, "white")
+            upright = Image.alpha_composite(paper, upright)
+        return np.asarray(upright.convert("RGB"))

@@ -70,7 +70,7 @@ def contact_sheet(
     font = ImageFont.load_default(size=11)
     width = max(len(row) for row in rows) * (panel_width + GAP) + GAP
     heights = [max(scaled_size(p.image, panel_width)[1] for p in row) for row in rows]
-    legend = _legend(taxonomy, width, font, pixels)
+    legend = class_legend(taxonomy, width, pixels)
     head = CAPTION + GAP if title else 0
     height = head + sum(h + CAPTION + GAP for h in heights) + GAP + legend.height
     sheet = Image.new("RGB", (width, height), PAPER)
@@ -98,24 +98,41 @@ def _fitted(text: str, width: int, font: Font) -> str:
     return f"...{text}"
 
 
-def _legend(taxonomy: Taxonomy, width: int, font: Font, pixels: np.ndarray | None) -> Image.Image:
-    entries = [*enumerate(taxonomy.class_names), (IGNORE_ID, "ignored")]
-    swatch_width, swatch_height = SWATCH
-    places, left, top = [], GAP, GAP
+def class_legend(
+    taxonomy: Taxonomy,
+    width: int,
+    pixels: np.ndarray | None = None,
+    scale: float = 1,
+    ignored: bool = True,
+) -> Image.Image:
+    """Draws the colours of the classes with their names, in as many rows as they need.
+
+    Args:
+        taxonomy: whose classes.
+        width: pixels.
+        pixels: integers (256,), how often each label id occurs; the legend then shows shares.
+        scale: of all sizes; at 1 the letters are 11 pixels high.
+        ignored: whether the label id of ignored pixels is among the entries.
+    """
+    gap, caption = round(GAP * scale), round(CAPTION * scale)
+    swatch_width, swatch_height = (round(side * scale) for side in SWATCH)
+    font = ImageFont.load_default(size=11 * scale)
+    entries = [*enumerate(taxonomy.class_names), *([(IGNORE_ID, "ignored")] if ignored else [])]
+    places, left, top = [], gap, gap
     for label_id, name in entries:
         text = name if pixels is None else f"{name} {share_text(pixels, label_id)}"
-        needed = swatch_width + GAP + round(font.getlength(text)) + 2 * GAP
-        if left + needed > width and left > GAP:
-            left, top = GAP, top + CAPTION + GAP
+        needed = swatch_width + gap + round(font.getlength(text)) + 2 * gap
+        if left + needed > width and left > gap:
+            left, top = gap, top + caption + gap
         places.append((left, top, label_id, text))
         left += needed
-    legend = Image.new("RGB", (width, top + CAPTION + GAP), PAPER)
+    legend = Image.new("RGB", (width, top + caption + gap), PAPER)
     draw = ImageDraw.Draw(legend)
     for x, y, label_id, text in places:
         swatch = np.full((swatch_height, swatch_width), label_id, np.uint8)
         legend.paste(Image.fromarray(coloured(swatch, taxonomy)), (x, y + 1))
         draw.rectangle((x, y, x + swatch_width, y + swatch_height + 1), outline=INK)
-        draw.text((x + swatch_width + GAP, y), text, INK, font)
+        draw.text((x + swatch_width + gap, y), text, INK, font)
     return legend
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from roadshift.datasets.images import picture_size, read_image, read_label
+from roadshift.datasets.images import picture_size, read_any_image, read_image, read_label
 from roadshift.errors import RoadshiftError
 
 GREY = np.array([[0, 1, 2], [255, 128, 7]], np.uint8)
@@ -161,3 +161,48 @@ def test_a_label_of_eight_bits_is_no_label_of_sixteen(tmp_path, name):
     saved(tmp_path / name, RGB)
     with pytest.raises(RoadshiftError, match="expected a PNG of 16-bit RGB"):
         read_label(tmp_path / name, "red16")
+
+
+@pytest.mark.parametrize(
+    ("values", "mode", "expected"),
+    [
+        ([[0, 255]], "L", [[[0, 0, 0], [255, 255, 255]]]),
+        ([[0, 128 * 257, 65535]], "I;16", [[[0] * 3, [128] * 3, [255] * 3]]),
+        ([[[9, 8, 7, 255], [9, 8, 7, 0]]], "RGBA", [[[9, 8, 7], [255, 255, 255]]]),
+        ([[[100, 255], [100, 0]]], "LA", [[[100] * 3, [255] * 3]]),
+    ],
+)
+def test_any_picture_is_read_as_it_is_seen(tmp_path, values, mode, expected):
+    array = np.array(values, np.uint16 if mode == "I;16" else np.uint8)
+    file = saved(tmp_path / "p.png", array)
+    assert Image.open(file).mode == mode
+    assert read_any_image(file).tolist() == expected
+
+
+def test_half_transparent_pixels_are_seen_on_white(tmp_path):
+    file = saved(tmp_path / "p.png", np.array([[[0, 0, 0, 128]]], np.uint8))
+    assert read_any_image(file).tolist() == [[[127] * 3]]
+
+
+def test_a_transparent_colour_of_a_palette_is_white(tmp_path):
+    picture = Image.fromarray(np.array([[0, 1]], np.uint8), "P")
+    picture.putpalette([1, 2, 3, 4, 5, 6])
+    picture.save(tmp_path / "p.png", transparency=1)
+    assert read_any_image(tmp_path / "p.png").tolist() == [[[1, 2, 3], [255, 255, 255]]]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_any_picture_is_upright(tmp_path, orientation, dtype):
+    stored = Image.fromarray(np.arange(6, dtype=dtype).reshape(2, 3))
+    exif = stored.getexif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "p.png", exif=exif)
+    height, width, _ = read_any_image(tmp_path / "p.png").shape
+    assert (width, height) == picture_size(tmp_path / "p.png")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_values_without_a_known_white_are_refused(tmp_path, dtype):
+    file = saved(tmp_path / "p.tif", np.array([[0, 70_000]], dtype))
+    assert "convert it to 8 bits" in refuse(read_any_image, file)

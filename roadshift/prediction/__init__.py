@@ -1,0 +1,1 @@
+"""Using a network on pictures that are not in the workflow."""

@@ -1,0 +1,177 @@
+"""Segmenting pictures that are too large to pass through a network at once."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from roadshift.records.pipeline import fit_height
+from roadshift.scoring.inference import STRIDE, Segmenter, most_probable
+
+MAX_PIXELS = 2**21
+"""Pixels that pass through a network at once, unless another number is asked for."""
+OVERLAP = 256
+"""Pixels that neighbouring tiles share; a multiple of the stride."""
+MARGIN = 64
+"""Pixels at a tile's inner edge that do not count, since the network sees nothing beyond it."""
+LEAST_PIXELS = (2 * OVERLAP) ** 2
+"""Tiles do not get smaller than this."""
+
+
+class TiledSegmenter:
+    """A `Segmenter` whose memory does not grow with the picture.
+
+    Pictures of at most `max_pixels` are left to a `Segmenter`. Larger ones are scaled down to
+    `max_height` as there, pass through the network in tiles where they are still larger, and are
+    brought back to their own resolution in strips. Tiles begin at multiples of the network's
+    stride and overlap; there, logits fade from one tile into the next, so that no seam shows.
+
+    Of logits, all are kept at the network's resolution where the picture was scaled down, and
+    those of one row of tiles where it was not.
+    """
+
+    def __init__(self, network: keras.Model, max_height: int, max_pixels: int = MAX_PIXELS) -> None:
+        """Compiles the way from picture to classes.
+
+        Args:
+            network: pictures float32 (N, H, W, 3) in 0..255 to logits (N, H, W, classes).
+            max_height: pixels, 0 for no limit.
+            max_pixels: at least `LEAST_PIXELS`.
+        """
+        self._max_height, self._max_pixels = max_height, max(max_pixels, LEAST_PIXELS)
+        self._segmenter = Segmenter(network, max_height)
+        self._classes = network.output_shape[-1]
+        picture = tf.TensorSpec((None, None, 3), tf.uint8)
+        logits = tf.TensorSpec((None, None, None), tf.float32)
+        whole_number = tf.TensorSpec((), tf.int32)
+
+        @tf.function(input_signature=[picture])
+        def fit(image: tf.Tensor) -> tf.Tensor:
+            return fit_height(image, image[..., 0], max_height)[0]
+
+        @tf.function(input_signature=[picture, *[whole_number] * 4])
+        def tile(
+            image: tf.Tensor, top: tf.Tensor, left: tf.Tensor, height: tf.Tensor, width: tf.Tensor
+        ) -> tf.Tensor:
+            # The picture's edges are repeated, as `fit_picture` does.
+            rows = tf.minimum(tf.range(top, top + height), tf.shape(image)[0] - 1)
+            columns = tf.minimum(tf.range(left, left + width), tf.shape(image)[1] - 1)
+            pixels = tf.gather(tf.gather(image, rows, axis=0), columns, axis=1)
+            return network(tf.cast(pixels, tf.float32)[tf.newaxis], training=False)[0]
+
+        @tf.function(input_signature=[logits, *[whole_number] * 4])
+        def strip(
+            logits: tf.Tensor, top: tf.Tensor, rows: tf.Tensor, height: tf.Tensor, width: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            # Rows `top` and below of the logits as bilinearly resized to (height, width).
+            scale = tf.cast(tf.stack([height, width]) / tf.shape(logits)[:2], tf.float32)
+            resized = tf.raw_ops.ScaleAndTranslate(
+                images=logits[tf.newaxis],
+                size=tf.stack([rows, width]),
+                scale=scale,
+                translation=tf.stack([-tf.cast(top, tf.float32), 0.0]),
+                kernel_type="triangle",
+                antialias=False,
+            )
+            return most_probable(resized[0])
+
+        self._fit, self._tile, self._strip = fit, tile, strip
+        self._most_probable = tf.function(most_probable, input_signature=[logits])
+
+    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Segments a picture.
+
+        Args:
+            image: uint8 RGB (H, W, 3).
+
+        Returns:
+            Class ids, uint8 (H, W), and the probability of each, float32 (H, W) in 0..1.
+        """
+        height, width = image.shape[:2]
+        if height * width <= self._max_pixels:
+            return self._segmenter(image)
+        prediction = np.empty((height, width), np.uint8)
+        probability = np.empty((height, width), np.float32)
+        top = 0
+        for part in self._parts(image):
+            rows = slice(top, top + part[0].shape[0])
+            prediction[rows], probability[rows] = part
+            top = rows.stop
+        return prediction, probability
+
+    def _parts(self, image: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Classes and probabilities, some rows at a time."""
+        height, width = image.shape[:2]
+        rows = max(1, self._max_pixels // width)
+        if not self._max_height or height <= self._max_height:
+            for band in self._bands(image):
+                for top in range(0, len(band), rows):
+                    prediction, probability = self._most_probable(band[top : top + rows])
+                    yield prediction.numpy(), probability.numpy()
+            return
+        logits = tf.constant(np.concatenate([*self._bands(self._fit(image).numpy())]))
+        for top in range(0, height, rows):
+            some = min(rows, height - top)
+            prediction, probability = self._strip(logits, top, some, height, width)
+            yield prediction.numpy(), probability.numpy()
+
+    def _bands(self, image: np.ndarray) -> Iterator[np.ndarray]:
+        """Logits (rows, W, classes) of a picture, blended, from top to bottom."""
+        height, width = image.shape[:2]
+        whole = _rounded_up(height), _rounded_up(width)
+        # As wide as fits: a row of tiles is what is kept.
+        side = int(self._max_pixels**0.5) // STRIDE * STRIDE
+        tile_height = min(whole[0], side)
+        tile_width = min(whole[1], self._max_pixels // tile_height // STRIDE * STRIDE)
+        from_above = None
+        for top, rows in _spans(whole[0], tile_height):
+            band = self._band(image, top, rows, whole[1], tile_width)
+            band *= _fade(rows, top > 0, top + rows < whole[0])[:, np.newaxis, np.newaxis]
+            if from_above is not None:
+                band[:OVERLAP] += from_above
+            done = rows if top + rows == whole[0] else rows - OVERLAP
+            # A copy, which does not keep the band alive.
+            from_above = band[done:].copy()
+            yield band[: min(done, height - top), :width]
+
+    def _band(
+        self, image: np.ndarray, top: int, rows: int, whole_width: int, tile_width: int
+    ) -> np.ndarray:
+        """Logits of a row of tiles, blended from left to right."""
+        band = np.zeros((rows, whole_width, self._classes), np.float32)
+        for left, columns in _spans(whole_width, tile_width):
+            logits = self._tile(image, top, left, rows, columns).numpy()
+            fade = _fade(columns, left > 0, left + columns < whole_width)
+            band[:, left : left + columns] += logits * fade[:, np.newaxis]
+        return band
+
+
+def _rounded_up(length: int) -> int:
+    return -(-length // STRIDE) * STRIDE
+
+
+def _spans(length: int, tile: int) -> list[tuple[int, int]]:
+    """Where tiles begin and how long they are; each but the first overlaps the one before."""
+    if length <= tile:
+        return [(0, length)]
+    starts = range(0, length - OVERLAP, tile - OVERLAP)
+    return [(start, min(tile, length - start)) for start in starts]
+
+
+def _fade(length: int, before: bool, after: bool) -> np.ndarray:
+    """How much each line of a tile counts, float32 (length,); two neighbours' sum is 1.
+
+    Args:
+        length: lines of the tile.
+        before: whether there is a tile before it.
+        after: whether there is one after it.
+    """
+    place = np.arange(OVERLAP, dtype=np.float32) + 0.5 - MARGIN
+    rise = (place / (OVERLAP - 2 * MARGIN)).clip(0, 1)
+    weights = np.ones(length, np.float32)
+    if before:
+        weights[:OVERLAP] *= rise
+    if after:
+        weights[-OVERLAP:] *= 1 - rise
+    return weights

@@ -1,0 +1,213 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from roadshift.__main__ import main
+from roadshift.networks.network import build_network
+from roadshift.networks.settings import ModelSettings
+from roadshift.taxonomy import load_taxonomy
+
+TAXONOMY = load_taxonomy("driving11")
+
+
+@pytest.fixture
+def predict(colour_network, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, status=0, model=colour_network):
+        done = CliRunner().invoke(main, ["predict", str(model), *map(str, arguments)])
+        assert done.exit_code == status, done.output
+        return done
+
+    return run
+
+
+@pytest.fixture
+def picture(tmp_path, draw_blocks):
+    image, label = draw_blocks(1)
+    Image.fromarray(image).save(tmp_path / "street.png")
+    return tmp_path / "street.png", label
+
+
+def read(file):
+    return np.asarray(Image.open(file))
+
+
+def test_a_picture_gives_labels_and_an_overlay(predict, picture, tmp_path):
+    file, label = picture
+    assert predict(file).stdout == "predictions/overlays/street.png\n"
+    out = tmp_path / "predictions"
+    found = read(out / "labels/street.png")
+    assert found.shape == label.shape
+    assert np.mean(found == label) > 0.9
+    expected = (TAXONOMY.palette[found].astype(int) + read(file)) // 2
+    np.testing.assert_array_equal(read(out / "overlays/street.png")[: label.shape[0]], expected)
+    assert not (out / "probabilities").exists()
+
+
+def test_cityscapes_colours_and_probabilities_on_demand(predict, picture, tmp_path):
+    file, label = picture
+    arguments = ("--labels", "cityscapes", "--probabilities", "--no-overlay")
+    assert predict(file, *arguments).stdout == "predictions/labels/street.png\n"
+    colours = read(tmp_path / "predictions/labels/street.png")
+    assert np.mean(np.all(colours == TAXONOMY.palette[label], -1)) > 0.9
+    probabilities = read(tmp_path / "predictions/probabilities/street.png")
+    assert probabilities.shape == label.shape
+    # The middle of a block is certain, a corner of four is not.
+    assert probabilities[8, 8] > 200
+    assert not (tmp_path / "predictions/overlays").exists()
+
+
+def test_json_and_the_record_say_what_was_written_and_what_ids_mean(predict, picture, tmp_path):
+    file, _ = picture
+    done = json.loads(predict(file, "--json").stdout)
+    assert done == json.loads((tmp_path / "predictions/predictions.json").read_text("utf-8"))
+    assert done["taxonomy"] == "driving11"
+    assert done["classes"][7] == {"id": 7, "name": "sky", "colour": [70, 130, 180]}
+    (entry,) = done["done"]
+    assert (entry["width"], entry["height"]) == (96, 64)
+    assert sum(entry["classes"].values()) == pytest.approx(1, abs=0.01)
+    assert done["failed"] == {}
+
+
+def test_a_folder_is_done_but_for_what_is_broken(predict, picture, tmp_path):
+    file, _ = picture
+    folder = tmp_path / "pictures"
+    (folder / "deep").mkdir(parents=True)
+    content = file.read_bytes()
+    (folder / "a.png").write_bytes(content)
+    (folder / "b.png").write_bytes(content[: len(content) // 2])
+    (folder / "deep/c.png").write_bytes(content)
+    (folder / "notes.txt").write_text("x")
+    done = predict(folder, status=1)
+    assert done.stdout.splitlines() == [
+        "predictions/overlays/a.png",
+        "predictions/overlays/deep/c.png",
+    ]
+    assert f"Error: {folder}/b.png: a damaged picture" in done.stderr
+    assert "neither pictures nor videos: " in done.stderr
+    last = done.stderr.splitlines()[-1]
+    expected = f"1 of 3 could not be read, the others are done: {folder}/b.png"
+    assert last == f"Error: {expected}"
+    written = {p.name for p in (tmp_path / "predictions/labels").rglob("*.png")}
+    assert written == {"a.png", "c.png"}
+
+
+def test_pictures_are_taken_as_they_are_seen(predict, draw_blocks, tmp_path):
+    image, label = draw_blocks(2)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    grey = np.where(label % 2, 255, 0).astype(np.uint8)
+    turned = Image.fromarray(np.rot90(image, 1).copy())
+    exif = turned.getexif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    turned.save(folder / "turned.png", exif=exif)
+    alpha = np.where(label == 1, 0, 255).astype(np.uint8)
+    Image.fromarray(np.dstack([image, alpha])).save(folder / "transparent.png")
+    Image.fromarray(grey).save(folder / "grey.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(folder / "grey16.png")
+    Image.fromarray(image).convert("CMYK").save(folder / "cmyk.tif")
+    Image.fromarray(image).quantize(64).save(folder / "palette.gif")
+    predict(folder)
+    found = {p.stem: read(p) for p in (tmp_path / "predictions/labels").iterdir()}
+    assert len(found) == 6
+    for name in ("turned", "cmyk", "palette"):
+        assert np.mean(found[name] == label) > 0.85, name
+    # White is the class of (255, 255, 255), black that of (0, 0, 0).
+    transparent = label == 1
+    assert np.mean(found["transparent"][transparent] == 7) > 0.8
+    assert np.mean(found["transparent"][~transparent] == label[~transparent]) > 0.8
+    assert np.mean(found["grey"] == np.where(grey, 7, 0)) > 0.85
+    np.testing.assert_array_equal(found["grey16"], found["grey"])
+
+
+@pytest.mark.parametrize(("width", "height"), [(1920, 1200), (1, 1), (3000, 20)])
+def test_any_resolution(predict, draw_blocks, tmp_path, width, height):
+    image, _ = draw_blocks(3, height, width)
+    Image.fromarray(image).save(tmp_path / "picture.png")
+    predict(tmp_path / "picture.png", "--max-pixels", 2**18)
+    assert Image.open(tmp_path / "predictions/labels/picture.png").size == (width, height)
+
+
+def test_a_video_gives_a_label_a_frame(predict, draw_blocks, tmp_path):
+    pytest.importorskip("av", reason="PyAV (the extra 'video') is not installed")
+    from fractions import Fraction
+
+    from roadshift.prediction.video import new_video, open_video
+
+    image, label = draw_blocks(4)
+    with new_video(tmp_path / "drive.mp4", Fraction(10)) as writer:
+        for _ in range(3):
+            writer.write(image)
+    (entry,) = json.loads(predict("drive.mp4", "--probabilities", "--json").stdout)["done"]
+    assert (entry["frames"], entry["overlays"]) == (3, "predictions/overlays/drive.mp4")
+    for kind in ("labels", "probabilities"):
+        names = sorted(p.name for p in (tmp_path / "predictions" / kind / "drive").iterdir())
+        assert names == ["000000.png", "000001.png", "000002.png"]
+    found = read(tmp_path / "predictions/labels/drive/000001.png")
+    assert np.mean(found == label) > 0.7  # Compression blurs colours.
+    with open_video(tmp_path / "predictions/overlays/drive.mp4") as video:
+        assert (video.rate, len(list(video))) == (10, 3)
+
+
+def test_a_video_without_the_package_is_named(predict, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    (tmp_path / "drive.mp4").write_bytes(b"x")
+    done = predict("drive.mp4", status=1)
+    assert done.stderr.splitlines()[-1] == (
+        "Error: drive.mp4: videos need a package that is not installed: pip install av"
+    )
+    assert not (tmp_path / "predictions/labels").exists()
+
+
+def test_outputs_do_not_go_among_inputs_or_strangers_files(predict, picture, tmp_path):
+    file, _ = picture
+    assert "where the outputs go" in predict(file, "--out", tmp_path, status=1).stderr
+    other = tmp_path / "other"
+    (other / "labels").mkdir(parents=True)
+    (other / "labels/street.png").write_bytes(b"mine")
+    done = predict(file, "--out", other, status=1)
+    assert "holds files that are no predictions" in done.stderr
+    assert (other / "labels/street.png").read_bytes() == b"mine"
+
+
+def test_predictions_can_be_made_again(predict, picture):
+    file, _ = picture
+    assert predict(file).stdout == predict(file).stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "there is no such file"), (b"PK\x03\x04 cut", "not a whole .keras file")],
+)
+def test_a_file_that_is_no_network_is_one_line(predict, picture, tmp_path, content, message):
+    model = tmp_path / "model.keras"
+    if content:
+        model.write_bytes(content)
+    done = predict(picture[0], status=1, model=model)
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "predictions").exists()
+
+
+@pytest.mark.parametrize(
+    ("taxonomy", "names", "message"),
+    [
+        ("", ("road", "sky"), "does not say which taxonomy"),
+        ("mine", ("road", "sky"), "its taxonomy: 'mine' is not a taxonomy"),
+        ("driving11", ("road", "sky"), "train it again"),
+    ],
+)
+def test_a_network_of_unknown_classes_is_refused(
+    predict, picture, tmp_path, taxonomy, names, message
+):
+    from roadshift.networks.files import save_network
+
+    settings = ModelSettings(encoder="unet", weights="none", base_filters=4)
+    save_network(build_network(settings, names, taxonomy=taxonomy), tmp_path / "odd.keras")
+    done = predict(picture[0], status=1, model=tmp_path / "odd.keras")
+    assert message in done.stderr
