@@ -1,0 +1,96 @@
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from roadshift.__main__ import main
+from roadshift.taxonomy import load_taxonomy
+
+TAXONOMY = load_taxonomy("driving11")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, draw_blocks, save_picture):
+    """Ten pictures in KITTI's layout, labels in Cityscapes' colours."""
+    folder = tmp_path_factory.mktemp("kitti")
+    for number in range(10):
+        image, label = draw_blocks(number)
+        name = f"{number:06}_10.png"
+        save_picture(folder / "training/image_2" / name, image)
+        save_picture(folder / "training/semantic_rgb" / name, TAXONOMY.palette[label])
+    return folder
+
+
+@pytest.fixture
+def evaluate(colour_network):
+    def run(folder, *arguments, status=0):
+        command = ["evaluate", str(colour_network), str(folder), *arguments]
+        done = CliRunner().invoke(main, command, env={"COLUMNS": "120"})
+        assert done.exit_code == status, done.output
+        return done
+
+    return run
+
+
+def test_the_scores_are_those_of_the_split_s_pictures(evaluate, folder):
+    found = json.loads(evaluate(folder, "--card", "kitti", "--json").stdout)
+    assert (found["data_set"], found["split"], found["taxonomy"]) == ("kitti", "test", "driving11")
+    assert found["pictures"] == 3  # 60, 10 and 30 % of ten.
+    assert found["pixel_accuracy"] > 0.9
+    assert list(found["iou"]) == list(TAXONOMY.class_names)
+    assert found["miou_low"] <= found["miou"] <= found["miou_high"]
+
+
+def test_scores_agree_with_a_count_by_hand(evaluate, folder, colour_network, draw_blocks):
+    from roadshift.datasets.card import load_card
+    from roadshift.datasets.samples import find_samples
+    from roadshift.networks.files import load_network
+    from roadshift.scoring.inference import Segmenter
+
+    segment = Segmenter(load_network(colour_network), 384)
+    right, pixels = 0, 0
+    for sample in find_samples(load_card("kitti"), folder, 0):
+        if sample.split == "val":
+            image, label = draw_blocks(int(sample.id[:6]))
+            right += np.count_nonzero(segment(image)[0] == label)
+            pixels += label.size
+    found = json.loads(evaluate(folder, "--card", "kitti", "--split", "val", "--json").stdout)
+    assert found["pixel_accuracy"] == round(right / pixels, 4)
+    assert (found["miou_low"], found["miou_high"]) == (None, None)  # Of one picture there is none.
+
+
+def test_the_table_has_every_class_and_the_mean(evaluate, folder):
+    output = evaluate(folder, "--card", "kitti").stdout
+    for name in TAXONOMY.class_names:
+        assert any(line.startswith(f"{name} ") for line in output.splitlines()), name
+    assert "over 11 classes" in output
+
+
+@pytest.mark.parametrize(
+    ("card", "message"),
+    [
+        ("idd_lite", "idd_lite: labels too coarse for the taxonomy 'driving11'"),
+        ("camvid", "camvid: no picture fits"),
+        ("kiti", "'kiti' is not a data set; did you mean 'kitti'?"),
+    ],
+)
+def test_a_card_that_does_not_fit_is_refused(evaluate, folder, card, message):
+    done = evaluate(folder, "--card", card, status=1)
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_missing_folder_is_named(evaluate, tmp_path):
+    assert "there is no such folder" in evaluate(tmp_path / "x", "--card", "kitti", status=1).stderr
+
+
+def test_an_unknown_colour_is_named(evaluate, tmp_path, folder, save_picture):
+    for file in folder.rglob("*.png"):
+        target = tmp_path / file.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.read_bytes())
+    for file in (tmp_path / "training/semantic_rgb").iterdir():
+        save_picture(file, np.full((64, 96, 3), 9))
+    done = evaluate(tmp_path, "--card", "kitti", status=1)
+    assert "colours unknown to the card's encoding: (9, 9, 9) (6144 pixels)" in done.stderr
