@@ -6,11 +6,12 @@ from tempfile import TemporaryDirectory
 from roadshift.datasets.archives import unpack
 from roadshift.datasets.card import Card
 from roadshift.datasets.fetch import fetch
+from roadshift.datasets.own import copy_set
 from roadshift.datasets.synthetic.write import draw_set
 
 
 def download_set(card: Card, folder: Path, mirror: str | None, processes: int) -> None:
-    """Fetches and unpacks a set, or draws it where it is a synthetic one.
+    """Fetches and unpacks a set, draws it, copies it, or has TFDS get it, as its card says.
 
     Args:
         card: the set's card.
@@ -19,10 +20,19 @@ def download_set(card: Card, folder: Path, mirror: str | None, processes: int) -
         processes: how many pictures are drawn at once.
 
     Raises:
-        RoadshiftError: an archive is not to be had, or not sound.
+        RoadshiftError: an archive, folder or TFDS set is not to be had, or not sound.
     """
     if card.world is not None:
         draw_set(card.world, card.samples, card.seed, folder, processes)
+        return
+    if card.folder is not None:
+        copy_set(card, Path(card.folder).expanduser(), folder)
+        return
+    if card.tfds is not None:
+        # Here, since it imports TensorFlow, which takes seconds.
+        from roadshift.datasets.export import export_set
+
+        export_set(card.tfds, card.splits.published, folder)
         return
     for archive in card.files:
         # In the folder, so that a large download lands on its disk, and goes with it if the
