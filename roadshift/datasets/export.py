@@ -124,7 +124,7 @@ def _export_split(
     total = builder.info.splits[split].num_examples
     with progress_bar(f"export {split}", "picture", total) as progress:
         for number, (given, image, label) in enumerate(encoded.as_numpy_iterator()):
-            name = given.decode() or f"{number:06}"
+            name = given.decode() or f"{split}_{number:06}"
             if not re.fullmatch(r"\w[\w.-]*", name):
                 raise RoadshiftError(
                     f"TFDS set '{source.name}': '{name}' cannot be a file's name; leave out "
