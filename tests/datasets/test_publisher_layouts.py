@@ -10,6 +10,7 @@ from PIL import Image
 
 from roadshift.datasets.card import card_names, load_card
 from roadshift.datasets.download import download_set
+from roadshift.datasets.fetch import Places
 from roadshift.datasets.remap import remap_set
 from roadshift.datasets.samples import read_manifest
 from roadshift.errors import RoadshiftError
@@ -281,7 +282,7 @@ def remapped(card, mirror, tmp_path, taxonomy):
     raw, folder = tmp_path / "raw", tmp_path / "out"
     raw.mkdir()
     folder.mkdir()
-    download_set(card, raw, str(mirror), 1)
+    download_set(card, raw, Places(tmp_path / "none", tmp_path / "downloads", str(mirror)), 1)
     remap_set(card, raw, load_taxonomy(taxonomy), 0, folder, folder / "audit.csv", 1)
     with (folder / "audit.csv").open(newline="") as file:
         return read_manifest(folder / "manifest.csv"), list(csv.DictReader(file)), folder
