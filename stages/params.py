@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from roadshift.augment.settings import AugmentSettings
 from roadshift.datasets.card import load_card
+from roadshift.datasets.splits import Parting, SplitShares
 from roadshift.errors import RoadshiftError
 from roadshift.networks.settings import ModelSettings
 from roadshift.scoring.settings import EvaluateSettings
@@ -20,11 +21,17 @@ TARGET = "target"
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
+class SplitSettings(SplitShares):
+    """How each role's set is parted into train, val and test."""
+
+    by: dict[Name, str]
+
+
 class DataSettings(Settings):
     """What pictures and labels are made into."""
 
     taxonomy: str
-    split_seed: int = Field(ge=0)
+    split: SplitSettings
     shard_megabytes: int = Field(ge=1, le=10_000)
     max_height: int = Field(ge=0, le=10_000)
 
@@ -46,15 +53,30 @@ class Params(Settings):
     def _names_are_known(self) -> "Params":
         if TARGET not in self.domains:
             raise RoadshiftError(f"domains: '{TARGET}' is missing; it names the set to score on")
-        for role, name in self.domains.items():
-            try:
-                load_card(name)
-            except RoadshiftError as error:
-                raise RoadshiftError(f"domains.{role}: {error}") from None
+        split_by = self.data.split.by
+        if {*self.domains} != {*split_by}:
+            odd = min({*self.domains} ^ {*split_by})
+            lacks = "data.split.by" if odd in self.domains else "domains"
+            raise RoadshiftError(f"{lacks}: '{odd}' is missing; every role stands in both")
         try:
-            load_taxonomy(self.data.taxonomy)
+            taxonomy = load_taxonomy(self.data.taxonomy)
         except RoadshiftError as error:
             raise RoadshiftError(f"data.taxonomy: {error}") from None
+        for role, name in self.domains.items():
+            try:
+                card = load_card(name)
+            except RoadshiftError as error:
+                raise RoadshiftError(f"domains.{role}: {error}") from None
+            try:
+                # A table among the set's own files comes with the download; remap checks it.
+                if not card.has_own_table:
+                    taxonomy.check_carries(card.table.names)
+            except RoadshiftError as error:
+                raise RoadshiftError(f"domains.{role}: {name}: {error}") from None
+            try:
+                card.way(Parting(**{**self.data.split.model_dump(), "by": split_by[role]}))
+            except RoadshiftError as error:
+                raise RoadshiftError(f"data.split.by.{role}: {error}") from None
         for mix, weights in self.mixes.items():
             for role in weights:
                 if role not in self.domains or role == TARGET:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from roadshift.commands.output import completion
-from roadshift.datasets.card import SPLITS
+from roadshift.datasets.splits import SPLITS
 from roadshift.errors import RoadshiftError
 from roadshift.outputs import whole_file
 from roadshift.settings import nearest

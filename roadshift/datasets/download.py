@@ -9,6 +9,7 @@ from threading import Event
 from roadshift.datasets.archives import unpack
 from roadshift.datasets.card import Card
 from roadshift.datasets.fetch import Places, Source, fetch, locate
+from roadshift.datasets.own import copy_set
 from roadshift.datasets.synthetic.write import draw_set
 from roadshift.datasets.transfer import PATIENCE, Patience
 
@@ -19,7 +20,7 @@ AT_ONCE = 4
 def download_set(
     card: Card, folder: Path, places: Places, processes: int, patience: Patience = PATIENCE
 ) -> None:
-    """Fetches and unpacks a set, or draws it where it is a synthetic one.
+    """Fetches and unpacks a set, draws it, copies it, or has TFDS get it, as its card says.
 
     All archives are fetched before the first is unpacked, and what was downloaded is removed when
     the last one is: a failure or an interruption costs no byte that has come, and a finished set
@@ -34,10 +35,20 @@ def download_set(
         patience: bounds on the waiting of downloads.
 
     Raises:
-        RoadshiftError: an archive is not to be had, or not sound; or the disk is too small.
+        RoadshiftError: an archive, folder or TFDS set is not to be had, or not sound; or the disk
+            is too small.
     """
     if card.world is not None:
         draw_set(card.world, card.samples, card.seed, folder, processes)
+        return
+    if card.folder is not None:
+        copy_set(card, Path(card.folder).expanduser(), folder)
+        return
+    if card.tfds is not None:
+        # Here, since it imports TensorFlow, which takes seconds.
+        from roadshift.datasets.export import export_set
+
+        export_set(card.tfds, card.splits.published, folder)
         return
     files = _fetch_all(locate(card.files, places, patience), places, patience)
     for archive in card.files:

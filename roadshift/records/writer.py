@@ -13,7 +13,8 @@ from PIL import Image
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
 from roadshift.datasets.images import opened, read_image
-from roadshift.datasets.samples import Sample, seeded_order
+from roadshift.datasets.samples import Sample
+from roadshift.datasets.splits import seeded_order
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
 from roadshift.taxonomy import IGNORE_ID, Taxonomy

@@ -3,16 +3,16 @@ import pytest
 from pydantic import ValidationError
 
 from roadshift.datasets.card import (
-    SPLITS,
     Archive,
     Card,
     Encoding,
     Layout,
-    Splits,
     card_names,
     load_card,
     load_encoding,
+    read_encoding,
 )
+from roadshift.datasets.splits import SPLITS
 from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import load_taxonomy, taxonomy_names, universal_names
 
@@ -63,7 +63,7 @@ COLOURS = {
     (20, 20, 20): "ignored",
     (0, 0, 0): "ignored",
 }
-ENCODINGS = sorted({load_card(name).encoding for name in card_names()})
+ENCODINGS = sorted({c.encoding for c in map(load_card, card_names()) if not c.has_own_table})
 
 
 def class_of(universal):
@@ -80,12 +80,9 @@ def grey(*rows):
 def test_every_card_loads(name):
     card = load_card(name)
     assert card.name == name
-    assert card.table.names
-    splits = card.splits
-    parted = {*(splits.groups or splits.official or splits.random or {}).values()}
-    parted = {*splits.random} if splits.random else parted
-    assert parted <= set(SPLITS)
-    assert "test" in parted
+    assert card.has_own_table or card.table.names
+    for way in (card.splits, *card.splits.named.values()):
+        assert {"test"} <= way.makes <= set(SPLITS)
 
 
 def test_the_sets_of_the_first_workflow_are_there():
@@ -95,7 +92,8 @@ def test_the_sets_of_the_first_workflow_are_there():
 @pytest.mark.parametrize("name", card_names())
 def test_every_set_has_one_origin_and_a_way_to_it(name):
     card = load_card(name)
-    assert bool(card.files) == (card.world is None)
+    others = (card.world, card.folder, card.tfds)
+    assert bool(card.files) == all(origin is None for origin in others)
     assert all(archive.url or archive.by_hand for archive in card.files)
     assert len({archive.name for archive in card.files}) == len(card.files)
 
@@ -180,23 +178,6 @@ def test_a_colour_row_of_two_numbers_is_refused():
         Encoding(kind="colour", values=[(1, 2, "road")], source="here")
 
 
-@pytest.mark.parametrize(
-    ("splits", "message"),
-    [
-        ({}, "exactly one"),
-        ({"official": {"a": "test"}, "random": {"test": 1.0}}, "exactly one"),
-        ({"random": {"train": 0.5, "test": 0.4}}, "not to 1"),
-        ({"official": {"a": "testing"}}, "official.a"),
-        ({"groups": {"a": "test"}, "random": {"test": 1.0}}, "exactly one"),
-        ({"random": {"test": 1.0}, "val_share": 0.1}, "val_share needs"),
-        ({"official": {"a": "test"}, "val_share": 0.1}, "val_share needs"),
-    ],
-)
-def test_unsound_splits_are_refused(splits, message):
-    with pytest.raises(ValidationError, match=message):
-        Splits(**splits)
-
-
 @pytest.mark.parametrize("pattern", ["{split}/picture.png", "{id}/{city}.png"])
 def test_a_layout_without_id_or_with_unknown_parts_is_refused(pattern):
     with pytest.raises(ValidationError, match=r"needs \{id\}"):
@@ -208,12 +189,42 @@ def test_a_layout_whose_patterns_name_different_parts_is_refused():
         Layout(image="{group}/{id}.png", label="{id}.png")
 
 
-def test_a_card_needs_exactly_one_origin():
-    fields = load_card("kitti").model_dump()
-    with pytest.raises(ValidationError, match="exactly one of archive, archives and world"):
-        Card(**{**fields, "archive": None})
-    with pytest.raises(ValidationError, match="exactly one of archive, archives and world"):
-        Card(**{**fields, "archives": [fields["archive"]]})
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"archive": None}, "exactly one of archive, archives, world, folder and tfds"),
+        ({"folder": "data/own"}, "exactly one of archive, archives, world, folder and tfds"),
+        ({"encoding": "encoding.yaml"}, "only a card with a folder has a file"),
+        ({"splits": {"random": {"test": 1.0}, "by_group": True}}, "need a group in layout"),
+        (
+            {"splits": {"random": {"test": 1.0}, "named": {"x": {"groups": {"a": "test"}}}}},
+            "need a group in layout",
+        ),
+    ],
+)
+def test_unsound_cards_are_refused(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        Card(**{**load_card("kitti").model_dump(), **changes})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "missing; put the table"),
+        ("kind: grey\nvalues: [[0, rode]]\nsource: me\n", "did you mean 'road'"),
+        ("kind: gray\nvalues: [[0, road]]\nsource: me\n", "did you mean 'grey'"),
+        ("", "expected keys with values"),
+        ("values: [", "not YAML"),
+    ],
+)
+def test_a_table_beside_the_pictures_that_is_not_sound(tmp_path, content, message):
+    file = tmp_path / "encoding.yaml"
+    if content is not None:
+        file.write_text(content, "utf-8")
+    with pytest.raises(RoadshiftError, match=message) as caught:
+        read_encoding(file)
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_checksum_that_is_none_is_refused():
@@ -287,6 +298,7 @@ def test_the_ids_that_are_those_of_cityscapes():
         ("idd_level3", 27, {"kerb": {13}, "pole": {20}, "building": {22}, "sky": {25}}),
         ("idd_lite", 8, {"drivable": {0}, "far_object": {5}, "unlabelled": {255}}),
         ("synthia", 23, {"road": {3}, "sky": {1}, "wall": {21}, "lane_marking": {22}}),
+        ("lost_and_found", 44, {"road": {1}, "unlabelled": {0}, "bicycle": {23}}),
         (
             "wilddash2",
             81,

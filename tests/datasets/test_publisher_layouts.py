@@ -13,6 +13,7 @@ from roadshift.datasets.download import download_set
 from roadshift.datasets.fetch import Places
 from roadshift.datasets.remap import remap_set
 from roadshift.datasets.samples import read_manifest
+from roadshift.datasets.splits import Parting
 from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import load_taxonomy
 
@@ -62,12 +63,6 @@ SETS: dict[str, tuple[Any, ...]] = {
             (f"{SEGNET}/{s}/0001TP_00{n}.png", f"{SEGNET}/{s}annot/0001TP_00{n}.png")
             for n, s in enumerate(("train", "val", "test"))
         ],
-        [f"{SEGNET}/train.txt"],
-        CAMVID11,
-    ),
-    "camvid_drives": (
-        ["camvid.zip"] * 2,
-        pairs(f"{SEGNET}/train/{{}}.png", f"{SEGNET}/trainannot/{{}}.png", DRIVES),
         [f"{SEGNET}/train.txt"],
         CAMVID11,
     ),
@@ -181,10 +176,16 @@ SETS: dict[str, tuple[Any, ...]] = {
     ),
     "idd_lite": (
         ["idd-lite.zip"] * 2,
-        cityscapes(
-            "idd20k_lite/leftImg8bit/{0}/{1}/02454{2}_image.jpg",
-            "idd20k_lite/gtFine/{0}/{1}/02454{2}_label.png",
-        ),
+        [
+            *cityscapes(
+                "idd20k_lite/leftImg8bit/{0}/{1}/02454{2}_image.jpg",
+                "idd20k_lite/gtFine/{0}/{1}/02454{2}_label.png",
+            ),
+            (
+                "idd20k_lite/leftImg8bit/train/203/frame0945_image.jpg",
+                "idd20k_lite/gtFine/train/203/frame0945_label.png",
+            ),
+        ],
         [
             "idd20k_lite/leftImg8bit/test/7/024541_image.jpg",
             "idd20k_lite/gtFine/train/ulm/024540_inst_label.png",
@@ -278,12 +279,13 @@ def miniature(tmp_path, deep_png):
     return write
 
 
-def remapped(card, mirror, tmp_path, taxonomy):
+def remapped(card, mirror, tmp_path, taxonomy, by="official"):
+    parting = Parting(by=by, seed=0, val=0.1, test=0.3)
     raw, folder = tmp_path / "raw", tmp_path / "out"
     raw.mkdir()
     folder.mkdir()
     download_set(card, raw, Places(tmp_path / "none", tmp_path / "downloads", str(mirror)), 1)
-    remap_set(card, raw, load_taxonomy(taxonomy), 0, folder, folder / "audit.csv", 1)
+    remap_set(card, raw, load_taxonomy(taxonomy), parting, folder, folder / "audit.csv", 1)
     with (folder / "audit.csv").open(newline="") as file:
         return read_manifest(folder / "manifest.csv"), list(csv.DictReader(file)), folder
 
@@ -317,9 +319,7 @@ def test_a_miniature_comes_out_pixel_for_pixel(tmp_path, miniature, name):
     assert sum(found.values()) == sum(s.width * s.height for s in samples) == total
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in SETS if load_card(n).splits.by_group or load_card(n).splits.groups]
-)
+@pytest.mark.parametrize("name", [n for n in SETS if load_card(n).splits.needs_groups])
 def test_no_group_crosses_a_split(tmp_path, miniature, name):
     samples, _, _ = remapped(load_card(name), miniature(name), tmp_path, "driving7")
     splits: dict[str, set[str]] = {}
@@ -349,14 +349,6 @@ def test_idd_lite_is_refused_where_its_classes_straddle(tmp_path, miniature):
     assert "(binary, driving7)" in message
 
 
-def test_a_group_that_the_card_does_not_know(tmp_path, miniature):
-    card = load_card("camvid_drives")
-    splits = card.splits.model_copy(update={"groups": {"0001TP": "test"}})
-    card = card.model_copy(update={"splits": splits})
-    with pytest.raises(RoadshiftError, match="no split for the group '0006R0'"):
-        remapped(card, miniature("camvid_drives"), tmp_path, "driving11")
-
-
 def test_one_of_several_archives_is_missing(tmp_path, miniature):
     mirror = miniature("cityscapes")
     (mirror / "gtFine_trainvaltest.zip").unlink()
@@ -364,31 +356,8 @@ def test_one_of_several_archives_is_missing(tmp_path, miniature):
         remapped(load_card("cityscapes"), mirror, tmp_path, "driving11")
 
 
-def test_the_real_idd_lite(mirror, tmp_path):
-    card = load_card("idd_lite")
-    with pytest.raises(RoadshiftError, match="too coarse for the taxonomy 'driving11'"):
-        remap_set(card, tmp_path, load_taxonomy("driving11"), 0, tmp_path, tmp_path / "a.csv", 1)
-    samples, rows, folder = remapped(card, mirror, tmp_path, "driving7")
-    assert {s.split for s in samples} == {"train", "val", "test"}
-    groups = {split: {s.group for s in samples if s.split == split} for split in ("train", "val")}
-    assert not groups["train"] & groups["val"]
-    written = np.zeros(256, np.int64)
-    for sample in samples:
-        with Image.open(folder / sample.label) as picture:
-            written += np.bincount(np.asarray(picture).ravel(), minlength=256)
-    by_class = np.zeros(256, np.int64)
-    names = load_taxonomy("driving7").class_names
-    for row in rows:
-        by_class[255 if row["class"].startswith("ignored: ") else names.index(row["class"])] += int(
-            row["pixels"]
-        )
-    assert by_class.tolist() == written.tolist()
-    assert written[:7].min() > 0
-    assert written.sum() == sum(s.width * s.height for s in samples) == 320 * 227 * len(samples)
-
-
 def test_the_real_camvid_by_drive(mirror, tmp_path):
-    samples, _, _ = remapped(load_card("camvid_drives"), mirror, tmp_path, "driving7")
+    samples, _, _ = remapped(load_card("camvid"), mirror, tmp_path, "driving7", "drives")
     found: dict[str, set[str]] = {}
     for sample in samples:
         found.setdefault(sample.split, set()).add(sample.group)
