@@ -94,28 +94,27 @@ def test_a_folder_of_ones_own(miniature):
 
 
 def test_all_of_it_as_test(miniature):
-    miniature.set_params(data={"split": {**split_of(miniature), "by": by("all_test")}})
+    part_target_by(miniature, "all_test")
     printed = miniature.run("dvc", "repro", "remap@target")
     assert "Running stage 'remap@target'" in printed
     assert "Running stage 'download@" not in printed
-    with (miniature.folder / "data/remapped/target/manifest.csv").open(newline="") as file:
-        assert {row["split"] for row in csv.DictReader(file)} == {"test"}
+    assert {row["split"] for row in manifest(miniature)} == {"test"}
 
 
 def test_two_drives_cannot_be_parted_into_three_splits(miniature):
-    miniature.set_params(data={"split": {**split_of(miniature), "by": by("group")}})
+    part_target_by(miniature, "group")
     printed = miniature.run("dvc", "repro", "remap@target", ok=False)
     assert "error: folder, split 'group': 2 groups (drives, cities) cannot be parted" in printed
 
 
 def test_changed_files_are_taken_when_the_stage_is_run_again(miniature):
-    miniature.set_params(data={"split": {**split_of(miniature), "by": by("official")}})
+    part_target_by(miniature, "official")
     fill(miniature.folder / "data/own", 12)
-    miniature.run("dvc", "repro", "shard@target")
-    assert len(shards(miniature, "target")) == 10
+    miniature.run("dvc", "repro", "remap@target")
+    assert len(manifest(miniature)) == 10
     miniature.run("dvc", "repro", "--force", "--single-item", "download@target")
-    miniature.run("dvc", "repro", "shard@target")
-    check_labels(shards(miniature, "target"), 12, 7, 8)
+    miniature.run("dvc", "repro", "remap@target")
+    assert len(manifest(miniature)) == 12
 
 
 def test_a_set_too_coarse_is_refused_before_any_download(miniature):
@@ -127,9 +126,12 @@ def test_a_set_too_coarse_is_refused_before_any_download(miniature):
     assert "Traceback" not in printed
 
 
-def by(target):
-    return {"a": "official", "b": "official", "target": target}
+def manifest(project):
+    with (project.folder / "data/remapped/target/manifest.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
-def split_of(project):
-    return yaml.safe_load((project.folder / "params.yaml").read_text("utf-8"))["data"]["split"]
+def part_target_by(project, name):
+    split = yaml.safe_load((project.folder / "params.yaml").read_text("utf-8"))["data"]["split"]
+    split["by"]["target"] = name
+    project.set_params(data={"split": split})
