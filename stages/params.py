@@ -58,7 +58,10 @@ class Params(Settings):
             odd = min({*self.domains} ^ {*split_by})
             lacks = "data.split.by" if odd in self.domains else "domains"
             raise RoadshiftError(f"{lacks}: '{odd}' is missing; every role stands in both")
-        taxonomy = load_taxonomy(self.data.taxonomy)
+        try:
+            taxonomy = load_taxonomy(self.data.taxonomy)
+        except RoadshiftError as error:
+            raise RoadshiftError(f"data.taxonomy: {error}") from None
         for role, name in self.domains.items():
             try:
                 card = load_card(name)

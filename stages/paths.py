@@ -4,12 +4,24 @@ from pathlib import Path
 
 CHECKED = Path("data/params.checked")
 RAW = Path("data/raw")
+BY_HAND = Path("data/by_hand")
+"""Where a person puts archives that no machine may fetch."""
 REMAPPED = Path("data/remapped")
 SHARDS = Path("data/shards")
 MODELS = Path("models")
 METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.json"
 OVERVIEW = Path("report/overview.png")
+
+
+def downloads(role: str) -> Path:
+    """What was downloaded for a role and is not unpacked yet.
+
+    It is no output of the stage, since DVC removes outputs before it runs a stage, and what has
+    come of a download that was cut off would be lost. Each role has its own: two stages that run
+    side by side never write to the same file.
+    """
+    return Path("data/.downloads") / role
 
 
 def trainval(role: str) -> Path:

@@ -27,12 +27,13 @@ UNKNOWN = 255
 class Archive(Settings):
     """The file a publisher hands out."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
     """The file's name, in a mirror too."""
     url: str | None = None
-    """Where the publisher serves it; None where a person has to fetch it."""
+    """Where the publisher serves it, or the page of a public share; None where a person has to
+    fetch it."""
     by_hand: str = ""
-    """Where a person gets it, for sets without a URL."""
+    """Where a person gets it, for sets without a URL, or in case that the URL fails."""
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
     unpacked_megabytes: Annotated[int, Field(gt=0)]
     """What its members may come to in all, as a bound against archives that fill the disk."""
@@ -131,6 +132,9 @@ class Card(Settings):
     citation: str
     homepage: str = ""
     notes: str = ""
+    tried: Literal["real", "stand-in", "miniature"] | None = None
+    """On the publisher's files, on others in their layout, or on a miniature of it. None for a
+    synthetic set, which is drawn, and where nobody has said."""
     archive: Archive | None = None
     archives: Annotated[tuple[Archive, ...], Field(strict=False)] = ()
     """For a set that comes in several files, which are unpacked into the same folder."""

@@ -57,7 +57,12 @@ def read_label(file: Path, kind: str) -> np.ndarray:
             return np.asarray(picture).astype(np.uint16)
         if picture.mode not in ("RGB", "P") and not _is_opaque_rgba(picture):
             raise RoadshiftError(f"{file}: expected RGB colours, found mode {picture.mode}")
-        red, green, blue = np.moveaxis(np.asarray(picture.convert("RGB")), -1, 0)
+        return packed_colours(np.asarray(picture.convert("RGB")))
+
+
+def packed_colours(colours: np.ndarray) -> np.ndarray:
+    """Packs uint8 RGB (height, width, 3) as red * 65536 + green * 256 + blue, int32 (H, W)."""
+    red, green, blue = np.moveaxis(colours, -1, 0)
     return (red.astype(np.int32) << 16) | (green.astype(np.int32) << 8) | blue
 
 

@@ -106,7 +106,7 @@ def remap_set(
     except RoadshiftError as error:
         raise RoadshiftError(f"{card.name}: {error}") from None
     samples = find_samples(card, raw, parting)
-    work = partial(_remap_one, remapper, raw, folder)
+    work = partial(remap_sample, remapper, raw, folder)
     with ProcessPoolExecutor(processes) as pool:
         # Many samples a call: the lookup table of colours is large, and travels with each call.
         results = pool.map(work, samples, chunksize=max(1, len(samples) // (4 * processes)))
@@ -119,9 +119,17 @@ def remap_set(
     _write_audit(done, remapper, taxonomy, audit_file)
 
 
-def _remap_one(
+def remap_sample(
     remapper: Remapper, raw: Path, folder: Path, sample: Sample
 ) -> tuple[Sample, np.ndarray]:
+    """Writes the label picture of one sample, `labels/<id>.png` in the folder.
+
+    Returns:
+        The sample with its size and new label, and int64 (256,), its pixels by native index.
+
+    Raises:
+        RoadshiftError: as `remap_set`, of this sample.
+    """
     values = read_label(raw / sample.label, remapper.kind)
     height, width = values.shape
     if picture_size(raw / sample.image) != (width, height):
@@ -158,7 +166,8 @@ def _write_audit(
             for index, name in enumerate(remapper.names):
                 class_id = int(remapper.class_id[index])
                 ignored = class_id == IGNORE_ID
-                shown = "ignored" if ignored else taxonomy.class_names[class_id]
+                # By name, so that a chart of the classes tells which ones the pixels are.
+                shown = f"ignored: {name}" if ignored else taxonomy.class_names[class_id]
                 count = rows.get((class_id, name), ("", "", 0))[-1] + int(pixels[index])
                 rows[class_id, name] = (shown, taxonomy.ignored.get(name, ""), count)
             for (_, name), (shown, reason, count) in sorted(rows.items()):

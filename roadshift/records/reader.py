@@ -1,7 +1,7 @@
 """Opening a folder of shards, and making sure that it is whole."""
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,15 +109,28 @@ class Example:
     """uint8 class ids of shape (height, width), 255 = ignore."""
 
 
-def examples(shards: ShardSet, split: str) -> Iterator[Example]:
+def examples(
+    shards: ShardSet, split: str, only: Collection[int] | None = None
+) -> Iterator[Example]:
     """The samples of a split in their fixed order, at their own resolution.
+
+    Args:
+        shards: where they are.
+        split: train, val or test.
+        only: where given, the places in the order, from 0, of those that are wanted; the others
+            are passed over without being decoded.
 
     Raises:
         RoadshiftError: the split is empty, or a record is damaged.
     """
+    first = 0
     # File by file, so that an error can name the one it is in.
     for file in shards.files(split):
         records = tf.data.TFRecordDataset(file)
+        length = shards.shard_lengths[split][Path(file)]
+        if only is not None:
+            records = _only(records, [k - first for k in only if first <= k < first + length])
+        first += length
         decoded = records.map(shards.features.deserialize_example, num_parallel_calls=2)
         try:
             for example in decoded.prefetch(2).as_numpy_iterator():
@@ -132,6 +145,12 @@ def examples(shards: ShardSet, split: str) -> Iterator[Example]:
             raise RoadshiftError(
                 f"{file}: a record is damaged ({reason}); run the shard stage again"
             ) from None
+
+
+def _only(records: tf.data.Dataset, places: list[int]) -> tf.data.Dataset:
+    wanted = tf.constant(places, tf.int64)
+    chosen = records.enumerate().filter(lambda place, _: tf.reduce_any(place == wanted))
+    return chosen.map(lambda _, record: record)
 
 
 def same_classes(sets: Iterable[ShardSet]) -> tuple[str, tuple[str, ...]]:

@@ -146,9 +146,7 @@ def load_taxonomy(name: str) -> Taxonomy:
         RoadshiftError: there is no such table, or it is not total and unambiguous.
     """
     if name not in taxonomy_names():
-        raise RoadshiftError(
-            f"data.taxonomy: '{name}' is not a taxonomy{nearest(name, taxonomy_names())}"
-        )
+        raise RoadshiftError(f"'{name}' is not a taxonomy{nearest(name, taxonomy_names())}")
     text = (resources.files(__package__) / "tables" / f"{name}.yaml").read_text("utf-8")
     try:
         return Taxonomy(name=name, **yaml.safe_load(text))

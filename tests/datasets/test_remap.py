@@ -85,15 +85,17 @@ def test_the_audit_of_camvid_by_hand(tmp_path, write_camvid):
         ("person", "person"): 1,
         ("vehicle", "motor_vehicle"): 1 + 2,
         ("two_wheeler", "two_wheeler"): 1,
-        ("ignored", "unlabelled"): 1 + 2,
+        ("ignored: unlabelled", "unlabelled"): 1 + 2,
     }
     assert counts(folder, "val") == {("road", "road"): 12}
     assert counts(folder, "test") == {
         ("vegetation", "vegetation_or_terrain"): 2,
         ("sky", "sky"): 1,
-        ("ignored", "unlabelled"): 1,
+        ("ignored: unlabelled", "unlabelled"): 1,
     }
-    void = [r for r in audit(folder) if r["split"] == "train" and r["class"] == "ignored"]
+    void = [
+        r for r in audit(folder) if r["split"] == "train" and r["class"] == "ignored: unlabelled"
+    ]
     assert void[0]["ignored_because"] == DRIVING11.ignored["unlabelled"]
     assert float(void[0]["share"]) == pytest.approx(3 / (24 + 12 + 4), abs=1e-6)
 
@@ -110,7 +112,7 @@ def test_kitti_by_hand(tmp_path, write_kitti):
         ("vehicle", "bus"): 6,
         ("two_wheeler", "rider"): 6,
         ("two_wheeler", "motorcycle"): 6,
-        ("ignored", "tunnel"): 6,
+        ("ignored: tunnel", "tunnel"): 6,
     }
     assert sum(counts(folder, "val").values()) == 8
     assert sum(counts(folder, "test").values()) == 24
@@ -122,8 +124,8 @@ def test_ika_by_hand(tmp_path, write_ika):
     assert label(folder, "1_frame_7") == [[0, 255], [255, 10]]
     assert counts(folder, "test") == {
         ("road", "road"): 1,
-        ("ignored", "parking"): 1,
-        ("ignored", "unlabelled"): 1,
+        ("ignored: parking", "parking"): 1,
+        ("ignored: unlabelled", "unlabelled"): 1,
         ("two_wheeler", "rider"): 1,
     }
 
@@ -296,7 +298,7 @@ def test_a_real_set_comes_out_pixel_for_pixel(remapped, name):
                 written += np.bincount(np.asarray(picture).ravel(), minlength=256)
         by_class = np.zeros(256, np.int64)
         for (shown, universal), pixels in audited.items():
-            by_class[255 if shown == "ignored" else names.index(shown)] += pixels
+            by_class[255 if shown.startswith("ignored: ") else names.index(shown)] += pixels
             by_universal[universal] = by_universal.get(universal, 0) + pixels
         assert by_class.tolist() == written.tolist()
     assert len(samples) == sum(MIRRORED[name].values())

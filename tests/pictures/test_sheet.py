@@ -1,22 +1,25 @@
 import numpy as np
+import pytest
 
-from roadshift.pictures.sheet import CAPTION, GAP, Panel, coloured, contact_sheet
+from roadshift.pictures.sheet import CAPTION, GAP, Panel, coloured, contact_sheet, share_text
 from roadshift.taxonomy import load_taxonomy
 
 TAXONOMY = load_taxonomy("driving11")
 LABEL = np.array([[0, 7], [255, 9]], np.uint8)
 
 
-def test_labels_get_the_taxonomy_s_colours_and_ignored_pixels_black():
-    expected = [[(128, 64, 128), (70, 130, 180)], [(0, 0, 0), (0, 0, 142)]]
+def test_labels_get_the_taxonomy_s_colours_and_ignored_pixels_diagonal_lines_on_black():
+    ignored = coloured(np.full((1, 12), 255, np.uint8), TAXONOMY)[0, :, 0]
+    assert ignored.tolist() == [170, 170, 0, 0, 0, 0, 0, 0, 170, 170, 0, 0]
+    expected = [[(128, 64, 128), (70, 130, 180)], [(170, 170, 170), (0, 0, 142)]]
     np.testing.assert_array_equal(coloured(LABEL, TAXONOMY), expected)
 
 
-def test_over_a_picture_colours_are_mixed_and_ignored_pixels_left_bare():
+def test_over_a_picture_colours_are_mixed_half_and_half():
     image = np.full((2, 2, 3), 200, np.uint8)
     over = coloured(LABEL, TAXONOMY, image)
     np.testing.assert_array_equal(over[0, 0], [164, 132, 164])
-    np.testing.assert_array_equal(over[1, 0], [200, 200, 200])
+    np.testing.assert_array_equal(over[1, 0], [185, 185, 185])
 
 
 def test_a_sheet_shows_every_panel_where_it_belongs():
@@ -35,3 +38,35 @@ def test_the_legend_has_every_class_colour():
     pixels = np.asarray(contact_sheet([[panel]], TAXONOMY, 300)).reshape(-1, 3)
     seen = {tuple(p) for p in np.unique(pixels, axis=0).tolist()}
     assert {entry.colour for entry in TAXONOMY.classes.values()} <= seen
+
+
+def test_panels_of_a_row_keep_their_own_shapes():
+    tall, flat = np.full((40, 40, 3), 9, np.uint8), np.full((10, 40, 3), 99, np.uint8)
+    sheet = contact_sheet([[Panel("tall", tall), Panel("flat", flat)]], TAXONOMY, 40)
+    top, right = GAP + CAPTION, 2 * GAP + 40
+    assert sheet.getpixel((GAP + 20, top + 39)) == (9, 9, 9)
+    assert sheet.getpixel((right + 20, top + 9)) == (99, 99, 99)
+    assert sheet.getpixel((right + 20, top + 10)) == (255, 255, 255)
+
+
+def test_a_title_stands_above_and_a_long_caption_stays_over_its_panel():
+    panel = Panel(
+        "an id that is a good deal longer than its picture is wide", np.zeros((8, 16, 3), np.uint8)
+    )
+    plain, titled = (
+        contact_sheet([[panel]], TAXONOMY, 60, title) for title in ("", "what the sheet shows")
+    )
+    assert titled.height == plain.height + CAPTION + GAP
+    caption = np.asarray(plain)[GAP : GAP + CAPTION]
+    assert (caption[:, GAP + 60 :] == 255).all()
+    assert (caption[:, GAP : GAP + 60] < 255).any()
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [(0, "0 %"), (1, "< 0.1 %"), (2, "0.1 %"), (1999, "100.0 %"), (655, "32.8 %")],
+)
+def test_shares_are_of_all_pixels_and_never_rounded_to_none(count, shown):
+    pixels = np.zeros(256, np.int64)
+    pixels[3], pixels[255] = count, 2000 - count
+    assert share_text(pixels, 3) == shown

@@ -165,6 +165,17 @@ def test_small_shards_are_many_and_hold_the_same(noisy, source, tmp_path):
     assert sorted(e["id"].decode() for e in tfds.as_numpy(read_by_tfds)) == sorted(order[0])
 
 
+def test_only_some_samples_are_those_at_their_places_across_shards(noisy, source, tmp_path):
+    shards = open_shards(write(noisy, source, tmp_path / "many", megabytes=1))
+    assert len(shards.files("train")) > 1
+    everything = [example.id for example in examples(shards, "train")]
+    places = {len(everything) - 1, 0, 2}
+    assert [example.id for example in examples(shards, "train", places)] == [
+        everything[place] for place in sorted(places)
+    ]
+    assert list(examples(shards, "train", set())) == []
+
+
 def test_there_are_no_more_shards_than_pictures(noisy, source, tmp_path):
     large = [replace(s) for s in noisy if s.split == "val"]
     for sample in large:

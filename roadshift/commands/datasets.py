@@ -1,0 +1,233 @@
+"""`roadshift datasets`: the data sets there are cards of, and what a card says."""
+
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+from roadshift.commands.output import completion, console, pairs, print_json, table
+from roadshift.datasets.card import Archive, Card, Encoding, card_names, load_card
+from roadshift.datasets.splits import SPLITS, Way
+from roadshift.errors import RoadshiftError
+from roadshift.taxonomy import universal_names
+
+KINDS = {
+    "grey": "grey ids",
+    "grey16": "16-bit ids",
+    "red16": "16-bit ids in red",
+    "colour": "colours",
+}
+TRIED = {
+    "real": "the publisher's files",
+    "stand-in": "a stand-in: other files in the publisher's layout",
+    "miniature": "a miniature of the publisher's layout",
+}
+TITLES_FROM = 100
+"""Columns of a terminal from which on the list has room for titles."""
+LEGEND = """\
+train+val+test: labelled pictures, ~ where whole drives or cities are parted
+labels: grey, ids of one byte; grey16, red16, 16-bit ids; colour, RGB; own, a table of yours
+tried: on the publisher's files; on a stand-in, others in their layout; on a miniature of it
+More of one: roadshift datasets NAME"""
+
+
+@click.command()
+@click.argument("name", required=False, shell_complete=completion(card_names))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(name: str | None, as_json: bool) -> None:
+    """List the data sets, or all there is to know of the one called NAME.
+
+    A data set is named in params.yaml, or with `dvc exp run -S domains.target=NAME`.
+    """
+    if name is None:
+        cards = [load_card(each) for each in card_names()]
+        if as_json:
+            print_json([_summary(card) for card in cards])
+        else:
+            _print_list(cards)
+    elif as_json:
+        card = load_card(name)
+        content = card.model_dump(mode="json", exclude_defaults=True)
+        encoding = _encoding(card)
+        values = None if encoding is None else encoding.values
+        print_json(_summary(card) | content | {"values": values})
+    else:
+        _print_card(load_card(name))
+
+
+def pictures_by_split(card: Card) -> dict[str, int] | None:
+    """How many labelled pictures each of our splits should have, None where it is not known.
+
+    Exact but where groups, whose sizes the card does not know, are parted whole.
+    """
+    splits, total = card.splits, card.samples.get("all")
+    if splits.random is not None:
+        return None if total is None else _shared(total, dict(splits.random))
+    if splits.official is None:
+        return None
+    counts = dict.fromkeys(SPLITS, 0)
+    for theirs, ours in splits.official.items():
+        if theirs not in card.samples:
+            return None
+        counts[ours] += card.samples[theirs]
+    if splits.val_share is not None:
+        share = splits.val_share
+        counts |= _shared(counts["train"], {"val": share, "train": 1 - share})
+    return counts
+
+
+def _shared(total: int, shares: dict[Any, float]) -> dict[str, int]:
+    counts, start, so_far = {}, 0, 0.0
+    for split, share in shares.items():
+        so_far += share
+        counts[split] = round(so_far * total) - start
+        start += counts[split]
+    return {split: counts.get(split, 0) for split in SPLITS if split in counts}
+
+
+def _summary(card: Card) -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "title": card.title,
+        "pictures": pictures_by_split(card),
+        "publisher_counts": card.samples,
+        "parted": _way_of_parting(card.splits),
+        "labels": encoding.kind if (encoding := _encoding(card)) else "own",
+        "encoding": card.encoding,
+        "licence": card.licence,
+        "had": _way_to_have(card),
+        "tried": "drawn" if card.world else card.tried,
+    }
+
+
+def _print_list(cards: list[Card]) -> None:
+    out = console()
+    titles = ("title",) if out.width >= TITLES_FROM else ()
+    short = ("train+val+test", "labels", "had", "tried")
+    grid = table("name", *titles, *short, "licence", whole=short)
+    for card in cards:
+        summary = _summary(card)
+        cells = [_pictures(card), summary["labels"], summary["had"], summary["tried"] or "-"]
+        grid.add_row(card.name, *([card.title] if titles else []), *cells, card.licence)
+    out.print(grid)
+    out.print(LEGEND)
+
+
+def _pictures(card: Card) -> str:
+    by_split = pictures_by_split(card)
+    if by_split:
+        about = "~" if card.splits.by_group else ""
+        return about + "+".join(str(by_split.get(split, 0)) for split in SPLITS)
+    return f"{sum(card.samples.values())} in all" if card.samples else "-"
+
+
+def _way_to_have(card: Card) -> str:
+    if card.world:
+        return "drawn"
+    if card.folder is not None:
+        return "yours"
+    if card.tfds is not None:
+        return "by TFDS"
+    return "automatic" if all(archive.url for archive in card.files) else "by hand"
+
+
+def _encoding(card: Card) -> Encoding | None:
+    """The label encoding, None where it lies with pictures that are not there."""
+    try:
+        return card.table
+    except RoadshiftError:
+        if card.has_own_table:
+            return None
+        raise
+
+
+def _way_of_parting(way: Way) -> str:
+    what = "drives or cities" if way.needs_groups else "pictures"
+    if way.groups:
+        return f"by {what}: " + ", ".join(f"{g} {s}" for g, s in way.groups.items())
+    if way.random is not None:
+        shares = ", ".join(f"{share:.0%} {split}" for split, share in way.random.items())
+        return f"{what} at random by data.split.seed: {shares}"
+    if way.shuffled is not None:
+        counts = ", ".join(f"{number} {split}" for split, number in way.shuffled.counts.items())
+        text = f"the sorted pictures, shuffled by random.seed({way.shuffled.seed}): {counts}"
+    else:
+        official = ", ".join(f"{theirs} as {ours}" for theirs, ours in (way.official or {}).items())
+        text = f"the publisher's: {official}"
+    if way.val_share is None:
+        return text
+    return f"{text}; {way.val_share:.0%} of the {what} of train kept as val"
+
+
+def _print_card(card: Card) -> None:
+    out = console()
+    out.print(Text(card.name, style="bold") + Text(f": {card.title}"))
+    counts = ", ".join(f"{name} {number}" for name, number in card.samples.items())
+    content = {
+        "publisher": card.publisher,
+        "licence": card.licence,
+        "citation": card.citation,
+        "homepage": card.homepage,
+        "notes": card.notes,
+        "tried on": TRIED.get(card.tried or "", ""),
+        "labelled": counts,
+        "parted": _way_of_parting(card.splits),
+        **{f"split '{name}'": _way_of_parting(way) for name, way in card.splits.named.items()},
+        "pictures": f"{_pictures(card)} (train+val+test)" if card.samples else "",
+        "layout": f"{card.layout.root}/{card.layout.image}\n{card.layout.root}/{card.layout.label}",
+    }
+    out.print(pairs({key: value.strip() for key, value in content.items()}))
+    _print_files(out, card)
+    encoding = _encoding(card)
+    if encoding is None:
+        out.print(f"\nLabels: by the table that you put as '{card.encoding}' into {card.folder}.")
+    else:
+        _print_encoding(out, card.encoding, encoding)
+
+
+def _print_files(out: Console, card: Card) -> None:
+    if card.world:
+        out.print("\nDrawn on this machine by the download stage.")
+        return
+    if card.folder is not None:
+        out.print(f"\nYours: put the files into {card.folder}; the download stage copies them.")
+        return
+    if card.tfds is not None:
+        out.print(
+            f"\nTensorFlow Datasets gets {card.tfds.name}: picture {card.tfds.image}, label "
+            f"{card.tfds.label}. What it cannot fetch, it says where to put."
+        )
+        return
+    automatic = _way_to_have(card) == "automatic"
+    how = "fetched by the download stage" if automatic else "to be fetched by hand"
+    out.print(f"\nFiles, {how}:")
+    grid = table("file", "unpacked", "from")
+    for archive in card.files:
+        grid.add_row(archive.name, f"<= {archive.unpacked_megabytes} MB", _origin(archive))
+    out.print(grid)
+    if not automatic:
+        out.print(
+            "Put what is fetched by hand, under these names, into data/by_hand in the project's "
+            "folder, or into a folder of your own whose absolute path the environment variable "
+            "ROADSHIFT_MIRROR holds."
+        )
+
+
+def _origin(archive: Archive) -> Text:
+    return Text(archive.url if archive.url else f"by hand: {archive.by_hand.strip()}")
+
+
+def _print_encoding(out: Console, name: str, encoding: Encoding) -> None:
+    kind = KINDS.get(encoding.kind, encoding.kind)
+    out.print(f"\nLabels: {kind}, encoding {name}, from {encoding.source.strip()}")
+    grid = table("value", "universal name", "which is")
+    for *value, universal in encoding.values:
+        shown = Text(", ".join(str(part).rjust(3) for part in value))
+        if encoding.kind == "colour":
+            red, green, blue = (int(part) for part in value)
+            swatch = Style(bgcolor=f"rgb({red},{green},{blue})")
+            shown = Text("   ", style=swatch) + Text(" ") + shown
+        grid.add_row(shown, str(universal), universal_names()[str(universal)])
+    out.print(grid)

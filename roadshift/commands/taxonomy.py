@@ -1,0 +1,160 @@
+"""`roadshift taxonomy`: which classes data sets can be compared on, and why not the others."""
+
+from typing import Any
+
+import click
+from rich.text import Text
+
+from roadshift.commands.output import completion, console, print_json, table
+from roadshift.datasets.card import card_names, load_card
+from roadshift.taxonomy import Taxonomy, load_taxonomy, taxonomy_names
+from roadshift.taxonomy.comparison import Comparison, compare
+
+HAD = ("yes", "part")
+STYLES = {"yes": "green", "part": "yellow", "ignored": "red", "coarse": "red", "absent": "red"}
+LEGEND = (
+    "yes: the set has it; part: some of it, the rest is under a name that is ignored; "
+    "ignored: only under such a name;\n"
+    "coarse: under a name that straddles classes; absent: not at all"
+)
+
+
+@click.command()
+@click.argument("sets", nargs=-1, metavar="[A B ...]", shell_complete=completion(card_names))
+@click.option(
+    "--taxonomy", "-t", "name", metavar="T", shell_complete=completion(taxonomy_names),
+    help="Show every class of this taxonomy.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(sets: tuple[str, ...], name: str | None, as_json: bool) -> None:
+    """Show which classes the data sets A, B, ... can be compared on, and why not the others.
+
+    Without --taxonomy all taxonomies are held against each other, the one with the most common
+    classes first. Without data sets the taxonomies themselves are listed.
+    """
+    taxonomies = [load_taxonomy(each) for each in ([name] if name else taxonomy_names())]
+    if not sets:
+        if as_json:
+            print_json([each.model_dump(mode="json") for each in taxonomies])
+        elif name:
+            _print_taxonomy(taxonomies[0])
+        else:
+            _print_taxonomies(taxonomies)
+        return
+    names = {each: load_card(each).table.names for each in sets}
+    found = sorted((compare(each, names) for each in taxonomies), key=_goodness)
+    if as_json:
+        print_json([_as_json(comparison) for comparison in found])
+    elif name:
+        _print_matrix(found[0], list(names))
+    else:
+        _print_summary(found, list(names))
+
+
+def _goodness(comparison: Comparison) -> tuple[int, int, str]:
+    classes = comparison.taxonomy.class_names
+    return -len(comparison.compared), len(classes), comparison.taxonomy.name
+
+
+def _as_json(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "taxonomy": comparison.taxonomy.name,
+        "title": comparison.taxonomy.title,
+        "compared": comparison.compared,
+        "classes": {
+            name: {each: {"state": c.state, "because": c.because} for each, c in row.items()}
+            for name, row in comparison.cells.items()
+        },
+        "refused": comparison.refused,
+        "ignored": comparison.ignored,
+    }
+
+
+def _print_taxonomies(taxonomies: list[Taxonomy]) -> None:
+    grid = table("taxonomy", "title", "classes")
+    for each in taxonomies:
+        grid.add_row(each.name, each.title, ", ".join(each.class_names))
+    out = console()
+    out.print(grid)
+    out.print(
+        "What data sets can be compared on: roadshift taxonomy A B\n"
+        "What a taxonomy merges and ignores: roadshift taxonomy --taxonomy T"
+    )
+
+
+def _print_taxonomy(taxonomy: Taxonomy) -> None:
+    out = console()
+    out.print(f"{taxonomy.name}: {taxonomy.title}\n")
+    grid = table("class", "merges")
+    for name, entry in taxonomy.classes.items():
+        grid.add_row(name, ", ".join(entry.members))
+    out.print(grid)
+    for title, reasons in (
+        ("ignored", taxonomy.ignored),
+        ("too coarse", taxonomy.too_coarse),
+    ):
+        if reasons:
+            grid = table(title, "because")
+            for name, reason in reasons.items():
+                grid.add_row(name, reason)
+            out.print()
+            out.print(grid)
+
+
+def _print_summary(found: list[Comparison], sets: list[str]) -> None:
+    out = console()
+    out.print(f"{', '.join(sets)}: what they can be compared on, the most classes first\n")
+    grid = table("taxonomy", "classes", "compared on", "not", whole=["classes"])
+    for comparison in found:
+        compared = comparison.compared
+        grid.add_row(
+            comparison.taxonomy.name,
+            f"{len(compared)} of {len(comparison.cells)}",
+            ", ".join(compared),
+            _why_not(comparison),
+        )
+    out.print(grid)
+    out.print(f"Every class: roadshift taxonomy {' '.join(sets)} --taxonomy T")
+
+
+def _why_not(comparison: Comparison) -> str:
+    if comparison.refused:
+        return "; ".join(
+            f"{each} is too coarse ({', '.join(names)})"
+            for each, names in comparison.refused.items()
+        )
+    lacking = {
+        name: [f"{cell.state} in {each}" for each, cell in row.items() if cell.state not in HAD]
+        for name, row in comparison.cells.items()
+        if name not in comparison.compared
+    }
+    return "; ".join(f"{name} ({', '.join(whys)})" for name, whys in lacking.items())
+
+
+def _print_matrix(comparison: Comparison, sets: list[str]) -> None:
+    out = console()
+    taxonomy, compared = comparison.taxonomy, comparison.compared
+    out.print(f"{taxonomy.name}: {taxonomy.title}\n")
+    grid = table("class", *sets, "compared", "why", whole=[*sets, "compared"])
+    for name, row in comparison.cells.items():
+        whys = [f"{each}: {cell.because}" for each, cell in row.items() if cell.because]
+        whys += [f"{each} is refused" for each in comparison.refused if not row[each].because]
+        grid.add_row(
+            name,
+            *(Text(row[each].state, style=STYLES[row[each].state]) for each in sets),
+            "yes" if name in compared else "no",
+            "; ".join(whys),
+        )
+    out.print(grid)
+    out.print(LEGEND)
+    out.print(f"\nCompared on {len(compared)} of {len(taxonomy.classes)} classes.")
+    for each, names in comparison.refused.items():
+        out.print(f"{each} is refused: too coarse for {taxonomy.name} are {', '.join(names)}.")
+    ignored = table("ignored by name", "in", "because")
+    for name, reason in taxonomy.ignored.items():
+        here = [each for each in sets if name in comparison.ignored[each]]
+        if here:
+            ignored.add_row(name, ", ".join(here), reason)
+    if ignored.row_count:
+        out.print()
+        out.print(ignored)
