@@ -1,5 +1,7 @@
 """The schema of params.yaml: every section with its types and ranges."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -58,25 +60,17 @@ class Params(Settings):
             odd = min({*self.domains} ^ {*split_by})
             lacks = "data.split.by" if odd in self.domains else "domains"
             raise RoadshiftError(f"{lacks}: '{odd}' is missing; every role stands in both")
-        try:
+        with _errors_of("data.taxonomy"):
             taxonomy = load_taxonomy(self.data.taxonomy)
-        except RoadshiftError as error:
-            raise RoadshiftError(f"data.taxonomy: {error}") from None
         for role, name in self.domains.items():
-            try:
+            with _errors_of(f"domains.{role}"):
                 card = load_card(name)
-            except RoadshiftError as error:
-                raise RoadshiftError(f"domains.{role}: {error}") from None
-            try:
-                # A table among the set's own files comes with the download; remap checks it.
-                if not card.has_own_table:
+            # A table among the set's own files comes with the download; remap checks it.
+            if not card.has_own_table:
+                with _errors_of(f"domains.{role}: {name}"):
                     taxonomy.check_carries(card.table.names)
-            except RoadshiftError as error:
-                raise RoadshiftError(f"domains.{role}: {name}: {error}") from None
-            try:
+            with _errors_of(f"data.split.by.{role}"):
                 card.way(Parting(**{**self.data.split.model_dump(), "by": split_by[role]}))
-            except RoadshiftError as error:
-                raise RoadshiftError(f"data.split.by.{role}: {error}") from None
         for mix, weights in self.mixes.items():
             for role in weights:
                 if role not in self.domains or role == TARGET:
@@ -87,6 +81,14 @@ class Params(Settings):
             if not weights:
                 raise RoadshiftError(f"mixes.{mix}: names no source")
         return self
+
+
+@contextmanager
+def _errors_of(place: str) -> Iterator[None]:
+    try:
+        yield
+    except RoadshiftError as error:
+        raise RoadshiftError(f"{place}: {error}") from None
 
 
 def load_params(file: Path = PARAMS) -> Params:
