@@ -208,7 +208,9 @@ def test_parallel_map_and_order_give_every_sample_the_same():
         ).map(
             lambda name, image, label: (
                 name,
-                *policy(image, label, sample_key(7, tf.constant(3, tf.int64), name), partner),
+                *policy(
+                    image, label, sample_key(7, tf.constant(3, tf.int64), "city", name), partner
+                ),
             ),
             num_parallel_calls=calls,
             deterministic=False if calls else None,
@@ -240,19 +242,20 @@ def test_empty_crop_is_refused():
 
 def test_sample_key_is_fixed_forever():
     # A change of these numbers changes every result ever published with a seed.
-    key = sample_key(0, tf.constant(1, tf.int64), tf.constant("a/b"))
+    key = sample_key(0, tf.constant(1, tf.int64), "city", tf.constant("a/b"))
     assert key.dtype == tf.int64
-    assert key.numpy().tolist() == [8621833440673279407, 6611854719613518709]
+    assert key.numpy().tolist() == [529258355022343904, 2914883081985494652]
 
 
-def test_sample_keys_differ_by_seed_epoch_and_sample():
+def test_sample_keys_differ_by_seed_epoch_data_set_and_sample():
     made = {
-        tuple(sample_key(seed, tf.constant(epoch), tf.constant(name)).numpy())
+        tuple(sample_key(seed, tf.constant(epoch), dataset, tf.constant(name)).numpy())
         for seed in (0, 1, 10)
         for epoch in (0, 1, 10)
+        for dataset in ("camvid", "kitti")
         for name in ("1", "0/1", "a", "")
     }
-    assert len(made) == 36
+    assert len(made) == 72
 
 
 def test_operation_keys_differ_by_name_and_sample():
