@@ -1,5 +1,6 @@
 """The schema of params.yaml: every section with its types and ranges."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,18 @@ from roadshift.training.settings import RegSettings, TrainSettings
 PARAMS = Path("params.yaml")
 TARGET = "target"
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+
+
+class ParamsLoader(yaml.SafeLoader):
+    """Reads a number that has an exponent and no point as a number, as DVC does.
+
+    `-S reg.l1=0.000001` makes DVC write `1e-06`: YAML 1.2's number, and a word to PyYAML's 1.1.
+    """
+
+
+ParamsLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 class DataSettings(Settings):
@@ -71,7 +84,7 @@ def load_params(file: Path = PARAMS) -> Params:
         RoadshiftError: it is missing, not YAML, or does not fit the schema.
     """
     try:
-        content = yaml.safe_load(file.read_text("utf-8"))
+        content = ParamsLoader(file.read_text("utf-8")).get_single_data()
         params = Params.model_validate(content)
         if missing := _unstated(params):
             raise RoadshiftError(f"{', '.join(missing)}: missing; state every key")
