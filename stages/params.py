@@ -1,5 +1,6 @@
 """The schema of params.yaml: every section with its types and ranges."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,18 @@ class SplitSettings(SplitShares):
     """How each role's set is parted into train, val and test."""
 
     by: dict[Name, str]
+
+
+class ParamsLoader(yaml.SafeLoader):
+    """Reads a number that has an exponent and no point as a number, as DVC does.
+
+    `-S reg.l1=0.000001` makes DVC write `1e-06`: YAML 1.2's number, and a word to PyYAML's 1.1.
+    """
+
+
+ParamsLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 class DataSettings(Settings):
@@ -98,7 +111,7 @@ def load_params(file: Path = PARAMS) -> Params:
         RoadshiftError: it is missing, not YAML, or does not fit the schema.
     """
     try:
-        content = yaml.safe_load(file.read_text("utf-8"))
+        content = ParamsLoader(file.read_text("utf-8")).get_single_data()
         params = Params.model_validate(content)
         if missing := _unstated(params):
             raise RoadshiftError(f"{', '.join(missing)}: missing; state every key")

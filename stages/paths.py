@@ -12,6 +12,7 @@ MODELS = Path("models")
 METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.json"
 OVERVIEW = Path("report/overview.png")
+ABLATIONS = Path(".dvc/tmp/ablation")
 
 
 def downloads(role: str) -> Path:
@@ -62,3 +63,13 @@ def confusion(mix: str) -> Path:
 def pictures(mix: str) -> Path:
     """A mix's confusion matrix of each picture."""
     return MODELS / "scores" / f"{mix}.npz"
+
+
+def ablation_results(ablation: str) -> Path:
+    """What an ablation measured: a record of each run, and the tables."""
+    return Path("docs/results") / ablation
+
+
+def ablation_chart(ablation: str) -> Path:
+    """An ablation as a picture."""
+    return Path("report/ablations") / f"{ablation}.png"

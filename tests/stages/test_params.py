@@ -156,6 +156,14 @@ def test_a_missing_key_that_the_library_has_a_default_for(load, key):
     assert refusal(load, {}, without=[key]) == expected
 
 
+@pytest.mark.parametrize("text", ["1e-06", "1E-6", "1e-6", "+1e-6", "0.000001"])
+def test_a_small_number_as_dvc_writes_it(tmp_path, text):
+    file = tmp_path / "params.yaml"
+    content = COMMITTED.read_text("utf-8").replace("l1: 0.0", f"l1: {text}")
+    file.write_text(content, "utf-8")
+    assert load_params(file).reg.l1 == 1e-6
+
+
 def test_a_missing_target(load):
     assert refusal(load, {}, without=["domains.target"]).startswith("domains: 'target' is missing")
 
