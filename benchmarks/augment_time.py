@@ -1,4 +1,4 @@
-"""Time of each augmentation a sample, in milliseconds on one core.
+"""Processor time of each augmentation a sample, in milliseconds, whatever else the machine does.
 
     python -m benchmarks.augment_time [--size 256] [--repeats 100]
 
@@ -43,14 +43,14 @@ STRENGTHS = {
 
 
 def milliseconds(run: Callable[..., object], inputs: tuple[tf.Tensor, ...], repeats: int) -> float:
-    """Median time of a call, each with a key of its own."""
+    """Median processor time of a call, each with a key of its own."""
     # Inputs are arguments: what depends on constants alone would be computed beforehand.
     run = tf.function(run)
     times = []
     for repeat in range(repeats + 5):
-        start = time.perf_counter()
+        start = time.process_time()
         run(tf.constant([0, repeat], tf.int64), *inputs)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return 1000 * float(np.median(times[5:]))
 
 
