@@ -52,7 +52,8 @@ def command(name: str | None, as_json: bool) -> None:
         content = card.model_dump(mode="json", exclude_defaults=True)
         encoding = _encoding(card)
         values = None if encoding is None else encoding.values
-        print_json(_summary(card) | content | {"values": values})
+        config = None if encoding is None else encoding.config
+        print_json(_summary(card) | content | {"config": config, "values": values})
     else:
         _print_card(load_card(name))
 
@@ -222,7 +223,10 @@ def _origin(archive: Archive) -> Text:
 def _print_encoding(out: Console, name: str, encoding: Encoding) -> None:
     kind = KINDS.get(encoding.kind, encoding.kind)
     out.print(f"\nLabels: {kind}, encoding {name}, from {encoding.source.strip()}")
-    grid = table("value", "universal name", "which is")
+    if encoding.config is not None:
+        out.print(f"An id is the place of its label in {encoding.config}, which lies with the set.")
+    first = "value" if encoding.config is None else "label"
+    grid = table(first, "universal name", "which is")
     for *value, universal in encoding.values:
         shown = Text(", ".join(str(part).rjust(3) for part in value))
         if encoding.kind == "colour":

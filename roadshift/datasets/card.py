@@ -4,7 +4,9 @@ A card is a YAML file; a new set with a known label encoding needs no code. The 
 from a set's own ids or colours to universal names, lie beside the cards since sets share them.
 """
 
+import json
 import re
+from collections import Counter
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -22,12 +24,13 @@ from roadshift.taxonomy import universal_names
 
 UNKNOWN = 255
 """The native index of a value that an encoding does not know."""
+FileName = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
 
 
 class Archive(Settings):
     """The file a publisher hands out."""
 
-    name: Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
+    name: FileName
     """The file's name, in a mirror too."""
     url: str | None = None
     """Where the publisher serves it, or the page of a public share; None where a person has to
@@ -90,8 +93,12 @@ class Encoding(Settings):
     kind: Literal["grey", "grey16", "red16", "colour"]
     """Ids in one grey byte a pixel (or as indices of a palette), ids in 16-bit grey, ids in the
     red channel of 16-bit RGB, or 8-bit colours."""
+    config: FileName | None = None
+    """A JSON file in the root of the set's layout, `{"labels": [{"name": …}, …]}`, in which an id
+    is the place of its label, where the publisher hands out such a file."""
     values: list[Annotated[tuple[int | str, ...], Field(strict=False)]]
-    """Rows `[id, name]` for ids, `[red, green, blue, name]` for colours."""
+    """Rows `[id, name]` for ids, `[red, green, blue, name]` for colours; `[label, name]` where
+    the ids stand in `config`."""
     source: str
     """Where the table is published."""
 
@@ -99,8 +106,15 @@ class Encoding(Settings):
     def _rows_are_sound(self) -> "Encoding":
         width = 3 if self.kind == "colour" else 1
         top = 65535 if self.kind in ("grey16", "red16") else 255
+        if self.config is not None and self.kind == "colour":
+            raise ValueError("config gives ids; colours stand in values")
         for *value, name in self.values:
-            if len(value) != width or not all(isinstance(v, int) and 0 <= v <= top for v in value):
+            if self.config is not None:
+                if len(value) != 1 or not isinstance(value[0], str):
+                    raise ValueError(f"row {[*value, name]}: expected a label's name in config")
+            elif len(value) != width or not all(
+                isinstance(v, int) and 0 <= v <= top for v in value
+            ):
                 raise ValueError(f"row {[*value, name]}: expected {width} integers in 0..{top}")
             if name not in universal_names():
                 raise ValueError(f"'{name}' is no universal name{_near_universal(str(name))}")
@@ -117,7 +131,10 @@ class Encoding(Settings):
 
     @property
     def keys(self) -> np.ndarray:
-        """Ids, or colours packed as red * 65536 + green * 256 + blue, by native index; int64."""
+        """Ids, or colours packed as red * 65536 + green * 256 + blue, by native index; int64.
+
+        Of a table with a config only `Card.table_in` knows them.
+        """
         rows = np.array([row[:-1] for row in self.values], np.int64)
         return rows @ np.array([65536, 256, 1]) if self.kind == "colour" else rows[:, 0]
 
@@ -181,26 +198,42 @@ class Card(Settings):
         return self.encoding.endswith(".yaml")
 
     def table_in(self, folder: Path) -> Encoding:
-        """The label encoding.
+        """The label encoding, with the ids that the set's own files give its labels.
 
         Args:
-            folder: where the set's files lie, for a table that lies there too.
+            folder: where the set's files lie, the table or its config among them.
+
+        Raises:
+            RoadshiftError: there is no such table or config, or it is not sound.
+        """
+        table = self._stated_in(folder)
+        if table.config is None:
+            return table
+        return _with_ids(table, folder / self.layout.root / table.config, self.encoding)
+
+    def table_files(self, folder: Path) -> list[str]:
+        """What `table_in` reads in the folder, as paths relative to it.
 
         Raises:
             RoadshiftError: there is no such table, or it is not sound.
         """
-        if self.has_own_table:
-            return read_encoding(folder / self.encoding)
-        return load_encoding(self.encoding)
+        config = self._stated_in(folder).config
+        own = [self.encoding] if self.has_own_table else []
+        return own if config is None else [*own, f"{self.layout.root}/{config}"]
 
     @property
     def table(self) -> Encoding:
-        """The label encoding, before any download.
+        """The label encoding before any download: by the labels' names where ids are in a config.
 
         Raises:
             RoadshiftError: there is no such table, or it is not sound.
         """
-        return self.table_in(Path(self.folder or ".").expanduser())
+        return self._stated_in(Path(self.folder or ".").expanduser())
+
+    def _stated_in(self, folder: Path) -> Encoding:
+        if self.has_own_table:
+            return read_encoding(folder / self.encoding)
+        return load_encoding(self.encoding)
 
     def way(self, parting: Parting) -> Way:
         """How the set is parted.
@@ -290,3 +323,49 @@ def _encoding(content: Any, where: str) -> Encoding:
         return Encoding.model_validate(content)
     except ValidationError as error:
         raise RoadshiftError(f"{where}: {explain(error, Encoding)}") from None
+
+
+def _with_ids(table: Encoding, file: Path, name: str) -> Encoding:
+    """The table by ids, from one by the names of labels and the file that lists these in order."""
+    labels = _labels_in(file)
+    universal = {str(row[0]): str(row[1]) for row in table.values}
+    wrong = {
+        "unknown": sorted({*labels} - {*universal}),
+        "missing": sorted({*universal} - {*labels}),
+        "twice": sorted(label for label, times in Counter(labels).items() if times > 1),
+    }
+    # A label too few is as bad as one too many: it shifts the ids of all that follow.
+    if any(wrong.values()):
+        listed = "; ".join(f"{what}: {_some(odd)}" for what, odd in wrong.items() if odd)
+        raise RoadshiftError(
+            f"{file}: its labels are not those of the encoding '{name}' ({listed}); put the "
+            "publisher's file of that version there, or correct the encoding"
+        )
+    values: list[tuple[int | str, ...]] = [
+        (place, universal[label]) for place, label in enumerate(labels)
+    ]
+    return Encoding(kind=table.kind, values=values, source=table.source)
+
+
+def _labels_in(file: Path) -> list[str]:
+    again = "take the publisher's file again"
+    try:
+        labels = [label["name"] for label in json.loads(file.read_bytes())["labels"]]
+    except FileNotFoundError:
+        raise RoadshiftError(
+            f"{file}: missing; the ids of the labels are their places in it: add the publisher's "
+            "file to the archive or folder that the set comes from"
+        ) from None
+    except ValueError as error:
+        raise RoadshiftError(f"{file}: not JSON: {error}; {again}") from None
+    except (KeyError, TypeError):
+        labels = []
+    if not labels or not all(isinstance(label, str) for label in labels):
+        form = '{"labels": [{"name": …}, …]}'
+        raise RoadshiftError(f"{file}: expected the form {form}; {again}")
+    return labels
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(f"'{name}'" for name in names[:3]) + more

@@ -33,8 +33,7 @@ def copy_set(card: Card, source: Path, folder: Path) -> None:
     table = card.table_in(source)
     pairs = pair_files(card, source, card.splits.published)
     files = [file for pair in pairs for file in (pair.image, pair.label)]
-    if card.has_own_table:
-        files.append(card.encoding)
+    files += card.table_files(source)
     with progress_bar(f"copy {card.name}", "file", len(files)) as progress:
         for file in files:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)

@@ -118,6 +118,19 @@ def test_a_colour_table_in_full():
     assert "ROADSHIFT_MIRROR" not in show("kitti")
 
 
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_a_table_by_the_names_of_labels(columns):
+    lines = [
+        " ".join(line.split())
+        for line in show("mapillary_vistas_v20", columns=columns).splitlines()
+    ]
+    assert any(line.startswith("object--vehicle--car car ") for line in lines)
+    assert any("place of its label in config_v2.0.json" in line for line in lines)
+    content = json.loads(show("mapillary_vistas_v20", "--json"))
+    assert content["config"] == "config_v2.0.json"
+    assert ["object--vehicle--car", "car"] in content["values"]
+
+
 @pytest.mark.parametrize("name", card_names())
 def test_every_card_can_be_shown(name):
     assert load_card(name).title in show(name, columns="1000")

@@ -1,3 +1,4 @@
+import json
 import struct
 import zlib
 
@@ -56,5 +57,22 @@ def few_bits_png():
         spread = (ids[..., np.newaxis] >> places & 1).reshape(len(ids), -1).astype(np.uint8)
         lines = b"".join(b"\0" + np.packbits(line).tobytes() for line in spread)
         return png(ids.shape[1], len(ids), bits, 0, lines)
+
+    return encode
+
+
+@pytest.fixture(scope="session")
+def vistas_config():
+    """labels -> a config_v*.json of Mapillary's with them in this order."""
+
+    def encode(labels):
+        entry = {"color": [0, 0, 0], "instances": False, "readable": "A Label", "evaluate": True}
+        content = {
+            "labels": [entry | {"name": label} for label in labels],
+            "version": 1.1,
+            "mapping": "public",
+            "folder_structure": "{split}/{content}/{key:.{22}}.{ext}",
+        }
+        return json.dumps(content).encode()
 
     return encode

@@ -83,3 +83,29 @@ def test_a_folder_without_pictures(own):
 def test_a_table_that_is_not_sound(own):
     (own[0] / "encoding.yaml").write_text(TABLE.replace("sky", "skye"), "utf-8")
     refuse(r"encoding\.yaml: .*'skye' is no universal name; did you mean 'sky'", own)
+
+
+BY_NAME = "kind: grey\nsource: me\nconfig: labels.json\nvalues:\n  - [flat, road]\n  - [up, sky]\n"
+
+
+def test_the_config_of_a_table_by_names_is_copied(own):
+    source, folder = own
+    (source / "encoding.yaml").write_text(BY_NAME, "utf-8")
+    (source / "labels.json").write_text('{"labels": [{"name": "up"}, {"name": "flat"}]}', "utf-8")
+    copy_set(CARD, source, folder)
+    assert {"encoding.yaml", "labels.json"} <= {*listed(folder)}
+    table = CARD.table_in(folder)
+    assert dict(zip(table.keys.tolist(), table.names, strict=True)) == {0: "sky", 1: "road"}
+
+
+def test_a_table_by_names_without_its_config(own):
+    (own[0] / "encoding.yaml").write_text(BY_NAME, "utf-8")
+    refuse(r"own.labels\.json: missing; the ids of the labels are their places in it", own)
+
+
+def test_the_config_lies_in_the_root_of_the_layout(tmp_path):
+    layout = CARD.layout.model_copy(update={"root": "inner"})
+    card = CARD.model_copy(update={"layout": layout, "encoding": "mapillary_vistas_v12"})
+    assert card.table_files(tmp_path) == ["inner/config_v1.2.json"]
+    with pytest.raises(RoadshiftError, match=r"inner.config_v1\.2\.json: missing"):
+        card.table_in(tmp_path)

@@ -217,12 +217,12 @@ SETS: dict[str, tuple[Any, ...]] = {
                 (f"{s}/images/{n}.jpg", f"{s}/v{version}/labels/{n}.png")
                 for s, n in [*(("training", n) for n in TEN), ("validation", "f0")]
             ],
-            ["config_v2.0.json", "testing/images/x.jpg", "training/v2.0/polygons/000000.json"],
+            ["demo.py", "testing/images/x.jpg", "training/v2.0/polygons/000000.json"],
             values,
         )
         for version, values in (
-            ("1.2", {13: "road", 30: "vegetation", 48: "traffic_light", 65: "unlabelled"}),
-            ("2.0", {21: "road", 64: "vegetation", 108: "car", 123: "unlabelled"}),
+            ("1.2", {13: "road", 19: "person", 27: "sky", 48: "traffic_light", 61: "truck"}),
+            ("2.0", {14: "road", 61: "sky", 64: "vegetation", 108: "car", 123: "unlabelled"}),
         )
     },
 }
@@ -254,22 +254,27 @@ def write_archive(file, members):
 
 
 @pytest.fixture
-def miniature(tmp_path, deep_png):
-    """name -> the folder with a miniature of all the archives that the publisher hands out."""
+def miniature(tmp_path, deep_png, vistas_config):
+    """name -> the folder with a miniature of all the archives that the publisher hands out.
 
-    def write(name):
+    Where a config gives ids to labels, they stand in it in the table's order or in one given.
+    """
+
+    def write(name, labels=None):
         archives, files, beside, values = SETS[name]
         label = label_of(values)
-        kind = load_card(name).table.kind
+        table = load_card(name).table
         members: dict[str, dict[str, bytes]] = {a.name: {} for a in load_card(name).files}
         for n, (image_path, label_path) in enumerate(files):
             mine = archives[n % len(archives)] if isinstance(archives[0], list) else archives
             picture = np.full((len(label), 1, 3), n)
-            deep = kind == "red16"
+            deep = table.kind == "red16"
             members[mine[0]][image_path] = encoded(picture, image_path)
             members[mine[1]][label_path] = deep_png(label) if deep else encoded(label, label_path)
         first = next(iter(members.values()))
         first.update(dict.fromkeys(beside, b"nobody reads this"))
+        if table.config is not None:
+            first[table.config] = vistas_config(labels or [row[0] for row in table.values])
         folder = tmp_path / "mirror"
         folder.mkdir()
         for archive, content in members.items():
@@ -347,6 +352,21 @@ def test_idd_lite_is_refused_where_its_classes_straddle(tmp_path, miniature):
     assert message.startswith("idd_lite: labels too coarse for the taxonomy 'driving11'")
     assert "'far_object' straddles building and vegetation" in message
     assert "(binary, driving7)" in message
+
+
+def test_ids_go_by_the_order_of_labels_in_the_publishers_config(tmp_path, miniature):
+    # Back to front, the ids 14, 61, 64, 108 and 123 are what 109, 62, 59, 15 and 0 were.
+    card = load_card("mapillary_vistas_v20")
+    mirror = miniature(card.name, [row[0] for row in card.table.values][::-1])
+    _, rows, _ = remapped(card, mirror, tmp_path, "driving7")
+    found = {row["universal"]: int(row["pixels"]) for row in rows if row["split"] == "test"}
+    assert {name: pixels for name, pixels in found.items() if pixels} == {
+        "caravan": 1,
+        "ground": 2,
+        "static": 3,
+        "kerb": 4,
+        "dynamic": 5,
+    }
 
 
 def test_one_of_several_archives_is_missing(tmp_path, miniature):
