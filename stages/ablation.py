@@ -7,6 +7,7 @@ import argparse
 import csv
 import fcntl
 import json
+import os
 import signal
 import sys
 import time
@@ -66,8 +67,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("file", type=Path, help="YAML: the variants")
     file = parser.parse_args().file
-    # A batch system's way to end a job is then the same as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A batch system's way to end a job, and a terminal that is closed, are as Ctrl-C is.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         with _alone():
             _run_all(load_ablation(file))
@@ -82,10 +85,14 @@ def main() -> None:
 def _alone() -> Iterator[None]:
     ABLATIONS.mkdir(parents=True, exist_ok=True)
     with (ABLATIONS / "lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RoadshiftError("another ablation is running in this project") from None
+            raise RoadshiftError(
+                "another ablation is running in this project, or what a killed one had started: "
+                "wait for it to end, or end it"
+            ) from None
         yield
 
 
@@ -256,7 +263,7 @@ def _write_comparison(
         writer.writerows(flat)
     figure = forest_plot(
         [(row.name, row.cells[TARGET]) for row in rows],
-        f"{settings.question} ({heads[TARGET]})",
+        f"{settings.question}\n{heads[TARGET]}",
         f"mIoU, points above {settings.base}, {level:g} % interval",
     )
     with whole_file(ablation_chart(ablation.name)) as file:

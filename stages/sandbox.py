@@ -27,6 +27,7 @@ import yaml
 
 from roadshift.datasets.fetch import MIRROR_VARIABLE
 from roadshift.errors import RoadshiftError
+from roadshift.outputs import whole_folder
 from stages.params import PARAMS
 from stages.paths import METRICS
 from stages.variants import override
@@ -92,9 +93,7 @@ class Sandbox:
                 "what is compared has to be committed first"
             )
         self.head = self._git(self.project, "rev-parse", "HEAD")
-        if not (self.folder / ".git").is_dir() or not self._follow():
-            # A clone that does not follow was cut in the middle of something.
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if not self._follow():
             self._clone()
 
     def run(self, name: str, target: str, mix: str, overrides: Sequence[str], start: str | None,
@@ -158,6 +157,9 @@ class Sandbox:
         return f"refs/exps/{baseline[:2]}/{baseline[2:]}/{name}"
 
     def _follow(self) -> bool:
+        """False where there is no clone, or one that was cut in the middle of something."""
+        if not (self.folder / ".git").is_dir():
+            return False
         try:
             self._git(self.folder, "checkout", "--quiet", "--force", "--detach", self.head)
         except RoadshiftError:
@@ -165,20 +167,23 @@ class Sandbox:
         return True
 
     def _clone(self) -> None:
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        # Shared: the project's commits, its experiments' among them, need not be fetched.
-        clone = ("clone", "--quiet", "--shared", "--no-checkout", str(self.project))
-        self._git(self.project, *clone, str(self.folder))
-        self._git(self.folder, "checkout", "--quiet", "--detach", self.head)
-        for key in ("user.name", "user.email"):
-            with suppress(RoadshiftError):
-                value = self._git(self.project, "config", key)
-                self._git(self.folder, "config", key, value)
-        with suppress(FileNotFoundError):
-            local = ".dvc/config.local"
-            shutil.copyfile(self.project / local, self.folder / local)
-        cache = self._output((sys.executable, "-m", "dvc", "cache", "dir"), self.project)
-        self._output((sys.executable, "-m", "dvc", "cache", "dir", "--local", cache), self.folder)
+        with whole_folder(self.folder) as folder:
+            # Shared: the project's commits, its experiments' among them, need not be fetched.
+            clone = ("clone", "--quiet", "--shared", "--no-checkout", str(self.project))
+            self._git(self.project, *clone, str(folder))
+            self._git(folder, "checkout", "--quiet", "--detach", self.head)
+            # DVC saves no experiment of nobody, and would say so after the training only.
+            nobody = {"user.name": "roadshift", "user.email": "roadshift@localhost"}
+            for key, value in nobody.items():
+                with suppress(RoadshiftError):
+                    value = self._git(self.project, "config", key)
+                self._git(folder, "config", key, value)
+            with suppress(FileNotFoundError):
+                local = ".dvc/config.local"
+                shutil.copyfile(self.project / local, folder / local)
+            cache = ("-m", "dvc", "cache", "dir")
+            place = self._output((sys.executable, *cache), self.project)
+            self._output((sys.executable, *cache, "--local", place), folder)
 
     def _git(self, folder: Path, *arguments: str) -> str:
         return self._output(("git", *arguments), folder)
@@ -227,9 +232,10 @@ def _started(
 ) -> Iterator[subprocess.Popen[str]]:
     """A process and all that it starts, none of which outlives the block."""
     # In a session of its own: Ctrl-C reaches it once, from here, and not from the terminal too.
+    # It inherits the lock that this process holds, and keeps it should it outlive a SIGKILL.
     process = subprocess.Popen(
         command, cwd=folder, env=environment, text=True, errors="replace",
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, close_fds=False,
     )  # fmt: skip
     try:
         yield process
