@@ -89,7 +89,10 @@ def _alone() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RoadshiftError("another ablation is running in this project") from None
+            raise RoadshiftError(
+                "another ablation is running in this project, or what a killed one had started: "
+                "wait for it to end, or end it"
+            ) from None
         yield
 
 
@@ -260,7 +263,7 @@ def _write_comparison(
         writer.writerows(flat)
     figure = forest_plot(
         [(row.name, row.cells[TARGET]) for row in rows],
-        f"{settings.question} ({heads[TARGET]})",
+        f"{settings.question}\n{heads[TARGET]}",
         f"mIoU, points above {settings.base}, {level:g} % interval",
     )
     with whole_file(ablation_chart(ablation.name)) as file:
