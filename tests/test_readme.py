@@ -15,7 +15,8 @@ RESULTS = PROJECT / "docs/results"
 
 def scores(folder):
     files = {mix: folder / f"{mix}.json" for mix in ("a", "b", "ab")}
-    return {m: json.loads(f.read_text("utf-8"))["domains"] for m, f in files.items()}
+    there = {mix: file for mix, file in files.items() if file.is_file()}
+    return {m: json.loads(f.read_text("utf-8"))["domains"] for m, f in there.items()}
 
 
 # A folder of an ablation holds other tables than a workflow's.
