@@ -8,7 +8,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 export DVC_NO_ANALYTICS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro streets test check lock
+.PHONY: help setup repro streets ablation test check lock
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,10 @@ repro: setup  ## run the workflow with params.yaml
 
 streets: setup  ## run it on CamVid, KITTI and the ika set, as an experiment
 	dvc exp run $$(grep -v '^#' experiments/streets.txt)
+
+FILE ?= experiments/ablation.yaml
+ablation: setup  ## run the variants of FILE (experiments/ablation.yaml) and compare them
+	$(BIN)/python -m stages.ablation $(FILE)
 
 test: setup  ## run the tests
 	$(BIN)/python -m pytest

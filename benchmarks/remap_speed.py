@@ -28,10 +28,12 @@ from roadshift.datasets.card import load_card
 from roadshift.datasets.images import packed_colours
 from roadshift.datasets.remap import Remapper, remap_sample
 from roadshift.datasets.samples import Sample, find_samples
+from roadshift.datasets.splits import Parting
 from roadshift.taxonomy import load_taxonomy
 
 FASTER, SHARE = 20.0, 0.2
 KITTI_SIZE = (375, 1242)
+PARTING = Parting(by="official", seed=0, val=0.1, test=0.3)
 CARD, TAXONOMY = load_card("kitti"), load_taxonomy("kitti30")
 PNG = {"_encode_tile": "PNG encoding", "tobytes": "pixels to bytes"}
 
@@ -111,7 +113,7 @@ def main() -> int:
         raw, folder = Path(scratch) / "raw", Path(scratch) / "remapped"
         raw.mkdir()
         source = get_labels(raw, options.pictures)
-        samples = find_samples(CARD, raw, 0)[: options.pictures]
+        samples = find_samples(CARD, raw, PARTING)[: options.pictures]
         labels = [np.asarray(Image.open(raw / s.label).convert("RGB")) for s in samples]
         for label in labels:
             one_hot = compare_each_class(label, colours)

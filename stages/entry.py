@@ -32,6 +32,9 @@ def run(main: Callable[..., None], *arguments: str) -> None:
         main(params, **given)
     except RoadshiftError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(130)  # as a shell has it: 128 + SIGINT
 
 
 def _check_key(params: Params, section: str, key: str) -> None:

@@ -1,5 +1,8 @@
 """The schema of params.yaml: every section with its types and ranges."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from roadshift.augment.settings import AugmentSettings
 from roadshift.datasets.card import load_card
+from roadshift.datasets.splits import Parting, SplitShares
 from roadshift.errors import RoadshiftError
 from roadshift.networks.settings import ModelSettings
 from roadshift.scoring.settings import EvaluateSettings
@@ -20,11 +24,29 @@ TARGET = "target"
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
+class SplitSettings(SplitShares):
+    """How each role's set is parted into train, val and test."""
+
+    by: dict[Name, str]
+
+
+class ParamsLoader(yaml.SafeLoader):
+    """Reads a number that has an exponent and no point as a number, as DVC does.
+
+    `-S reg.l1=0.000001` makes DVC write `1e-06`: YAML 1.2's number, and a word to PyYAML's 1.1.
+    """
+
+
+ParamsLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 class DataSettings(Settings):
     """What pictures and labels are made into."""
 
     taxonomy: str
-    split_seed: int = Field(ge=0)
+    split: SplitSettings
     shard_megabytes: int = Field(ge=1, le=10_000)
     max_height: int = Field(ge=0, le=10_000)
 
@@ -46,15 +68,22 @@ class Params(Settings):
     def _names_are_known(self) -> "Params":
         if TARGET not in self.domains:
             raise RoadshiftError(f"domains: '{TARGET}' is missing; it names the set to score on")
+        split_by = self.data.split.by
+        if {*self.domains} != {*split_by}:
+            odd = min({*self.domains} ^ {*split_by})
+            lacks = "data.split.by" if odd in self.domains else "domains"
+            raise RoadshiftError(f"{lacks}: '{odd}' is missing; every role stands in both")
+        with _errors_of("data.taxonomy"):
+            taxonomy = load_taxonomy(self.data.taxonomy)
         for role, name in self.domains.items():
-            try:
-                load_card(name)
-            except RoadshiftError as error:
-                raise RoadshiftError(f"domains.{role}: {error}") from None
-        try:
-            load_taxonomy(self.data.taxonomy)
-        except RoadshiftError as error:
-            raise RoadshiftError(f"data.taxonomy: {error}") from None
+            with _errors_of(f"domains.{role}"):
+                card = load_card(name)
+            # A table among the set's own files comes with the download; remap checks it.
+            if not card.has_own_table:
+                with _errors_of(f"domains.{role}: {name}"):
+                    taxonomy.check_carries(card.table.names)
+            with _errors_of(f"data.split.by.{role}"):
+                card.way(Parting(**{**self.data.split.model_dump(), "by": split_by[role]}))
         for mix, weights in self.mixes.items():
             for role in weights:
                 if role not in self.domains or role == TARGET:
@@ -67,6 +96,14 @@ class Params(Settings):
         return self
 
 
+@contextmanager
+def _errors_of(place: str) -> Iterator[None]:
+    try:
+        yield
+    except RoadshiftError as error:
+        raise RoadshiftError(f"{place}: {error}") from None
+
+
 def load_params(file: Path = PARAMS) -> Params:
     """Reads and checks params.yaml.
 
@@ -74,7 +111,7 @@ def load_params(file: Path = PARAMS) -> Params:
         RoadshiftError: it is missing, not YAML, or does not fit the schema.
     """
     try:
-        content = yaml.safe_load(file.read_text("utf-8"))
+        content = ParamsLoader(file.read_text("utf-8")).get_single_data()
         params = Params.model_validate(content)
         if missing := _unstated(params):
             raise RoadshiftError(f"{', '.join(missing)}: missing; state every key")

@@ -4,12 +4,25 @@ from pathlib import Path
 
 CHECKED = Path("data/params.checked")
 RAW = Path("data/raw")
+BY_HAND = Path("data/by_hand")
+"""Where a person puts archives that no machine may fetch."""
 REMAPPED = Path("data/remapped")
 SHARDS = Path("data/shards")
 MODELS = Path("models")
 METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.json"
 OVERVIEW = Path("report/overview.png")
+ABLATIONS = Path(".dvc/tmp/ablation")
+
+
+def downloads(role: str) -> Path:
+    """What was downloaded for a role and is not unpacked yet.
+
+    It is no output of the stage, since DVC removes outputs before it runs a stage, and what has
+    come of a download that was cut off would be lost. Each role has its own: two stages that run
+    side by side never write to the same file.
+    """
+    return Path("data/.downloads") / role
 
 
 def trainval(role: str) -> Path:
@@ -50,3 +63,13 @@ def confusion(mix: str) -> Path:
 def pictures(mix: str) -> Path:
     """A mix's confusion matrix of each picture."""
     return MODELS / "scores" / f"{mix}.npz"
+
+
+def ablation_results(ablation: str) -> Path:
+    """What an ablation measured: a record of each run, and the tables."""
+    return Path("docs/results") / ablation
+
+
+def ablation_chart(ablation: str) -> Path:
+    """An ablation as a picture."""
+    return Path("report/ablations") / f"{ablation}.png"

@@ -4,6 +4,7 @@ import os
 
 from roadshift.datasets.card import load_card
 from roadshift.datasets.remap import remap_set
+from roadshift.datasets.splits import Parting
 from roadshift.outputs import whole_file, whole_folder
 from roadshift.taxonomy import load_taxonomy
 from stages.entry import run
@@ -18,7 +19,12 @@ def main(params: Params, role: str) -> None:
             load_card(params.domains[role]),
             RAW / role,
             load_taxonomy(params.data.taxonomy),
-            params.data.split_seed,
+            Parting(
+                by=params.data.split.by[role],
+                seed=params.data.split.seed,
+                val=params.data.split.val,
+                test=params.data.split.test,
+            ),
             folder,
             audit_file,
             os.cpu_count() or 1,

@@ -38,6 +38,7 @@ def main(params: Params, mix: str) -> None:
         params.data.max_height,
         params.seed,
         params.train.steps_per_epoch,
+        rare_class_temperature=params.train.rare_class_temperature,
     )
     pixels = [source.pixels["train"] for source in shards.values()]
     weights = class_weights(pixels, params.train.class_weighting)

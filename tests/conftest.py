@@ -1,9 +1,15 @@
+import http.server
 import os
+import socket
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from roadshift.datasets.transfer import Patience
 
 # Before any test module imports TensorFlow: its chatter would hide what a test prints.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -158,3 +164,132 @@ def colour_network(tmp_path_factory):
     path = tmp_path_factory.mktemp("network") / "colours.keras"
     save_network(network, path)
     return path
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server does with a request."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    etag: str | None = '"one"'
+    ranges: bool = True
+    """Whether Range is heeded."""
+    cut: int | None = None
+    """How many bytes of the body are sent before the line is cut."""
+    length: int | None = None
+    """What Content-Length says, where that is not so."""
+    chunked: bool = False
+    silence: float = 0
+    """Seconds before the answer, or where it is cut, before the cut."""
+
+
+@dataclass
+class Server:
+    """A web server of a path's answers, one after the other, the last of them for ever after."""
+
+    url: str
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    closing: threading.Event = field(default_factory=threading.Event)
+    at_once: int = 0
+    most_at_once: int = 0
+
+    def serve(self, path, *answers):
+        self.answers[path] = list(answers)
+        return f"{self.url}{path}"
+
+    def asked(self, path):
+        """The headers of the requests for a path."""
+        return [headers for asked, headers in self.requests if asked == path]
+
+
+class _Listener(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    told: Server
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: _Listener
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        server = self.server.told
+        server.requests.append((self.path, dict(self.headers)))
+        answers = server.answers.get(self.path, [Answer(b"nothing here", 404)])
+        server.at_once += 1
+        server.most_at_once = max(server.most_at_once, server.at_once)
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        try:
+            self.answer(answer, server)
+        except ConnectionError:
+            pass  # the client has gone
+        finally:
+            server.at_once -= 1
+
+    def answer(self, answer, server):
+        if answer.silence and answer.cut is None:
+            server.closing.wait(answer.silence)
+        body, status, start = answer.body, answer.status, 0
+        asked = self.headers.get("Range")
+        same = self.headers.get("If-Range") in (answer.etag, answer.headers.get("Last-Modified"))
+        if asked and status == 200 and answer.ranges and same:
+            start, status = int(asked.removeprefix("bytes=").removesuffix("-")), 206
+        self.send_response(status)
+        for key, value in answer.headers.items():
+            self.send_header(key, value)
+        if answer.etag:
+            self.send_header("ETag", answer.etag)
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        sent = body[start:] if answer.cut is None else body[start : start + answer.cut]
+        if answer.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(f"{len(body):x}\r\n".encode() + sent)
+            if answer.cut is None:
+                self.wfile.write(b"\r\n0\r\n\r\n")
+        else:
+            length = len(body) - start if answer.length is None else answer.length
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(sent)
+        if answer.silence and answer.cut is not None:
+            self.wfile.flush()
+            server.closing.wait(answer.silence)
+
+
+@pytest.fixture
+def server():
+    with _Listener(("127.0.0.1", 0), _Handler) as listener:
+        listener.told = Server(f"http://127.0.0.1:{listener.server_port}")
+        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield listener.told
+        listener.told.closing.set()
+        listener.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def answer():
+    """What a server is told to do: its body, and in what way it fails."""
+    return Answer
+
+
+@pytest.fixture
+def closed_port():
+    """The URL of a server that is not there."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def patience():
+    """That of a test: the same tries, without the minutes."""
+    return Patience(silence=0.3, tries=3, first_wait=0.01, longest_wait=0.02, total_wait=1.5)

@@ -15,16 +15,21 @@ RESULTS = PROJECT / "docs/results"
 
 def scores(folder):
     files = {mix: folder / f"{mix}.json" for mix in ("a", "b", "ab")}
-    return {m: json.loads(f.read_text("utf-8"))["domains"] for m, f in files.items()}
+    there = {mix: file for mix, file in files.items() if file.is_file()}
+    return {m: json.loads(f.read_text("utf-8"))["domains"] for m, f in there.items()}
 
 
-@pytest.mark.parametrize("folder", sorted(p.name for p in RESULTS.iterdir()))
+# A folder of an ablation holds other tables than a workflow's.
+WORKFLOWS = sorted(p.parent for p in RESULTS.glob("*/ab.json"))
+
+
+@pytest.mark.parametrize("folder", [p.name for p in WORKFLOWS])
 def test_the_tables_are_what_the_pipeline_measured(folder):
     assert markdown_table(scores(RESULTS / folder)) in README
 
 
 def test_no_other_table_gives_intervals():
-    tables = "".join(markdown_table(scores(folder)) for folder in RESULTS.iterdir())
+    tables = "".join(markdown_table(scores(folder)) for folder in WORKFLOWS)
     cells = re.findall(r"\| \d+\.\d \(\d+\.\d to \d+\.\d\)", README)
     assert cells
     assert all(cell in tables for cell in cells)

@@ -1,7 +1,7 @@
 """Seeds of the random operations: a key a sample, and from it a key an operation.
 
 Nothing here depends on the order in which samples are drawn, on the batch size or on the number
-of workers: the same (seed, epoch, sample, operation) always gives the same draws.
+of workers: the same (seed, epoch, data set, sample, operation) always gives the same draws.
 """
 
 import zlib
@@ -13,21 +13,23 @@ _HALVES = ([0, 1], [2, 3])
 _LARGEST_INT64 = 2**63 - 1
 
 
-def sample_key(seed: int, epoch: tf.Tensor, sample_id: tf.Tensor) -> tf.Tensor:
+def sample_key(seed: int, epoch: tf.Tensor, dataset: str, sample_id: tf.Tensor) -> tf.Tensor:
     """Makes the key of one sample in one epoch.
 
     The key is SipHash-2-4 (`tf.strings.to_hash_bucket_strong`), which is the same on every
-    platform and in every process, of the text `seed/epoch/sample_id`, once for each half.
+    platform and in every process, of the text `seed/epoch/dataset/sample_id`, once for each half.
 
     Args:
         seed: the run's seed.
         epoch: integer scalar.
-        sample_id: string scalar, unique among the samples of a run.
+        dataset: the name of the data set that the sample is from, without a slash.
+        sample_id: string scalar, unique within its data set.
 
     Returns:
         int64 [2], each value in 0..2^63 - 2.
     """
-    text = tf.strings.join([str(seed), tf.strings.as_string(epoch), sample_id], separator="/")
+    parts = [str(seed), tf.strings.as_string(epoch), dataset, sample_id]
+    text = tf.strings.join(parts, separator="/")
     halves = [tf.strings.to_hash_bucket_strong(text, _LARGEST_INT64, key) for key in _HALVES]
     return tf.stack(halves)
 

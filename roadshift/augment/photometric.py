@@ -1,9 +1,9 @@
 """Photometric operations, in the order in which light and a camera make a picture.
 
 First what changes the tone and colour of the light, then the lens (blur), then the sensor
-(noise). Each registered operation draws one value and hands it to the function that applies it,
-so that the formula can be checked without chance. All act on float32 (H, W, 3) RGB images,
-nominally in 0..255; `roadshift.augment.registry` says who clips.
+(noise), then the file (JPEG). Each registered operation makes its draws and hands them to the
+function that applies them, so that the formula can be checked without chance. All act on float32
+(H, W, 3) RGB images, nominally in 0..255; `roadshift.augment.registry` says who clips.
 """
 
 import math
@@ -15,6 +15,8 @@ from roadshift.augment.keys import draw_uniform, operation_key
 from roadshift.augment.registry import image_op
 
 FULL_RANGE = 255.0
+FULL_QUALITY = 100.0
+"""Of a JPEG."""
 
 # ITU-R BT.601 luma and the I and Q axes of NTSC's YIQ: rows Y, I, Q over columns R, G, B.
 LUMA = (0.299, 0.587, 0.114)
@@ -66,7 +68,7 @@ def saturation(image: tf.Tensor, key: tf.Tensor, strength: float) -> tf.Tensor:
 def apply_saturation(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """Grey + factor (image - grey), where grey is the pixel's BT.601 luma: 0 is monochrome."""
     identity, to_grey = np.eye(3), np.outer(np.ones(3), LUMA)
-    return _mix_channels(
+    return mix_channels(
         image,
         factor * tf.constant(identity, tf.float32)
         + (1 - factor) * tf.constant(to_grey, tf.float32),
@@ -97,13 +99,31 @@ def apply_hue(image: tf.Tensor, turns: tf.Tensor) -> tf.Tensor:
             [[0, 0, 0], [0, 0, -1], [0, 1, 0]],
         )
     )
-    return _mix_channels(image, fixed + cosine * kept + sine * turned)
+    return mix_channels(image, fixed + cosine * kept + sine * turned)
 
 
-def _mix_channels(image: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
+def mix_channels(image: tf.Tensor, matrix: tf.Tensor) -> tf.Tensor:
     """Applies a 3×3 matrix (rows: channels out) to every pixel."""
     flat = tf.matmul(tf.reshape(image, [-1, 3]), matrix, transpose_b=True)
     return tf.reshape(flat, tf.shape(image))
+
+
+def in_three_channels(field: tf.Tensor) -> tf.Tensor:
+    """Repeats a float32 (H, W) field in each channel of (H, W, 3)."""
+    # As a product: broadcasting over a last axis of three takes twenty times as long.
+    flat = tf.matmul(tf.reshape(field, [-1, 1]), tf.ones([1, 3]))
+    return tf.reshape(flat, [*field.shape, 3])
+
+
+@image_op
+def cast(image: tf.Tensor, key: tf.Tensor, strength: float) -> tf.Tensor:
+    """Casts a colour over the picture: each channel's gain is exp(U(-strength, strength))."""
+    return apply_cast(image, tf.exp(draw_uniform(key, -strength, strength, (3,))))
+
+
+def apply_cast(image: tf.Tensor, gains: tf.Tensor) -> tf.Tensor:
+    """Gain times value, a gain a channel: float32 [3]."""
+    return image * gains
 
 
 @image_op
@@ -154,3 +174,18 @@ def noise(image: tf.Tensor, key: tf.Tensor, strength: float) -> tf.Tensor:
 def apply_noise(image: tf.Tensor, normal: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
     """Image + 255 sigma normal, for standard normal values of the image's shape."""
     return image + FULL_RANGE * sigma * normal
+
+
+@image_op
+def jpeg(image: tf.Tensor, key: tf.Tensor, strength: float) -> tf.Tensor:
+    """Compresses as JPEG of a quality uniform in 100-strength..100, rounded."""
+    quality = tf.math.round(draw_uniform(key, FULL_QUALITY - strength, FULL_QUALITY))
+    return apply_jpeg(image, tf.cast(quality, tf.int32))
+
+
+def apply_jpeg(image: tf.Tensor, quality: tf.Tensor) -> tf.Tensor:
+    """Encodes as JPEG of a quality in 1..100 and decodes; values are clipped and rounded first."""
+    values = tf.cast(tf.round(tf.clip_by_value(image, 0.0, FULL_RANGE)), tf.uint8)
+    # The method is named, since the default is free to differ between builds of TensorFlow.
+    decoded = tf.image.adjust_jpeg_quality(values, quality, dct_method="INTEGER_ACCURATE")
+    return tf.cast(decoded, tf.float32)

@@ -1,4 +1,7 @@
-"""The `aug.` section of the parameters: one strength an operation, 0 is off."""
+"""The `aug.` section of the parameters: one strength an operation, 0 is off.
+
+And a probability for each family of operations whose strength is none itself.
+"""
 
 from pydantic import Field
 
@@ -9,7 +12,9 @@ class AugmentSettings(Settings):
     """How strongly each operation may change a training sample.
 
     Every strength bounds a draw that is made anew for every sample and epoch. At 0 an operation
-    is not part of the pipeline at all: it costs nothing and changes no bit.
+    is not part of the pipeline at all: it costs nothing and changes no bit. A family's
+    probability is drawn for each of its operations and each sample; at 1, where nothing is
+    drawn, every operation that is on is applied to every sample.
     """
 
     scale: float = Field(
@@ -29,6 +34,62 @@ class AugmentSettings(Settings):
         ge=0,
         le=1,
         description="Probability of mirroring left and right.",
+    )
+    statistics: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Largest share of the partner's colour statistics that is taken over, "
+        "uniform in 0..statistics.",
+    )
+    fourier: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.25,
+        description="Half width of the window of frequencies whose amplitudes are the partner's, "
+        "as a share of the crop's shorter side.",
+    )
+    transfer_probability: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Probability of statistics and of fourier, each.",
+    )
+    cutmix: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Probability of pasting a rectangle of the partner, uniform in area.",
+    )
+    classmix: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Probability of pasting half of the classes of the partner, rounded up.",
+    )
+    fog: float = Field(
+        default=0.0,
+        ge=0,
+        le=5,
+        description="Largest optical thickness at the horizon, uniform in 0..fog, no unit.",
+    )
+    rain: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Largest intensity, uniform in 0..rain, as a share of the heaviest rain.",
+    )
+    dusk: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Largest depth of the dusk, uniform in 0..dusk: 0 is day, 1 is night.",
+    )
+    weather_probability: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Probability of fog, of rain and of dusk, each.",
     )
     gamma: float = Field(
         default=0.0,
@@ -60,6 +121,13 @@ class AugmentSettings(Settings):
         le=0.5,
         description="Largest rotation of the hue, either way, in turns (0.5 is the opposite hue).",
     )
+    cast: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Largest log gain c of a colour cast: each channel's gain is exp(U(-c, c)), "
+        "no unit.",
+    )
     blur: float = Field(
         default=0.0,
         ge=0,
@@ -72,4 +140,23 @@ class AugmentSettings(Settings):
         le=1,
         description="Largest sigma of the Gaussian noise, uniform in 0..noise, "
         "as a share of the full range.",
+    )
+    jpeg: float = Field(
+        default=0.0,
+        ge=0,
+        le=95,
+        description="Largest loss of JPEG quality j, in points: the quality is uniform in "
+        "100-j..100.",
+    )
+    photometric_probability: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Probability of each operation from gamma to jpeg.",
+    )
+    erasing: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Probability of filling a rectangle with noise, its label ignored.",
     )

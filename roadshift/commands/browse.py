@@ -6,7 +6,7 @@ import click
 
 from roadshift.commands.output import completion, quieten_tensorflow
 from roadshift.commands.shards import open_splits, roles, shard_folders
-from roadshift.datasets.card import SPLITS
+from roadshift.datasets.splits import SPLITS
 from roadshift.errors import RoadshiftError
 from roadshift.outputs import whole_file
 

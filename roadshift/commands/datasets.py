@@ -8,10 +8,17 @@ from rich.style import Style
 from rich.text import Text
 
 from roadshift.commands.output import completion, console, pairs, print_json, table
-from roadshift.datasets.card import SPLITS, Archive, Card, Encoding, card_names, load_card
+from roadshift.datasets.card import Archive, Card, Encoding, card_names, load_card
+from roadshift.datasets.splits import SPLITS, Way
+from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import universal_names
 
-KINDS = {"grey": "grey ids", "red16": "16-bit ids", "colour": "colours"}
+KINDS = {
+    "grey": "grey ids",
+    "grey16": "16-bit ids",
+    "red16": "16-bit ids in red",
+    "colour": "colours",
+}
 TRIED = {
     "real": "the publisher's files",
     "stand-in": "a stand-in: other files in the publisher's layout",
@@ -21,7 +28,7 @@ TITLES_FROM = 100
 """Columns of a terminal from which on the list has room for titles."""
 LEGEND = """\
 train+val+test: labelled pictures, ~ where whole drives or cities are parted
-labels: grey, ids of one byte; red16, 16-bit ids; colour, RGB
+labels: grey, ids of one byte; grey16, red16, 16-bit ids; colour, RGB; own, a table of yours
 tried: on the publisher's files; on a stand-in, others in their layout; on a miniature of it
 More of one: roadshift datasets NAME"""
 
@@ -43,7 +50,10 @@ def command(name: str | None, as_json: bool) -> None:
     elif as_json:
         card = load_card(name)
         content = card.model_dump(mode="json", exclude_defaults=True)
-        print_json(_summary(card) | content | {"values": card.table.values})
+        encoding = _encoding(card)
+        values = None if encoding is None else encoding.values
+        config = None if encoding is None else encoding.config
+        print_json(_summary(card) | content | {"config": config, "values": values})
     else:
         _print_card(load_card(name))
 
@@ -54,12 +64,12 @@ def pictures_by_split(card: Card) -> dict[str, int] | None:
     Exact but where groups, whose sizes the card does not know, are parted whole.
     """
     splits, total = card.splits, card.samples.get("all")
-    if splits.groups or (splits.random is None and splits.official is None):
-        return None
     if splits.random is not None:
         return None if total is None else _shared(total, dict(splits.random))
+    if splits.official is None:
+        return None
     counts = dict.fromkeys(SPLITS, 0)
-    for theirs, ours in (splits.official or {}).items():
+    for theirs, ours in splits.official.items():
         if theirs not in card.samples:
             return None
         counts[ours] += card.samples[theirs]
@@ -84,8 +94,8 @@ def _summary(card: Card) -> dict[str, Any]:
         "title": card.title,
         "pictures": pictures_by_split(card),
         "publisher_counts": card.samples,
-        "parted": _way_of_parting(card),
-        "labels": card.table.kind,
+        "parted": _way_of_parting(card.splits),
+        "labels": encoding.kind if (encoding := _encoding(card)) else "own",
         "encoding": card.encoding,
         "licence": card.licence,
         "had": _way_to_have(card),
@@ -117,21 +127,39 @@ def _pictures(card: Card) -> str:
 def _way_to_have(card: Card) -> str:
     if card.world:
         return "drawn"
+    if card.folder is not None:
+        return "yours"
+    if card.tfds is not None:
+        return "by TFDS"
     return "automatic" if all(archive.url for archive in card.files) else "by hand"
 
 
-def _way_of_parting(card: Card) -> str:
-    splits = card.splits
-    what = "drives or cities" if splits.by_group or splits.groups else "pictures"
-    if splits.groups:
-        return f"by {what}: " + ", ".join(f"{g} {s}" for g, s in splits.groups.items())
-    if splits.random is not None:
-        shares = ", ".join(f"{share:.0%} {split}" for split, share in splits.random.items())
-        return f"{what} at random by data.split_seed: {shares}"
-    official = ", ".join(f"{theirs} as {ours}" for theirs, ours in (splits.official or {}).items())
-    if splits.val_share is None:
-        return f"the publisher's: {official}"
-    return f"the publisher's: {official}; {splits.val_share:.0%} of the {what} of train kept as val"
+def _encoding(card: Card) -> Encoding | None:
+    """The label encoding, None where it lies with pictures that are not there."""
+    try:
+        return card.table
+    except RoadshiftError:
+        if card.has_own_table:
+            return None
+        raise
+
+
+def _way_of_parting(way: Way) -> str:
+    what = "drives or cities" if way.needs_groups else "pictures"
+    if way.groups:
+        return f"by {what}: " + ", ".join(f"{g} {s}" for g, s in way.groups.items())
+    if way.random is not None:
+        shares = ", ".join(f"{share:.0%} {split}" for split, share in way.random.items())
+        return f"{what} at random by data.split.seed: {shares}"
+    if way.shuffled is not None:
+        counts = ", ".join(f"{number} {split}" for split, number in way.shuffled.counts.items())
+        text = f"the sorted pictures, shuffled by random.seed({way.shuffled.seed}): {counts}"
+    else:
+        official = ", ".join(f"{theirs} as {ours}" for theirs, ours in (way.official or {}).items())
+        text = f"the publisher's: {official}"
+    if way.val_share is None:
+        return text
+    return f"{text}; {way.val_share:.0%} of the {what} of train kept as val"
 
 
 def _print_card(card: Card) -> None:
@@ -146,18 +174,32 @@ def _print_card(card: Card) -> None:
         "notes": card.notes,
         "tried on": TRIED.get(card.tried or "", ""),
         "labelled": counts,
-        "parted": _way_of_parting(card),
+        "parted": _way_of_parting(card.splits),
+        **{f"split '{name}'": _way_of_parting(way) for name, way in card.splits.named.items()},
         "pictures": f"{_pictures(card)} (train+val+test)" if card.samples else "",
         "layout": f"{card.layout.root}/{card.layout.image}\n{card.layout.root}/{card.layout.label}",
     }
     out.print(pairs({key: value.strip() for key, value in content.items()}))
     _print_files(out, card)
-    _print_encoding(out, card.encoding, card.table)
+    encoding = _encoding(card)
+    if encoding is None:
+        out.print(f"\nLabels: by the table that you put as '{card.encoding}' into {card.folder}.")
+    else:
+        _print_encoding(out, card.encoding, encoding)
 
 
 def _print_files(out: Console, card: Card) -> None:
     if card.world:
         out.print("\nDrawn on this machine by the download stage.")
+        return
+    if card.folder is not None:
+        out.print(f"\nYours: put the files into {card.folder}; the download stage copies them.")
+        return
+    if card.tfds is not None:
+        out.print(
+            f"\nTensorFlow Datasets gets {card.tfds.name}: picture {card.tfds.image}, label "
+            f"{card.tfds.label}. What it cannot fetch, it says where to put."
+        )
         return
     automatic = _way_to_have(card) == "automatic"
     how = "fetched by the download stage" if automatic else "to be fetched by hand"
@@ -168,8 +210,9 @@ def _print_files(out: Console, card: Card) -> None:
     out.print(grid)
     if not automatic:
         out.print(
-            "Put what is fetched by hand, under these names, into a folder, and set the "
-            "environment variable ROADSHIFT_MIRROR to the folder's absolute path."
+            "Put what is fetched by hand, under these names, into data/by_hand in the project's "
+            "folder, or into a folder of your own whose absolute path the environment variable "
+            "ROADSHIFT_MIRROR holds."
         )
 
 
@@ -180,7 +223,10 @@ def _origin(archive: Archive) -> Text:
 def _print_encoding(out: Console, name: str, encoding: Encoding) -> None:
     kind = KINDS.get(encoding.kind, encoding.kind)
     out.print(f"\nLabels: {kind}, encoding {name}, from {encoding.source.strip()}")
-    grid = table("value", "universal name", "which is")
+    if encoding.config is not None:
+        out.print(f"An id is the place of its label in {encoding.config}, which lies with the set.")
+    first = "value" if encoding.config is None else "label"
+    grid = table(first, "universal name", "which is")
     for *value, universal in encoding.values:
         shown = Text(", ".join(str(part).rjust(3) for part in value))
         if encoding.kind == "colour":

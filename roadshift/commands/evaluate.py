@@ -8,8 +8,13 @@ from typing import Any
 import click
 
 from roadshift.commands.output import completion, console, print_json, quieten_tensorflow, table
-from roadshift.datasets.card import SPLITS, card_names, load_card
+from roadshift.datasets.card import card_names, load_card
+from roadshift.datasets.splits import SPLITS, Parting
 from roadshift.scoring.settings import EvaluateSettings
+
+ALL = "all"
+VAL_SHARE, TEST_SHARE = 0.1, 0.3
+"""Of a set that is parted by group or at random: those that params.yaml comes with."""
 
 
 @click.command()
@@ -20,12 +25,16 @@ from roadshift.scoring.settings import EvaluateSettings
     help="The data set's card, which says where pictures and labels lie in the folder.",
 )  # fmt: skip
 @click.option(
-    "--split", type=click.Choice(SPLITS), default="test", show_default=True,
-    help="Which pictures, as the card parts them.",
+    "--split", type=click.Choice([*SPLITS, ALL]), default="test", show_default=True,
+    help="Which pictures; all takes what there is, without parting it.",
+)  # fmt: skip
+@click.option(
+    "--split-by", default="official", show_default=True, metavar="WAY",
+    help="How the set is parted, as data.split.by: official, group, random, or a way of the card.",
 )  # fmt: skip
 @click.option(
     "--split-seed", type=click.IntRange(0), default=0, show_default=True,
-    help="Of a card that parts at random, as data.split_seed.",
+    help="Of what is parted by seed, as data.split.seed.",
 )  # fmt: skip
 @click.option(
     "--max-height", type=click.IntRange(0), default=384, show_default=True, metavar="PIXELS",
@@ -37,6 +46,7 @@ def command(
     folder: Path,
     name: str,
     split: str,
+    split_by: str,
     split_seed: int,
     max_height: int,
     as_json: bool,
@@ -58,7 +68,9 @@ def command(
     network, taxonomy = load_with_taxonomy(model)
     # What it says of the folder is not part of the scores.
     with redirect_stdout(sys.stderr):
-        pictures = LabelledFolder(card, folder, taxonomy, split, split_seed)
+        parting = Parting(by=split_by, seed=split_seed, val=VAL_SHARE, test=TEST_SHARE)
+        chosen = None if split == ALL else split
+        pictures = LabelledFolder(card, folder, taxonomy, chosen, parting)
     settings, classes = EvaluateSettings(), taxonomy.class_names
     scored = score_examples(
         TiledSegmenter(network, max_height), pictures, len(classes), settings.calibration_bins

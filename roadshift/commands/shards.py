@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from roadshift.datasets.card import SPLITS
+from roadshift.datasets.splits import SPLITS
 from roadshift.errors import RoadshiftError
 from roadshift.settings import nearest
 

@@ -35,12 +35,13 @@ def read_label(file: Path, kind: str) -> np.ndarray:
 
     Args:
         file: the label.
-        kind: 'grey' for one byte a pixel, 'red16' for the red channel of 16-bit RGB, 'colour'
-            for RGB.
+        kind: 'grey' for ids of up to 8 bits a pixel, in grey or as indices of a palette;
+            'grey16' for ids in 16-bit grey; 'red16' for the red channel of 16-bit RGB; 'colour'
+            for RGB, or a palette's colours.
 
     Returns:
         int32 (height, width) for colours, packed as red * 65536 + green * 256 + blue; uint16
-        (height, width) for the red channel; uint8 (height, width) for grey ids.
+        (height, width) for ids of 16 bits; uint8 (height, width) for others.
 
     Raises:
         RoadshiftError: the file cannot be read, or is of another kind.
@@ -49,12 +50,11 @@ def read_label(file: Path, kind: str) -> np.ndarray:
         return _red16(file)
     with opened(file) as picture:
         if kind == "grey":
-            # A palette picture's bytes are the ids; its colours are for looking only.
-            if picture.mode not in ("L", "P"):
-                raise RoadshiftError(
-                    f"{file}: expected one grey byte a pixel, found mode {picture.mode}"
-                )
-            return np.asarray(picture)
+            return _grey(picture, file)
+        if kind == "grey16":
+            if not picture.mode.startswith("I;16"):
+                raise RoadshiftError(f"{file}: expected 16-bit grey, found mode {picture.mode}")
+            return np.asarray(picture).astype(np.uint16)
         if picture.mode not in ("RGB", "P") and not _is_opaque_rgba(picture):
             raise RoadshiftError(f"{file}: expected RGB colours, found mode {picture.mode}")
         return packed_colours(np.asarray(picture.convert("RGB")))
@@ -64,6 +64,16 @@ def packed_colours(colours: np.ndarray) -> np.ndarray:
     """Packs uint8 RGB (height, width, 3) as red * 65536 + green * 256 + blue, int32 (H, W)."""
     red, green, blue = np.moveaxis(colours, -1, 0)
     return (red.astype(np.int32) << 16) | (green.astype(np.int32) << 8) | blue
+
+
+def _grey(picture: Image.Image, file: Path) -> np.ndarray:
+    # A palette picture's bytes are the ids; its colours are for looking only.
+    if picture.mode not in ("L", "P", "1"):
+        raise RoadshiftError(f"{file}: expected one grey byte a pixel, found mode {picture.mode}")
+    # Pillow stretches grey of 2 and 4 bits to 0..255 as it reads; ids are what was stored.
+    raw_mode = picture.tile[0][3] if picture.tile else None  # type: ignore[attr-defined]
+    stretched = {"L;2": 85, "L;4": 17}.get(str(raw_mode), 1)
+    return np.asarray(picture).astype(np.uint8) // stretched
 
 
 def _red16(file: Path) -> np.ndarray:

@@ -13,6 +13,7 @@ from PIL import Image
 from roadshift.datasets.card import UNKNOWN, Card, Encoding
 from roadshift.datasets.images import picture_size, read_label
 from roadshift.datasets.samples import Sample, find_samples, write_manifest
+from roadshift.datasets.splits import Parting
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
 from roadshift.taxonomy import IGNORE_ID, Taxonomy
@@ -40,7 +41,7 @@ class Remapper:
                 straddles several of its classes.
         """
         taxonomy.check_carries(encoding.names)
-        bits = {"grey": 8, "red16": 16, "colour": 24}[encoding.kind]
+        bits = {"grey": 8, "grey16": 16, "red16": 16, "colour": 24}[encoding.kind]
         native_index = np.full(1 << bits, UNKNOWN, np.uint8)
         native_index[encoding.keys] = np.arange(len(encoding.names))
         class_id = np.full(256, IGNORE_ID, np.uint8)
@@ -76,7 +77,7 @@ def remap_set(
     card: Card,
     raw: Path,
     taxonomy: Taxonomy,
-    split_seed: int,
+    parting: Parting,
     folder: Path,
     audit_file: Path,
     processes: int,
@@ -87,7 +88,7 @@ def remap_set(
         card: the set's card.
         raw: where the publisher's files lie.
         taxonomy: what to map to.
-        split_seed: the seed of a random split.
+        parting: how to part the set.
         folder: an existing folder; gets `labels/<id>.png` (uint8, 255 = ignore) and
             `manifest.csv`.
         audit_file: gets, as CSV, the pixels a split and universal name, and where they went.
@@ -98,11 +99,13 @@ def remap_set(
             pair up, are of different sizes, cannot be read, or hold values that the encoding
             does not know.
     """
+    encoding = card.table_in(raw)
     try:
-        remapper = Remapper.of(card.table, taxonomy)
+        # stages.check has seen this before, but for a table that lies among the set's files.
+        remapper = Remapper.of(encoding, taxonomy)
     except RoadshiftError as error:
         raise RoadshiftError(f"{card.name}: {error}") from None
-    samples = find_samples(card, raw, split_seed)
+    samples = find_samples(card, raw, parting)
     work = partial(remap_sample, remapper, raw, folder)
     with ProcessPoolExecutor(processes) as pool:
         # Many samples a call: the lookup table of colours is large, and travels with each call.

@@ -1,17 +1,28 @@
-"""Finding the pictures of a set, pairing them with their labels, and parting them into splits."""
+"""Finding the pictures of a set, and pairing them with their labels."""
 
 import csv
-import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import NamedTuple
 
-from roadshift.datasets.card import Card, Layout, Split
+from roadshift.datasets.card import Card, Layout
+from roadshift.datasets.splits import Parting, Way
 from roadshift.errors import RoadshiftError
 
 Matches = dict[tuple[tuple[str, str], ...], str]
 """Files by the values of their pattern's placeholders."""
+
+
+class Pair(NamedTuple):
+    """A picture and its label."""
+
+    parts: dict[str, str]
+    """The values of the layout's placeholders."""
+    image: str
+    """Path relative to the set's folder, with forward slashes."""
+    label: str
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,7 @@ class Sample:
     height: int = 0
 
 
-def find_samples(card: Card, folder: Path, split_seed: int) -> list[Sample]:
+def find_samples(card: Card, folder: Path, parting: Parting) -> list[Sample]:
     """Pairs pictures with labels by the card's layout and gives each its split.
 
     The order, by split and id, does not depend on the order of directory listings.
@@ -39,40 +50,62 @@ def find_samples(card: Card, folder: Path, split_seed: int) -> list[Sample]:
     Args:
         card: the set's card.
         folder: where the publisher's files lie.
-        split_seed: the seed of a random split.
+        parting: how to part the set.
 
     Raises:
         RoadshiftError: there are no pictures, a picture has no label or the reverse, two
-            pictures share an id, or a split of the card has no picture.
+            pictures share an id, the set cannot be parted so, or a split has no picture.
     """
-    root = folder / card.layout.root
-    files = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
-    wanted = card.splits.official
-    images = _matches(card.layout, card.layout.image, files, wanted)
-    labels = _matches(card.layout, card.layout.label, files, wanted)
-    _check_pairs(card, images, labels)
-    prefix = "" if card.layout.root == "." else f"{card.layout.root}/"
+    way = card.way(parting)
+    wanted: Mapping[str, str] = way.official or card.splits.official or {}
     found = [
         Sample(
             id=f"{parts['group']}/{parts['id']}" if "group" in parts else parts["id"],
             split=wanted[parts.get("split", "")] if wanted else "",
             group=parts.get("group") or _group(card.layout, parts["id"]),
-            image=prefix + images[key],
-            label=prefix + labels[key],
+            image=image,
+            label=label,
         )
-        for key, parts in ((key, dict(key)) for key in images)
+        for parts, image, label in pair_files(card, folder, wanted or None)
     ]
     ids = [sample.id for sample in found]
     if len(set(ids)) != len(ids):
         twice = sorted({i for i in ids if ids.count(i) > 1})
         raise RoadshiftError(f"{card.name}: the id '{twice[0]}' stands for two pictures")
-    parted = _part(card, found, split_seed)
-    _check_counts(card, found, parted)
+    try:
+        split_of = way.part(
+            {s.id: s.group for s in found}, {s.id: s.split for s in found}, parting.seed
+        )
+    except RoadshiftError as error:
+        raise RoadshiftError(f"{card.name}, split '{parting.by}': {error}") from None
+    parted = [replace(sample, split=split_of[sample.id]) for sample in found]
+    _check_counts(card, way, found, parted)
     return sorted(parted, key=lambda s: (s.split, s.id))
 
 
+def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list[Pair]:
+    """The pictures and labels that fit the card's layout, sorted.
+
+    Args:
+        card: the set's card.
+        folder: where the set's files lie.
+        wanted: the publisher's names of the splits to look at; None for all.
+
+    Raises:
+        RoadshiftError: there are no pictures, a picture has no label or the reverse, or two
+            files are the same picture.
+    """
+    root = folder / card.layout.root
+    files = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+    images = _matches(card, card.layout.image, files, wanted)
+    labels = _matches(card, card.layout.label, files, wanted)
+    _check_pairs(card, folder, images, labels)
+    prefix = "" if card.layout.root == "." else f"{card.layout.root}/"
+    return [Pair(dict(key), prefix + images[key], prefix + labels[key]) for key in images]
+
+
 def _matches(
-    layout: Layout, pattern: str, files: Iterable[str], wanted: Collection[str] | None
+    card: Card, pattern: str, files: Iterable[str], wanted: Collection[str] | None
 ) -> Matches:
     """Files that fit a layout pattern, by the values of its placeholders."""
     seen: set[str] = set()
@@ -81,23 +114,30 @@ def _matches(
         name = match[1]
         again = name in seen
         seen.add(name)
-        form = layout.id if name == "id" else "[^/]+"
+        form = card.layout.id if name == "id" else "[^/]+"
         return f"(?P={name})" if again else f"(?P<{name}>{form})"
 
-    regex = re.compile(re.sub(r"\\{(\w+)\\}", placeholder, re.escape(pattern)))
-    found = {}
+    escaped = re.escape(pattern).replace(r"\*", "[^/]*")
+    regex = re.compile(re.sub(r"\\{(\w+)\\}", placeholder, escaped))
+    found: Matches = {}
     for file in files:
         match = regex.fullmatch(file)
         if match and (wanted is None or match.groupdict().get("split", "") in wanted):
-            found[tuple(sorted(match.groupdict().items()))] = file
+            key = tuple(sorted(match.groupdict().items()))
+            if key in found:
+                raise RoadshiftError(
+                    f"{card.name}: '{found[key]}' and '{file}' both fit '{pattern}' as "
+                    f"'{match['id']}'; remove one"
+                )
+            found[key] = file
     return found
 
 
-def _check_pairs(card: Card, images: Matches, labels: Matches) -> None:
+def _check_pairs(card: Card, folder: Path, images: Matches, labels: Matches) -> None:
     if not images:
         raise RoadshiftError(
-            f"{card.name}: no picture fits '{card.layout.root}/{card.layout.image}'; is this the "
-            "publisher's archive?"
+            f"{card.name}: no picture fits '{card.layout.root}/{card.layout.image}' in {folder}; "
+            "compare the card's layout with what lies there"
         )
     for have, lack, pattern in (
         (images, labels, card.layout.label),
@@ -116,55 +156,10 @@ def _group(layout: Layout, sample_id: str) -> str:
     return match[1] if match else ""
 
 
-def seeded_order(ids: Iterable[str], seed: int) -> list[str]:
-    """Ids in an order that depends on nothing but the ids and the seed."""
-    return sorted(ids, key=lambda i: hashlib.sha256(f"{seed}:{i}".encode()).digest())
-
-
-def _part(card: Card, samples: list[Sample], seed: int) -> list[Sample]:
-    """The samples with the splits that the card asks for beyond the publisher's own."""
-    splits = card.splits
-    if splits.random is not None:
-        return _share(samples, splits.random, seed, splits.by_group)
-    if splits.groups is not None:
-        unknown = sorted({s.group for s in samples} - {*splits.groups})
-        if unknown:
-            raise RoadshiftError(f"{card.name}: the card has no split for the group '{unknown[0]}'")
-        return [replace(s, split=splits.groups[s.group]) for s in samples]
-    if splits.val_share is not None:
-        # Val first, so that a small share of few groups is not rounded away.
-        shares: dict[Split, float] = {"val": splits.val_share, "train": 1 - splits.val_share}
-        train = [s for s in samples if s.split == "train"]
-        others = [s for s in samples if s.split != "train"]
-        return others + _share(train, shares, seed, splits.by_group)
-    return samples
-
-
-def _share(
-    samples: list[Sample], shares: Mapping[Split, float], seed: int, by_group: bool
-) -> list[Sample]:
-    order = seeded_order({s.group if by_group else s.id for s in samples}, seed)
-    split_of: dict[str, Split] = {}
-    start, share_so_far = 0, 0.0
-    for split, share in shares.items():
-        share_so_far += share
-        end = round(share_so_far * len(order))
-        split_of.update(dict.fromkeys(order[start:end], split))
-        start = end
-    return [replace(s, split=split_of[s.group if by_group else s.id]) for s in samples]
-
-
-def _check_counts(card: Card, found: list[Sample], parted: list[Sample]) -> None:
-    splits = card.splits
-    ours = {*(splits.groups or splits.official or splits.random or {}).values()}
-    if splits.random is not None:
-        ours = {*splits.random}
-    if splits.val_share is not None:
-        ours.add("val")
-    for split in sorted(ours):
-        if not any(s.split == split for s in parted):
-            raise RoadshiftError(f"{card.name}: no picture in split '{split}'")
-    official: Mapping[str, str] = splits.official or {}
+def _check_counts(card: Card, way: Way, found: list[Sample], parted: list[Sample]) -> None:
+    if empty := way.makes - {s.split for s in parted}:
+        raise RoadshiftError(f"{card.name}: no picture in split '{min(empty)}'")
+    official: Mapping[str, str] = card.splits.official or {}
     for name, number in card.samples.items():
         split = official.get(name, "all")
         here = sum(split in ("all", s.split) for s in found)

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from roadshift.datasets.samples import seeded_order
+from roadshift.datasets.splits import seeded_order
 from roadshift.errors import RoadshiftError
 from roadshift.pictures.sheet import Panel, coloured, contact_sheet, scaled_size
 from roadshift.records.reader import Example, ShardSet, examples

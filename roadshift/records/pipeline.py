@@ -1,23 +1,48 @@
 """The input pipeline of a training: shards to augmented batches with a fixed share of each source.
 
-Every sample's augmentation is keyed by the seed, the pass over its source, and its id, and by
-nothing else: batch size, parallelism and the number of shards read at once do not change it.
+Every sample's augmentation is keyed by the seed, the pass over its source, its data set and its
+id, and by nothing else: batch size, parallelism and the number of shards read at once do not
+change it. So is its partner, the picture that it is mixed with: it is read for the sample from
+wherever it lies, and not taken from what happens to be in the same batch.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
+from roadshift.records.index import index_pictures
 from roadshift.records.reader import ShardSet
+from roadshift.records.sampling import partner_draw, rare_class_draw
 
 SHUFFLE_WINDOW = 512
 """Records, still compressed, that are shuffled among each other: a few hundred kB each."""
 SHARDS_AT_ONCE = 4
 
-Policy = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-Key = Callable[[int, tf.Tensor, tf.Tensor], tf.Tensor]
+Pair = tuple[tf.Tensor, tf.Tensor]
+Key = Callable[[int, tf.Tensor, str, tf.Tensor], tf.Tensor]
+
+
+class Policy(Protocol):
+    """The augmentation of a sample; `roadshift.augment.policy.Policy` is one."""
+
+    @property
+    def takes_partners(self) -> bool:
+        """Whether samples may be mixed with others."""
+
+    def draw_partner(self, key: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Whether the sample of a key is, and the place of the other among the candidates."""
+
+    def __call__(
+        self,
+        image: tf.Tensor,
+        label: tf.Tensor,
+        key: tf.Tensor,
+        partner: Callable[[], Pair] | None = None,
+    ) -> Pair:
+        """(image uint8 (H, W, 3), label uint8 (H, W)) to (float32 (h, w, 3), uint8 (h, w))."""
 
 
 @dataclass(frozen=True)
@@ -84,38 +109,59 @@ def training_batches(
     seed: int,
     steps_per_epoch: int,
     first_epoch: int = 0,
+    rare_class_temperature: float = 0.0,
 ) -> tf.data.Dataset:
     """Endless batches of the sources' training splits.
 
+    Each source is gone through in passes, every picture once a pass. With a temperature pictures
+    are drawn, each on its own, by the rare classes that they show; the key of a draw's
+    augmentation then holds its number in place of the pass.
+
+    A sample's partner is a picture of one of the other sources, in a mix of one source another
+    picture of it, in either case drawn evenly.
+
     Args:
         sources: where pictures come from, and how many of a batch.
-        policy: augmentation of (image uint8 (H, W, 3), label uint8 (H, W), key) to
-            (image float32 (h, w, 3), label uint8 (h, w)) of fixed size.
-        sample_key: the key of (seed, pass, id).
+        policy: augmentation to crops of fixed size.
+        sample_key: the key of (seed, pass, data set, id).
         max_height: pictures taller than this are scaled down to it first; 0 = none.
         seed: of order and augmentation.
         steps_per_epoch: batches an epoch.
         first_epoch: where to begin, as if the epochs before had been drawn.
+        rare_class_temperature: of `roadshift.records.sampling.class_probabilities`, by the pixels
+            of each source's own; 0 = draw by passes.
 
     Returns:
         A data set of (images float32 (N, h, w, 3) in 0..255, labels uint8 (N, h, w)).
 
     Raises:
-        RoadshiftError: a source has no training pictures.
+        RoadshiftError: a source has no training pictures, or none to draw classes from.
     """
 
-    def prepare(shards: ShardSet, record: tf.Tensor, index: tf.Tensor):  # type: ignore[no-untyped-def]
+    def decoded(shards: ShardSet, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         example = shards.features.deserialize_example(record)
-        image, label = fit_height(example["image"], example["label"][..., 0], max_height)
-        return policy(image, label, sample_key(seed, index, example["id"]))
+        return *fit_height(example["image"], example["label"][..., 0], max_height), example["id"]
 
     def of_source(source: Source) -> tf.data.Dataset:
-        records = _passes(source, seed, first_epoch * steps_per_epoch * source.per_batch)
-        samples = records.map(
-            lambda record, index: prepare(source.shards, record, index),
-            num_parallel_calls=2,
-            deterministic=True,
-        )
+        shards = source.shards
+
+        def key(index: tf.Tensor, sample_id: tf.Tensor) -> tf.Tensor:
+            return sample_key(seed, index, shards.name, sample_id)
+
+        def prepare(record: tf.Tensor, index: tf.Tensor, other: tf.Tensor | None = None) -> Pair:
+            image, label, sample_id = decoded(shards, record)
+            partner = None if other is None else lambda: decoded(shards, other)[:2]
+            return policy(image, label, key(index, sample_id), partner)
+
+        start = first_epoch * steps_per_epoch * source.per_batch
+        if rare_class_temperature:
+            records = _rare_class_draws(source, rare_class_temperature, key, start)
+        else:
+            records = _passes(source, seed, start)
+        if policy.takes_partners:
+            others = [other for other in sources if other is not source]
+            records = _with_partners(records, source, others, policy, key)
+        samples = records.map(prepare, num_parallel_calls=2, deterministic=True)
         return samples.batch(source.per_batch, drop_remainder=True)
 
     batches = [of_source(source) for source in sources]
@@ -145,3 +191,55 @@ def _passes(source: Source, seed: int, start: int) -> tf.data.Dataset:
         return windows.unbatch().map(lambda record: (record, index))
 
     return tf.data.Dataset.range(first_pass, tf.int64.max).flat_map(one_pass).skip(offset)
+
+
+def _rare_class_draws(
+    source: Source,
+    temperature: float,
+    key: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    start: int,
+) -> tf.data.Dataset:
+    """Endless (record, number of the draw) of a source, by the rare classes that records show."""
+    index = index_pictures(source.shards, "train")
+    if not index.pixels.any():
+        raise RoadshiftError(
+            f"{source.shards.folder}: no pixel of data set '{source.shards.name}' in split 'train' "
+            "is labelled, so no class can be drawn; set train.rare_class_temperature to 0"
+        )
+    draw = rare_class_draw(index, temperature)
+
+    def record(number: tf.Tensor) -> tf.data.Dataset:
+        # No sample's id is empty, so no sample's augmentation has this key.
+        draws = tf.random.stateless_uniform([2], key(number, tf.constant("")), alg="philox")
+        return index.records(draw(draws)).map(lambda record: (record, number))
+
+    return tf.data.Dataset.range(start, tf.int64.max).flat_map(record)
+
+
+def _with_partners(
+    records: tf.data.Dataset,
+    source: Source,
+    others: list[Source],
+    policy: Policy,
+    key: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+) -> tf.data.Dataset:
+    """Adds to (record, index) the record of the partner, empty where the policy wants none."""
+    own, *further = (index_pictures(s.shards, "train") for s in (source, *others))
+    candidates, draw = partner_draw(own, further)
+    id_alone = {"id": tf.io.FixedLenFeature((), tf.string)}
+
+    def find(record: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        sample_id = tf.io.parse_single_example(record, id_alone)["id"]
+        wanted, place = policy.draw_partner(key(index, sample_id))
+        return record, index, tf.cast(wanted, tf.int64), draw(place, sample_id)
+
+    def read(
+        record: tf.Tensor, index: tf.Tensor, wanted: tf.Tensor, number: tf.Tensor
+    ) -> tf.data.Dataset:
+        found = candidates.records(number).take(wanted)
+        # A slice: under op determinism `from_tensors` inside a function would switch parallel
+        # maps and prefetching off.
+        one = found.concatenate(tf.data.Dataset.from_tensor_slices([""])).take(1)
+        return one.map(lambda partner: (record, index, partner))
+
+    return records.map(find).flat_map(read)

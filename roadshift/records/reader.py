@@ -14,6 +14,7 @@ from roadshift.errors import RoadshiftError
 
 # A TFRecord is: length (8 bytes, little endian), its checksum (4), the data, its checksum (4).
 HEADER, FOOTER = 12, 4
+_AGAIN = "run the shard stage again"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,6 @@ def open_shards(folder: Path) -> ShardSet:
         RoadshiftError: it is no such folder, or a shard is missing, cut short, or has another
             number of records than the folder's metadata say.
     """
-    again = "run the shard stage again"
     try:
         info = tfds.builder_from_directory(str(folder)).info
         taxonomy, pixels = info.metadata["taxonomy"], info.metadata["pixels"]
@@ -69,32 +69,42 @@ def open_shards(folder: Path) -> ShardSet:
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ParseError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise RoadshiftError(f"{folder}: not a folder of shards ({reason}); {again}") from None
+        raise RoadshiftError(f"{folder}: not a folder of shards ({reason}); {_AGAIN}") from None
     for shards in lengths.values():
         for file, expected in shards.items():
-            found = _count_records(file, again)
+            found = len(record_bounds(file))
             if found != expected:
-                raise RoadshiftError(f"{file}: {found} records, expected {expected}; {again}")
+                raise RoadshiftError(f"{file}: {found} records, expected {expected}; {_AGAIN}")
     return ShardSet(folder, info.name, taxonomy, class_names, info.features, lengths, pixels)
 
 
-def _count_records(file: Path, again: str) -> int:
+def record_bounds(file: Path) -> np.ndarray:
+    """Where the records of a shard lie, without reading their data.
+
+    Returns:
+        int64 (records, 2): the first byte of each, and the one after its last.
+
+    Raises:
+        RoadshiftError: the file is missing or cut short.
+    """
+    bounds = []
     try:
         size = file.stat().st_size
         with file.open("rb") as content:
-            number, position = 0, 0
+            position = 0
             while position < size:
                 content.seek(position)
                 header = content.read(HEADER)
                 if len(header) < HEADER:
                     break
+                start = position
                 position += HEADER + struct.unpack("<Q", header[:8])[0] + FOOTER
-                number += 1
+                bounds.append((start, position))
     except FileNotFoundError:
-        raise RoadshiftError(f"{file}: missing; {again}") from None
+        raise RoadshiftError(f"{file}: missing; {_AGAIN}") from None
     if position != size:
-        raise RoadshiftError(f"{file}: cut short or damaged; {again}")
-    return number
+        raise RoadshiftError(f"{file}: cut short or damaged; {_AGAIN}")
+    return np.array(bounds, np.int64).reshape(-1, 2)
 
 
 @dataclass(frozen=True)
@@ -142,9 +152,7 @@ def examples(
                 )
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
             reason = " ".join(str(error).split())[:120]
-            raise RoadshiftError(
-                f"{file}: a record is damaged ({reason}); run the shard stage again"
-            ) from None
+            raise RoadshiftError(f"{file}: a record is damaged ({reason}); {_AGAIN}") from None
 
 
 def _only(records: tf.data.Dataset, places: list[int]) -> tf.data.Dataset:

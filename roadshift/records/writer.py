@@ -13,9 +13,11 @@ from PIL import Image
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
 from roadshift.datasets.images import opened, read_image
-from roadshift.datasets.samples import Sample, seeded_order
+from roadshift.datasets.samples import Sample
+from roadshift.datasets.splits import seeded_order
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
+from roadshift.records.contents import write_contents
 from roadshift.taxonomy import IGNORE_ID, Taxonomy
 
 VERSION = "1.0.0"
@@ -50,6 +52,7 @@ def write_shards(
     Pictures are kept at their own resolution, and without loss. Samples stand in an order that
     depends on their ids alone, shuffled so that neighbours in a drive are apart. A split
     without samples is left out of the folder's metadata, which also count the pixels a class.
+    A table beside the shards counts them for each picture.
 
     Args:
         samples: the set's manifest.
@@ -71,6 +74,8 @@ def write_shards(
     )
     infos = []
     pixels = {}
+    rows = []
+    number_of_classes = len(taxonomy.classes)
     for split in splits:
         members = {s.id: s for s in samples if s.split == split}
         if not members:
@@ -83,7 +88,7 @@ def write_shards(
         number = min(len(ordered), max(1, ceil(size / (shard_megabytes * 1_000_000))))
         bounds = [round(len(ordered) * k / number) for k in range(number + 1)]
         written = 0
-        counts = np.zeros(256, np.int64)
+        counts = np.zeros(number_of_classes, np.int64)
         with progress_bar(f"shard {dataset} {split}", "picture", len(ordered)) as progress:
             for shard in range(number):
                 file = template.replace(split=split).sharded_filepath(
@@ -93,17 +98,20 @@ def write_shards(
                     for sample in ordered[bounds[shard] : bounds[shard + 1]]:
                         label = _label(sample, labels, taxonomy)
                         record = _record(sample, images, label, features, serializer)
-                        counts += np.bincount(label.ravel(), minlength=256)
+                        shown = np.bincount(label.ravel(), minlength=256)[:number_of_classes]
+                        counts += shown
+                        rows.append((split, sample.id, shown.tolist()))
                         sink.write(record)
                         written += len(record)
                         progress.update()
-        pixels[split] = counts[: len(taxonomy.classes)].tolist()
+        pixels[split] = counts.tolist()
         lengths = [b - a for a, b in pairwise(bounds)]
         infos.append(
             tfds.core.SplitInfo(
                 name=split, shard_lengths=lengths, num_bytes=written, filename_template=template
             )
         )
+    write_contents(rows, taxonomy.class_names, folder)
     _write_metadata(folder, dataset, features, infos, taxonomy, pixels)
 
 

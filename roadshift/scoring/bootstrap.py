@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from roadshift.errors import RoadshiftError
-from roadshift.scoring.metrics import class_iou, mean_iou, mean_of_present
+from roadshift.scoring.metrics import class_iou, mean_of_present
 
 # Bounds the memory of a chunk of resamples; the results do not depend on it.
 _CHUNK = 1000
@@ -57,11 +57,14 @@ def paired_bootstrap(
     """Difference in mIoU of two runs on the same pictures, with its confidence interval.
 
     Both runs are resampled with the same draws, so that what makes a picture hard for both
-    cancels out: the interval is far narrower than the two runs' own suggest.
+    cancels out: the interval is far narrower than the two runs' own suggest. Of a run that was
+    repeated with other seeds, the mean mIoU of the repetitions is compared; the interval is over
+    pictures all the same, and tells nothing of seeds that were not run.
 
     Args:
-        a: int64 (N, C, C), the first run's confusion matrices, one a picture.
-        b: int64 (N, C, C), the second run's, in the same order of pictures.
+        a: int64 (N, C, C), the first run's confusion matrices, one a picture; or (R, N, C, C), of
+            its R repetitions.
+        b: the second run's, likewise, in the same order of pictures.
         samples: number of resamples, >= 0.
         seed: seed of the draws.
         level: share of the resamples inside the interval, 0..1.
@@ -72,16 +75,25 @@ def paired_bootstrap(
     Raises:
         RoadshiftError: the two were not scored on the same ground truth.
     """
-    if a.shape != b.shape or not np.array_equal(a.sum(axis=-1), b.sum(axis=-1)):
+    a, b = (matrices.reshape(-1, *matrices.shape[-3:]) for matrices in (a, b))
+    truth = a[0].sum(axis=-1)
+    if a.shape[1:] != b.shape[1:] or not all(
+        np.array_equal(repetition.sum(axis=-1), truth) for repetition in (*a, *b)
+    ):
         raise RoadshiftError(
             "the two runs were not scored on the same pictures and labels, so that they cannot "
             "be compared: evaluate both on the same data"
         )
-    values = [_miou(weights, b) - _miou(weights, a) for weights in _weights(len(a), samples, seed)]
-    miou_a, miou_b = mean_iou(a.sum(axis=0)), mean_iou(b.sum(axis=0))
-    difference = None if miou_a is None or miou_b is None else miou_b - miou_a
+    pictures = a.shape[1]
+    values = [
+        _mean_miou(weights, b) - _mean_miou(weights, a)
+        for weights in _weights(pictures, samples, seed)
+    ]
+    # All pictures once: the difference itself. Without any pixel it is nan.
+    once = np.ones((1, pictures), np.int64)
+    difference = float((_mean_miou(once, b) - _mean_miou(once, a))[0])
     low, high = _interval(values, level) or (None, None)
-    return Difference(difference, low, high)
+    return Difference(None if np.isnan(difference) else difference, low, high)
 
 
 def _weights(pictures: int, samples: int, seed: int) -> Iterator[np.ndarray]:
@@ -100,6 +112,11 @@ def _miou(weights: np.ndarray, matrices: np.ndarray) -> np.ndarray:
     # In float64 the product is BLAS's, and counts of pixels stay exact up to 2^53.
     flat = weights.astype(np.float64) @ matrices.reshape(pictures, -1).astype(np.float64)
     return mean_of_present(class_iou(flat.reshape(-1, classes, classes)))
+
+
+def _mean_miou(weights: np.ndarray, repetitions: np.ndarray) -> np.ndarray:
+    """As `_miou`, the mean over repetitions: int64 (repetitions, pictures, classes, classes)."""
+    return np.mean([_miou(weights, matrices) for matrices in repetitions], axis=0)
 
 
 def _interval(values: list[np.ndarray], level: float) -> tuple[float, float] | None:

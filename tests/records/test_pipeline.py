@@ -3,14 +3,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from roadshift.augment.keys import sample_key
 from roadshift.augment.policy import build_policy
 from roadshift.augment.settings import AugmentSettings
 from roadshift.errors import RoadshiftError
 from roadshift.records import pipeline
+from roadshift.records.index import index_pictures
 from roadshift.records.pipeline import Source, batch_shares, fit_height, training_batches
 from roadshift.records.reader import open_shards
+from roadshift.records.sampling import class_probabilities
 from roadshift.records.writer import write_shards
 from roadshift.taxonomy import load_taxonomy
 
@@ -59,7 +62,16 @@ def split_up(shards, folder):
     return replace(shards, shard_lengths={"train": lengths})
 
 
-def batches(sources, count, aug=AUG, seed=3, steps_per_epoch=2, first_epoch=0, max_height=0):
+def batches(
+    sources,
+    count,
+    aug=AUG,
+    seed=3,
+    steps_per_epoch=2,
+    first_epoch=0,
+    max_height=0,
+    temperature=0.0,
+):
     policy = build_policy(AugmentSettings(**aug), 16, 24)
     dataset = training_batches(
         [Source(shards, share) for shards, share in sources],
@@ -69,6 +81,7 @@ def batches(sources, count, aug=AUG, seed=3, steps_per_epoch=2, first_epoch=0, m
         seed,
         steps_per_epoch,
         first_epoch,
+        temperature,
     )
     return [(image.numpy(), label.numpy()) for image, label in dataset.take(count)]
 
@@ -217,6 +230,156 @@ def test_tall_pictures_are_scaled_before_the_crop(shards):
 def test_a_source_without_training_pictures(shards):
     with pytest.raises(RoadshiftError, match="'untrained' has no pictures in split 'train'"):
         batches([(shards["untrained"], 2)], 1)
+
+
+MIXING = AUG | {"cutmix": 0.6, "fourier": 0.1, "transfer_probability": 0.4}
+
+
+def keyed(sources, count, per_pass, **settings):
+    """Crop, label of the first source's pictures, by their place in the source's stream."""
+    per_batch = sources[0][1]
+    seen = [
+        (image, label)
+        for images, labels in batches(sources, count, **settings)
+        for image, label in zip(images[:per_batch], labels[:per_batch], strict=True)
+    ]
+    assert len(seen) >= 2 * per_pass
+    return seen[: 2 * per_pass]
+
+
+def test_the_batch_size_does_not_change_a_pictures_partner(shards):
+    a, b = shards["a"], shards["b"]
+    one = keyed([(a, 1), (b, 1)], 12, TRAIN, aug=MIXING)
+    assert same(one, keyed([(a, 4), (b, 2)], 3, TRAIN, aug=MIXING))
+    assert not same(one, keyed([(a, 1), (b, 1)], 12, TRAIN))
+
+
+def test_the_number_of_shards_does_not_change_a_pictures_partner(shards):
+    # Mixed in its image alone, a picture is still told by its label: the same zoom and place.
+    aug = AUG | {"fourier": 0.1}
+    a, b, many = shards["a"], shards["b"], shards["many"]
+
+    def by_label(sources):
+        seen = keyed(sources, 12, TRAIN, aug=aug)
+        return {label.tobytes(): image for image, label in seen}
+
+    for one, other in (
+        (by_label([(a, 1)]), by_label([(many, 1)])),
+        (by_label([(b, 1), (a, 1)]), by_label([(b, 1), (many, 1)])),
+    ):
+        assert one.keys() == other.keys()
+        assert all(np.array_equal(image, other[label]) for label, image in one.items())
+
+
+def test_a_partner_is_of_the_other_source(shards, tmp_path, toy_samples):
+    # A source whose pictures are red beyond any of the first one's.
+    far = toy_samples(tmp_path / "far", {"test": 100, "train": 3}, prefix="f")
+    (tmp_path / "shards").mkdir()
+    write_shards(
+        far,
+        ("train",),
+        tmp_path / "far/images",
+        tmp_path / "far/labels",
+        TAXONOMY,
+        "far",
+        1,
+        tmp_path / "shards",
+    )
+    sources = [(shards["a"], 2), (open_shards(tmp_path / "shards"), 2)]
+    for images, labels in batches(sources, 8, aug={"cutmix": 1.0}):
+        red = images[..., 0]
+        assert set(np.unique(red[:2])) <= {*range(TRAIN), 100, 101, 102}
+        for image, label in zip(images, labels, strict=True):
+            number, column, row = (image[..., channel].astype(int) for channel in range(3))
+            counted = (row + column + number) % 12
+            assert (label == np.where(counted == 11, 255, counted)).all()
+    assert (red[2:] < 100).any()
+
+
+def test_a_partner_in_a_mix_of_one_source_is_another_picture_of_it(shards):
+    pasted = set()
+    for images, _ in batches([(shards["a"], 3)], 10, aug={"cutmix": 1.0}):
+        for image in images[..., 0]:
+            pasted.add(frozenset(np.unique(image).astype(int).tolist()))
+    assert max(map(len, pasted)) == 2
+    assert frozenset().union(*pasted) == set(range(TRAIN))
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.5])
+def test_a_training_with_partners_taken_up_again(shards, temperature):
+    sources = [(shards["a"], 4), (shards["b"], 3)]
+    settings = {"aug": MIXING, "steps_per_epoch": 3, "temperature": temperature}
+    whole = batches(sources, 3 * 4, **settings)
+    assert same(whole[6:], batches(sources, 6, first_epoch=2, **settings))
+
+
+@pytest.fixture
+def labelled_as(tmp_path, toy_samples):
+    """([(id of ten columns, id of the other thirty)]) -> shards of a training picture each."""
+
+    def write(ids):
+        samples = toy_samples(tmp_path / "source", {"train": len(ids)})
+        for sample, (left, right) in zip(samples, ids, strict=True):
+            label = np.full((24, 40), right, np.uint8)
+            label[:, :10] = left
+            Image.fromarray(label).save(tmp_path / "source/labels" / sample.label)
+        folder = tmp_path / "shards"
+        folder.mkdir()
+        source = tmp_path / "source"
+        write_shards(
+            samples, ("train",), source / "images", source / "labels", TAXONOMY, "toy", 1, folder
+        )
+        return open_shards(folder)
+
+    return write
+
+
+def test_a_source_without_a_labelled_pixel(labelled_as):
+    blank = labelled_as([(255, 255)] * 2)
+    assert batches([(blank, 2)], 1)
+    with pytest.raises(RoadshiftError, match="no pixel of data set 'toy' in split 'train' is lab"):
+        batches([(blank, 2)], 1, temperature=0.1)
+
+
+def test_rare_classes_draw_pictures_by_the_formula(labelled_as):
+    # Of eight pictures one shows a rare class, on a quarter of its pixels.
+    rare = labelled_as([(5 if number == 3 else 255, 0) for number in range(8)])
+    total = index_pictures(rare, "train").pixels.sum(axis=0)
+    assert total[5] == 240
+    chance = class_probabilities(total.tolist(), 1.0)[5]
+    assert chance == pytest.approx(1 / (1 + np.exp((240 - 8 * 720) / (240 + 8 * 720))))
+    seen = [
+        n
+        for images, _ in batches([(rare, 8)], 50, aug={}, temperature=1.0)
+        for n in numbers(images)
+    ]
+    expected = [(1 - chance) / 8 + (chance if number == 3 else 0) for number in range(8)]
+    assert np.bincount(seen, minlength=8) / 400 == pytest.approx(expected, abs=0.07)
+
+
+def test_a_picture_drawn_twice_is_augmented_anew(shards):
+    seen = [
+        (number, label.tobytes())
+        for images, labels in batches([(shards["a"], 3)], 10, temperature=0.5)
+        for number, label in zip(numbers(images), labels, strict=True)
+    ]
+    assert len(set(seen)) >= 0.9 * len(seen)
+
+
+def test_rare_class_draws_do_not_depend_on_batch_or_shards(shards):
+    one = keyed([(shards["a"], 1)], 12, TRAIN, temperature=0.5)
+    assert same(one, keyed([(shards["many"], 4)], 3, TRAIN, temperature=0.5))
+    assert same(one, keyed([(shards["a"], 2), (shards["b"], 1)], 6, TRAIN, temperature=0.5))
+
+
+def test_equal_ids_of_two_data_sets_are_augmented_apart(shards):
+    twin = replace(shards["a"], name="twin")
+    (one,) = batches([(shards["a"], TRAIN)], 1)
+    (other,) = batches([(twin, TRAIN)], 1)
+    # The order of a pass is the same, the draws are not.
+    assert numbers(one[0]) == numbers(other[0])
+    differ = [not np.array_equal(x, y) for x, y in zip(one[1], other[1], strict=True)]
+    assert sum(differ) >= TRAIN - 1
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,18 @@ def test_run_against_itself_differs_by_nothing():
     assert paired_bootstrap(matrices, matrices, 50) == (0, 0, 0)
 
 
+def test_repetitions_are_averaged_and_drawn_together():
+    matrices = random_matrices(8)
+    other = matrices.copy()
+    other[:, 0, 0], other[:, 0, 1] = matrices[:, 0, 1], matrices[:, 0, 0]
+    alone = paired_bootstrap(matrices, other, 100, seed=4)
+    doubled = paired_bootstrap(np.stack([matrices] * 2), np.stack([other] * 2), 100, seed=4)
+    assert doubled == pytest.approx(alone)
+    # The mean of a run and the base itself is half as far from the base, in every resample.
+    halved = paired_bootstrap(matrices, np.stack([matrices, other]), 100, seed=4)
+    assert halved == pytest.approx(np.array(alone, float) / 2)
+
+
 def test_one_picture_has_a_difference_and_no_interval():
     result = paired_bootstrap(single_class_pictures([40]), single_class_pictures([60]))
     assert result.difference == pytest.approx(0.2)

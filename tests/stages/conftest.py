@@ -62,8 +62,14 @@ def tiny_card(text):
     return yaml.safe_dump(card, sort_keys=False)
 
 
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory):
+    """What one miniature has drawn and packed, the next takes from here."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(scope="module")
-def miniature(tmp_path_factory):
+def miniature(tmp_path_factory, shared_cache):
     folder = tmp_path_factory.mktemp("miniature")
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -83,4 +89,5 @@ def miniature(tmp_path_factory):
     project.run("git", "config", "user.name", "tester")
     project.run("git", "config", "user.email", "tester@example.org")
     project.commit("miniature")
+    project.run("dvc", "cache", "dir", "--local", str(shared_cache))
     return project

@@ -94,6 +94,15 @@ def test_another_domain_b_leaves_the_stages_of_a_and_the_target_alone(index):
     assert "train@a" in untouched
 
 
+def test_another_split_of_a_reruns_its_remap_and_what_follows(index):
+    stages = by_name(index)
+    changed = {n for n, s in stages.items() if "data.split.by.a" in declared_params(s)}
+    assert changed == {"remap@a"}
+    following = {n for n in stages if ancestors(index, n) & changed}
+    assert "train@a" in following
+    assert not following & {"train@b", "shard@b", "shard@target", "download@a"}
+
+
 def keys_read(script):
     """The keys of `params` that a stage's code reads, `*` for one chosen by its argument."""
     tree = ast.parse((PROJECT / "stages" / f"{script}.py").read_text("utf-8"))

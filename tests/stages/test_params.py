@@ -90,6 +90,43 @@ def test_every_key_of_the_committed_file_is_one_of_the_schema():
             {"model.encoder": "efficientnet_lite"},
             "model.encoder: 'efficientnet_lite' is not known; did you mean 'efficientnet_lite0'?",
         ),
+        (
+            {"domains.b": "kitti", "data.split.by.b": "curse"},
+            "data.split.by.b: kitti: 'curse' is not a split of it; did you mean 'course'?",
+        ),
+        (
+            {"domains.b": "camvid", "data.split.by.b": "drive"},
+            "data.split.by.b: camvid: 'drive' is not a split of it; did you mean 'drives'?",
+        ),
+        (
+            {"data.split.by.b": "group"},
+            "data.split.by.b: synthetic_overcast: its pictures are of no known groups (drives, "
+            "cities) to part them by; choose another data.split.by",
+        ),
+        (
+            {"data.split.by.c": "official"},
+            "domains: 'c' is missing; every role stands in both",
+        ),
+        (
+            {"domains.c": "kitti"},
+            "data.split.by: 'c' is missing; every role stands in both",
+        ),
+        (
+            {"data.split.val": 0.8},
+            "data.split: val 0.8 and test 0.3 leave nothing to train on",
+        ),
+        (
+            {"data.split.seed": -1},
+            "data.split.seed: input should be greater than or equal to 0, not -1",
+        ),
+        (
+            {"domains.a": "idd_lite"},
+            "domains.a: idd_lite: labels too coarse for the taxonomy 'driving11': 'non_drivable' "
+            "straddles sidewalk and vegetation; 'living_thing' straddles person and two_wheeler; "
+            "'vehicle' straddles vehicle and two_wheeler; 'roadside_object' straddles sidewalk "
+            "and fence and pole and traffic_sign; 'far_object' straddles building and vegetation; "
+            "choose another data.taxonomy (binary, driving7) or another set",
+        ),
         ({"mixes.ab": {"a": 1, "c": 1}}, "mixes.ab: 'c' is not a source; sources are a, b"),
         (
             {"mixes.ab": {"a": 1, "target": 1}},
@@ -119,6 +156,14 @@ def test_a_missing_key_that_the_library_has_a_default_for(load, key):
     assert refusal(load, {}, without=[key]) == expected
 
 
+@pytest.mark.parametrize("text", ["1e-06", "1E-6", "1e-6", "+1e-6", "0.000001"])
+def test_a_small_number_as_dvc_writes_it(tmp_path, text):
+    file = tmp_path / "params.yaml"
+    content = COMMITTED.read_text("utf-8").replace("l1: 0.0", f"l1: {text}")
+    file.write_text(content, "utf-8")
+    assert load_params(file).reg.l1 == 1e-6
+
+
 def test_a_missing_target(load):
     assert refusal(load, {}, without=["domains.target"]).startswith("domains: 'target' is missing")
 
@@ -137,8 +182,13 @@ def test_other_data_sets_are_fine(load):
     assert load(changes).domains == {"a": "camvid", "b": "kitti", "target": "ika"}
 
 
+def test_pictures_of_ones_own_are_fine_before_they_are_there(load):
+    assert load({"domains.target": "folder"}).domains["target"] == "folder"
+
+
 def test_a_third_source_needs_no_code(load):
-    params = load({"domains.c": "kitti", "mixes.abc": {"a": 2, "b": 1, "c": 1}})
+    third = {"domains.c": "kitti", "data.split.by.c": "course"}
+    params = load({**third, "mixes.abc": {"a": 2, "b": 1, "c": 1}})
     assert params.mixes["abc"] == {"a": 2, "b": 1, "c": 1}
 
 

@@ -1,0 +1,71 @@
+"""The table beside the shards: what every picture shows, in the order of the records."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from roadshift.errors import RoadshiftError
+
+FILE = "pictures.csv"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The pictures of a split, in the order of their records."""
+
+    ids: tuple[str, ...]
+    pixels: np.ndarray
+    """int64 (pictures, classes): pixels of each class, ignored ones left out."""
+
+
+def write_contents(
+    rows: Iterable[tuple[str, str, Sequence[int]]], class_names: Sequence[str], folder: Path
+) -> None:
+    """Writes the table.
+
+    Args:
+        rows: a picture each: split, id, pixels of each class.
+        class_names: of the columns.
+        folder: of the shards.
+    """
+    with (folder / FILE).open("w", encoding="utf-8", newline="") as sink:
+        writer = csv.writer(sink, lineterminator="\n")
+        writer.writerow(["split", "id", *class_names])
+        writer.writerows([split, name, *pixels] for split, name, pixels in rows)
+
+
+def read_contents(folder: Path, split: str, class_names: Sequence[str]) -> Contents:
+    """Reads the rows of a split.
+
+    Raises:
+        RoadshiftError: the table is missing or damaged.
+    """
+    file = folder / FILE
+    again = "run the shard stage again"
+    ids, pixels = [], []
+    try:
+        with file.open(encoding="utf-8", newline="") as source:
+            reader = csv.reader(source, strict=True)
+            header = next(reader, [])
+            if header != ["split", "id", *class_names]:
+                raise RoadshiftError(
+                    f"{file}: columns {', '.join(header) or 'none'}, expected split, id, "
+                    f"{', '.join(class_names)}; {again}"
+                )
+            for row in reader:
+                counts = [int(value) for value in row[2:]]
+                if len(counts) != len(class_names) or min(counts) < 0:
+                    raise ValueError("not a count of pixels for each class")
+                if row[0] == split:
+                    ids.append(row[1])
+                    pixels.append(counts)
+    except FileNotFoundError:
+        raise RoadshiftError(f"{file}: missing; {again}") from None
+    except (ValueError, csv.Error) as error:
+        raise RoadshiftError(
+            f"{file}: damaged in line {reader.line_num} ({error}); {again}"
+        ) from None
+    return Contents(tuple(ids), np.array(pixels, np.int64).reshape(-1, len(class_names)))

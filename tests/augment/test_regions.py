@@ -1,0 +1,143 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from roadshift.augment import regions
+from roadshift.augment.registry import MIX_OPS
+
+KEY = tf.constant([3, 4], tf.int64)
+
+
+def keys(count):
+    return [tf.constant([9, i], tf.int64) for i in range(count)]
+
+
+def coat(label, offset):
+    """An image that tells its label and whose it is."""
+    return np.repeat(label[..., None].astype(np.float32) + offset, 3, axis=-1)
+
+
+def pair(seed, ids, height=20, width=30):
+    """Label of blocks of 5×5, and its image: 0 of seed 0 is a picture's own, 100 the other's."""
+    blocks = np.random.default_rng(seed).choice(ids, (height // 5, width // 5))
+    label = np.kron(blocks, np.ones((5, 5))).astype(np.uint8)
+    return coat(label, 300 * seed), label
+
+
+OWN, OTHER = pair(0, [0, 1, 2, 255]), pair(1, [3, 4, 5, 6, 7, 255])
+
+
+def mixed(operation, key, own=OWN, other=OTHER):
+    return [part.numpy() for part in operation(*map(tf.constant, (*own, *other)), key)]
+
+
+@pytest.mark.parametrize("name", sorted(MIX_OPS))
+def test_label_and_picture_agree_to_the_pixel(name):
+    pasted = 0
+    for key in keys(30):
+        image, label = mixed(MIX_OPS[name], key)
+        mask = image[..., 0] >= 300
+        assert (label == np.where(mask, OTHER[1], OWN[1])).all()
+        assert np.array_equal(image, np.where(mask[..., None], OTHER[0], OWN[0]))
+        pasted += mask.mean()
+    assert 0.2 < pasted / 30 < 0.7
+
+
+@pytest.mark.parametrize("name", sorted(MIX_OPS))
+def test_same_key_same_mix_and_other_key_another(name):
+    first = mixed(MIX_OPS[name], KEY)
+    assert np.array_equal(mixed(MIX_OPS[name], KEY)[0], first[0])
+    assert any(not np.array_equal(mixed(MIX_OPS[name], key)[0], first[0]) for key in keys(3))
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 7, 19])
+def test_classmix_takes_half_of_the_classes_present_rounded_up(number):
+    other = pair(1, [*range(number), 255], 100, 100)
+    assert set(np.unique(other[1])) == {*range(number), 255}
+    own = pair(0, [20], 100, 100)
+    taken = []
+    for key in keys(12):
+        _, label, mask = mixed(regions.mix_classes, key, own, other)
+        classes = set(np.unique(label)) - {20}
+        assert len(classes) == math.ceil(number / 2)
+        # A class that is taken is taken whole, and no ignored pixel is.
+        assert np.array_equal(mask, np.isin(other[1], list(classes)))
+        assert 255 not in classes
+        taken.append(frozenset(classes))
+    assert len(set(taken)) > 1 or number == 1
+
+
+def test_classmix_takes_every_class_as_often():
+    other = pair(1, [2, 3, 5, 9], 40, 40)
+    own = pair(0, [20], 40, 40)
+    counts = dict.fromkeys([2, 3, 5, 9], 0)
+    for key in keys(120):
+        for chosen in set(np.unique(mixed(regions.classmix, key, own, other)[1])) - {20}:
+            counts[chosen] += 1
+    assert all(count / 120 == pytest.approx(0.5, abs=0.16) for count in counts.values())
+
+
+def test_classmix_with_a_partner_of_ignored_pixels_changes_nothing():
+    other = pair(1, [255])
+    image, label, mask = mixed(regions.mix_classes, KEY, OWN, other)
+    assert np.array_equal(image, OWN[0])
+    assert np.array_equal(label, OWN[1])
+    assert not mask.any()
+
+
+def test_cutmix_pastes_one_rectangle_of_the_crops_aspect():
+    areas = []
+    for key in keys(200):
+        image, _ = mixed(regions.cutmix, key, pair(0, [1], 40, 60), pair(1, [2], 40, 60))
+        mask = image[..., 0] >= 300
+        rows, columns = mask.any(axis=1), mask.any(axis=0)
+        assert np.array_equal(mask, np.outer(rows, columns))
+        areas.append(mask.mean())
+        inside = not (rows[[0, -1]].any() or columns[[0, -1]].any())
+        if inside and mask.any():
+            assert columns.sum() / 60 == pytest.approx(rows.sum() / 40, abs=1 / 40 + 1 / 60)
+    # Uniform in 0..1 before the crop's edges cut it: side s, centre uniform, on average
+    # E[(s - s²/4)²] of the crop with s² uniform, which is 1/2 - 1/5 + 1/48 = 0.32.
+    assert np.mean(areas) == pytest.approx(0.32, abs=0.04)
+
+
+def test_erasing_fills_a_rectangle_with_noise_and_ignores_it():
+    image, label = pair(0, [0, 1, 2], 50, 80)
+    areas, aspects = [], []
+    for key in keys(80):
+        result, erased = regions.erasing(tf.constant(image), tf.constant(label), key, 1.0)
+        mask = erased.numpy() == 255
+        rows, columns = mask.any(axis=1), mask.any(axis=0)
+        assert np.array_equal(mask, np.outer(rows, columns))
+        assert np.array_equal(result.numpy()[~mask], image[~mask])
+        assert np.array_equal(erased.numpy()[~mask], label[~mask])
+        values = result.numpy()[mask]
+        assert values.min() >= 0
+        assert values.max() <= 255
+        areas.append(mask.mean())
+        if rows.sum() < 50 and columns.sum() < 80:
+            aspects.append(rows.sum() / columns.sum())
+    assert 0.01 < min(areas) < 0.06
+    assert 0.3 < max(areas) < 0.43
+    assert 0.25 < min(aspects) < 0.5
+    assert 2 < max(aspects) < 4
+
+
+def test_erased_values_are_uniform():
+    image, label = pair(0, [0], 100, 100)
+    for key in keys(3):
+        result, erased = regions.erasing(tf.constant(image), tf.constant(label), key, 1.0)
+        values = result.numpy()[erased.numpy() == 255]
+        assert values.mean() == pytest.approx(127.5, abs=8)
+        assert values.std() == pytest.approx(255 / 12**0.5, rel=0.06)
+
+
+@pytest.mark.parametrize("strength", [0.2, 0.7])
+def test_erasing_happens_as_often_as_asked(strength):
+    image, label = map(tf.constant, pair(0, [0]))
+    erased = [
+        (regions.erasing(image, label, key, strength)[1].numpy() == 255).any() for key in keys(80)
+    ]
+    assert np.mean(erased) == pytest.approx(strength, abs=0.16)

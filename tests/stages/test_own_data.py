@@ -1,0 +1,137 @@
+"""A data set of one's own, by the README's own files and commands, on a miniature of the project.
+The tests are a story: each goes on where the one before it ended."""
+
+import csv
+import re
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import yaml
+from PIL import Image
+
+PROJECT = Path(__file__).parents[2]
+SECTION = (PROJECT / "README.md").read_text("utf-8").split("### A data set of your own")[1]
+TABLE, CARD = re.findall(r"```yaml\n(.*?)```", SECTION.split("\n## ")[0], re.DOTALL)
+
+
+def picture(file, array):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(array, np.uint8)).save(file)
+
+
+def fill(folder, number):
+    """Pictures of two drives; label n has n + 1 pixels of road, 3 of person, the rest sky."""
+    for n in range(number):
+        drive = "monday" if n % 2 else "tuesday"
+        label = np.full((8, 10), 2)
+        label.flat[: n + 1], label.flat[-3:] = 1, 3
+        picture(folder / f"images/{drive}/{n:03}.jpg", np.full((8, 10, 3), 10 * n))
+        picture(folder / f"labels/{drive}/{n:03}.png", label)
+
+
+def shards(project, role):
+    """Split, id and label of every example in a role's shards, read back with TFDS."""
+    code = (
+        "import sys, tensorflow_datasets as tfds\n"
+        "for part in ('trainval', 'test'):\n"
+        "    builder = tfds.builder_from_directory(f'data/shards/{sys.argv[1]}/{part}')\n"
+        "    for split in builder.info.splits:\n"
+        "        for x in tfds.as_numpy(builder.as_dataset(split=split)):\n"
+        "            print('SHARD', split, x['id'].decode(), *x['label'].ravel())\n"
+    )
+    lines = project.run("python", "-c", code, role).splitlines()
+    rows = [line.split()[1:] for line in lines if line.startswith("SHARD")]
+    return {row[1]: (row[0], [int(value) for value in row[2:]]) for row in rows}
+
+
+def check_labels(found, number, sky, person):
+    assert len(found) == number
+    for name, (_, label) in found.items():
+        road = int(name[-3:]) + 1
+        assert [label.count(c) for c in (0, sky, person)] == [road, 77 - road, 3]
+
+
+def test_a_new_set_is_the_card_of_the_readme(miniature, tmp_path, monkeypatch):
+    (miniature.folder / "roadshift/datasets/cards/mine.yaml").write_text(CARD, "utf-8")
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        for n in range(10):
+            label = np.full((8, 10), 23)
+            label.flat[: n + 1], label.flat[-3:] = 7, 24
+            picture(tmp_path / "i.jpg", np.full((8, 10, 3), 10 * n))
+            picture(tmp_path / "l.png", label)
+            archive.write(tmp_path / "i.jpg", f"images/{n:03}.jpg")
+            archive.write(tmp_path / "l.png", f"labels/{n:03}.png")
+    monkeypatch.setenv("ROADSHIFT_MIRROR", str(tmp_path))
+    miniature.set_params(domains={"target": "mine"})
+    printed = miniature.run("dvc", "repro", "shard@target")
+    assert "@a" not in printed
+    found = shards(miniature, "target")
+    # sky and person in driving11
+    check_labels(found, 10, 7, 8)
+    splits = [split for split, _ in found.values()]
+    assert [splits.count(s) for s in ("train", "val", "test")] == [6, 1, 3]
+    with (miniature.folder / "metrics/audit/target.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    pixels = {"road": 0, "sky": 0, "person": 0}
+    for row in rows:
+        if row["pixels"] != "0":
+            pixels[row["universal"]] += int(row["pixels"])
+    assert pixels == {"road": 55, "sky": 770 - 55, "person": 30}
+
+
+def test_a_folder_of_ones_own(miniature):
+    own = miniature.folder / "data/own"
+    miniature.set_params(domains={"target": "folder"})
+    printed = miniature.run("dvc", "repro", "shard@target", ok=False)
+    assert "error: folder: there is no folder 'data/own'" in printed
+    assert "Traceback" not in printed
+    fill(own, 10)
+    (own / "encoding.yaml").write_text(f"{TABLE}  - [2, sky]\n  - [3, person]\n", "utf-8")
+    miniature.run("dvc", "repro", "shard@target")
+    check_labels(shards(miniature, "target"), 10, 7, 8)
+    assert "data/own" not in miniature.run("git", "status", "--porcelain", "--untracked-files=all")
+
+
+def test_all_of_it_as_test(miniature):
+    part_target_by(miniature, "all_test")
+    printed = miniature.run("dvc", "repro", "remap@target")
+    assert "Running stage 'remap@target'" in printed
+    assert "Running stage 'download@" not in printed
+    assert {row["split"] for row in manifest(miniature)} == {"test"}
+
+
+def test_two_drives_cannot_be_parted_into_three_splits(miniature):
+    part_target_by(miniature, "group")
+    printed = miniature.run("dvc", "repro", "remap@target", ok=False)
+    assert "error: folder, split 'group': 2 groups (drives, cities) cannot be parted" in printed
+
+
+def test_changed_files_are_taken_when_the_stage_is_run_again(miniature):
+    part_target_by(miniature, "official")
+    fill(miniature.folder / "data/own", 12)
+    miniature.run("dvc", "repro", "remap@target")
+    assert len(manifest(miniature)) == 10
+    miniature.run("dvc", "repro", "--force", "--single-item", "download@target")
+    miniature.run("dvc", "repro", "remap@target")
+    assert len(manifest(miniature)) == 12
+
+
+def test_a_set_too_coarse_is_refused_before_any_download(miniature):
+    miniature.set_params(domains={"b": "idd_lite"})
+    printed = miniature.run("dvc", "repro", "shard@b", ok=False)
+    assert "error: params.yaml: domains.b: idd_lite: labels too coarse for the taxonomy" in printed
+    assert "(binary, driving7)" in printed
+    assert "Running stage 'download@b'" not in printed
+    assert "Traceback" not in printed
+
+
+def manifest(project):
+    with (project.folder / "data/remapped/target/manifest.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def part_target_by(project, name):
+    split = yaml.safe_load((project.folder / "params.yaml").read_text("utf-8"))["data"]["split"]
+    split["by"]["target"] = name
+    project.set_params(data={"split": split})
