@@ -52,10 +52,13 @@ def get_labels(folder: Path, number: int) -> str:
         # Blocks, since noise would make PNG look worse than it is on labels.
         blocks = generator.integers(0, len(colours), (height // 25, width // 25 + 1))
         label = colours[np.kron(blocks, np.ones((25, 25), int))[:height, :width]]
-        for pattern in (CARD.layout.image, CARD.layout.label):
+        # A photograph's grain is most of the work of decoding it.
+        grain = generator.integers(0, 16, label.shape, np.uint8)
+        picture = np.maximum(label, 15) - grain
+        for pattern, content in ((CARD.layout.image, picture), (CARD.layout.label, label)):
             file = folder / pattern.format(id=f"{index:06}_10")
             file.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(label).save(file)
+            Image.fromarray(content).save(file)
     return "synthetic labels"
 
 

@@ -1,6 +1,7 @@
 """What all stages share on the command line: help, arguments, and errors on one line."""
 
 import argparse
+import io
 import sys
 from collections.abc import Callable
 
@@ -24,6 +25,9 @@ def run(main: Callable[..., None], *arguments: str) -> None:
         several = "+" if name == "mixes" else None
         parser.add_argument(name, help=f"key of {SECTIONS[name]} in params.yaml", nargs=several)
     given = vars(parser.parse_args())
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Through DVC's pipe too, what is printed comes when it is, and before an error.
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         params = load_params()
         for name, value in given.items():

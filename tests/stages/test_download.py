@@ -112,8 +112,10 @@ def test_ctrl_c_ends_cleanly_and_keeps_what_has_come(project, no_mirror, server,
     part = project.folder / "data/.downloads/a/set.zip.part"
     command = [sys.executable, "-m", "stages.download", "a"]
     with subprocess.Popen(
-        command, cwd=project.folder, stderr=subprocess.PIPE, text=True
-    ) as process:
+        command, cwd=project.folder, stderr=subprocess.PIPE, text=True,
+        # Tests in a shell's background ignore the signal, and would hand that down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:  # fmt: skip
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             if part.exists() and part.stat().st_size == 1 << 19:
