@@ -42,7 +42,7 @@ class InstanceBatchConvolution(NormalizedConvolution):
         centered = places - center
         covariance = tf.matmul(centered, centered, transpose_a=True)
         covariance /= tf.cast(height * width, covariance.dtype)
-        # Of the outputs, before normalization, a row a picture.
+        # Of the outputs before normalization, a row a picture.
         mean = tf.matmul(center[:, 0], kernel)
         variance = tf.reduce_sum(kernel * tf.matmul(covariance, kernel), 1)
 
@@ -60,6 +60,9 @@ class InstanceBatchConvolution(NormalizedConvolution):
             tf.concat([own[:, :half], tf.tile(shared[None, half:], [count, 1])], 1)
             for own, shared in zip(norm.affine(mean, variance), by_batch, strict=True)
         )
-        outputs = tf.matmul(places, kernel * factor[:, None]) + summand[:, None]
+        # The summand is a row of the kernel, for the outputs are many more than the inputs.
+        summand += mean * factor
+        places = tf.concat([centered, tf.ones_like(centered[..., :1])], -1)
+        outputs = tf.matmul(places, tf.concat([kernel * factor[:, None], summand[:, None]], 1))
         outputs = tf.reshape(outputs, [count, height, width, filters])
         return tf.nn.relu6(outputs) if self.relu6 else outputs

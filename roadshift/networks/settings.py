@@ -50,8 +50,8 @@ class ModelSettings(Settings):
     instance_norm: int = Field(
         default=0,
         ge=0,
-        le=4,
-        description="the stages, from stride 4 on, in which half of the expanded channels are "
+        le=3,
+        description="the stages, from stride 4 to 16, in which half of the expanded channels are "
         "normalized by the picture they are in; 0 = off (not for unet)",
     )
     base_filters: int = Field(
