@@ -1,17 +1,25 @@
 """Prints how many pictures a second a training step takes, for settings of the network.
 
 Run by hand on an idle machine: `python -m benchmarks.step_time [--steps N] [--threads N]`.
+
+With `--methods` it prints instead by how much each loss, regularization and normalization slows
+the step of a training: by processor time, which tells on a busy machine, too, and by the clock.
+The two take turns, and medians are compared.
 """
 
 import argparse
 import time
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from roadshift.networks.network import build_network
+from roadshift.networks.network import build_network, pretrained_variables
 from roadshift.networks.settings import ModelSettings
+from roadshift.training.average import WeightAverage
+from roadshift.training.loop import Step, build_step
+from roadshift.training.settings import RegSettings, TrainSettings
 
 CLASSES = tuple(f"class{number}" for number in range(11))
 SETTINGS = {
@@ -22,6 +30,66 @@ SETTINGS = {
     "mobilenet_v2, own statistics": ModelSettings(encoder="mobilenet_v2", weights="none"),
     "unet": ModelSettings(encoder="unet", weights="none"),
 }
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method, by the keys that switch it on."""
+
+    model: dict[str, float] = field(default_factory=dict)
+    reg: dict[str, float] = field(default_factory=dict)
+    train: dict[str, float] = field(default_factory=dict)
+
+
+METHODS = {
+    "plain (the noise of this table)": Method(),
+    "train.focal": Method(train={"focal": 2.0}),
+    "train.dice": Method(train={"dice": 1.0}),
+    "train.lovasz": Method(train={"lovasz": 1.0}),
+    "reg.stochastic_depth": Method(reg={"stochastic_depth": 0.2}),
+    "reg.ema": Method(reg={"ema": 0.99}),
+    "model.instance_norm": Method(model={"instance_norm": 3}),
+}
+REG = {"dropout": 0.1, "l1": 0.0, "l2": 0.0, "weight_decay": 0.01, "label_smoothing": 0.0}
+TRAIN = {
+    "epochs": 100, "steps_per_epoch": 100, "batch_size": 8, "crop_height": 256, "crop_width": 256,
+    "learning_rate": 1e-4, "encoder_lr_factor": 0.2, "warmup_epochs": 1.0, "clip_norm": 1.0,
+    "class_weighting": 0.5,
+}  # fmt: skip
+
+
+def build_method(method: Method, freeze: int) -> Step:
+    """The step of a training with a method and some frozen stages."""
+    model = ModelSettings.model_validate({"freeze": freeze} | method.model)
+    reg = RegSettings.model_validate(REG | method.reg)
+    train = TrainSettings.model_validate(TRAIN | method.train)
+    network = build_network(model, CLASSES, reg.dropout, stochastic_depth=reg.stochastic_depth)
+    average = WeightAverage(network, reg.ema) if reg.ema else None
+    weights = np.ones(len(CLASSES), np.float32)
+    pretrained = pretrained_variables(network, model)
+    step, _ = build_step(network, train, reg, pretrained, weights, average)
+    return step
+
+
+def compare(method: Method, freeze: int, size: int, batch: int, steps: int) -> np.ndarray:
+    """Returns the median seconds of a step, (2, 2): plain and with the method, CPU and clock."""
+    generator = np.random.default_rng(0)
+    shape = (batch, size, size)
+    pictures = tf.constant(generator.uniform(0, 255, (*shape, 3)).astype(np.float32))
+    # Every class is in every batch, which is the worst case of the losses by class.
+    labels = tf.constant(generator.integers(0, len(CLASSES), shape, np.uint8))
+    both = build_method(Method(), freeze), build_method(method, freeze)
+    clocks = time.process_time, time.perf_counter
+    times = np.zeros((steps + 2, 2, 2))
+    for turn in range(len(times)):
+        # Who comes first changes, too.
+        for index in (0, 1) if turn % 2 else (1, 0):
+            start = [clock() for clock in clocks]
+            both[index](pictures, labels).numpy()
+            times[turn, index] = [
+                clock() - begun for clock, begun in zip(clocks, start, strict=True)
+            ]
+    return np.median(times[2:], axis=0)
 
 
 def measure(settings: ModelSettings, size: int, batch: int, steps: int) -> tuple[float, float]:
@@ -67,11 +135,28 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--methods", action="store_true", help="compare the methods to plain")
+    parser.add_argument("--freeze", type=int, default=3, help="with --methods: frozen stages")
     parser.add_argument("--only", default="", help="settings whose name holds this")
     options = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(0)
+    if options.methods:
+        print(f"milliseconds a step, {options.size} x {options.size}, batch {options.batch}")
+        print(f"{'method':<34}{'plain':>8}{'with it':>9}{'slower':>9}{'by the clock':>14}")
+        for name, method in METHODS.items():
+            if options.only in name:
+                seconds = compare(
+                    method, options.freeze, options.size, options.batch, options.steps
+                )
+                slower = seconds[1] / seconds[0] - 1
+                print(
+                    f"{name:<34}{1000 * seconds[0, 0]:>8.0f}{1000 * seconds[1, 0]:>9.0f}"
+                    f"{slower[0]:>+9.1%}{slower[1]:>+14.1%}",
+                    flush=True,
+                )
+        return
     print(f"pictures a second, {options.size} x {options.size}, batch {options.batch}")
     print(f"{'settings':<44}{'training':>10}{'prediction':>12}")
     for name, settings in SETTINGS.items():

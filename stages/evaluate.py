@@ -2,6 +2,8 @@
 
 import csv
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,9 @@ from roadshift.determinism import be_deterministic
 from roadshift.networks.files import load_network
 from roadshift.networks.network import check_classes
 from roadshift.outputs import whole_file
-from roadshift.records.reader import open_shards, same_classes
-from roadshift.scoring.inference import Segmenter, score_pictures
+from roadshift.records.reader import ShardSet, examples, open_shards, same_classes
+from roadshift.scoring.adaptation import TentSegmenter, adapted_statistics
+from roadshift.scoring.inference import PictureScores, Segment, Segmenter, score_pictures
 from roadshift.scoring.report import score_domain
 from roadshift.scoring.tables import confusion_rows
 from stages.entry import run
@@ -26,35 +29,58 @@ def main(params: Params, mix: str) -> None:
     taxonomy, class_names = same_classes(domains.values())
     model = load_network(network(mix))
     check_classes(model, taxonomy, class_names)
-    segmenter = Segmenter(model, params.data.max_height)
+    max_height, how = params.data.max_height, params.evaluate
+    segmenter = Segmenter(model, max_height, how.flip, how.scales)
+
+    def score(segment: Segment, shards: ShardSet) -> PictureScores:
+        return score_pictures(segment, shards, "test", how.calibration_bins)
+
+    def score_adabn(shards: ShardSet) -> PictureScores:
+        unlabelled = (example.image for example in examples(shards, "test"))
+        with adapted_statistics(model, unlabelled, max_height):
+            return score(segmenter, shards)
+
+    def describe(scored: PictureScores) -> dict[str, Any]:
+        found = scored.ids, scored.matrices, scored.calibration
+        return score_domain(*found, class_names, how, params.seed)
+
+    methods: dict[str, Callable[[ShardSet], PictureScores]] = {}
+    if params.adapt.adabn:
+        methods["adabn"] = score_adabn
+    if params.adapt.tent_steps:
+        tent = TentSegmenter(
+            model,
+            max_height,
+            params.adapt.tent_steps,
+            params.adapt.tent_learning_rate,
+            how.flip,
+            how.scales,
+        )
+        methods["tent"] = partial(score, tent)
 
     report: dict[str, dict[str, Any]] = {}
     rows: list[dict[str, Any]] = []
     arrays: dict[str, np.ndarray] = {}
     for role, shards in domains.items():
-        scored = score_pictures(segmenter, shards, "test", params.evaluate.calibration_bins)
-        report[role] = {
-            "data_set": shards.name,
-            **score_domain(
-                scored.ids,
-                scored.matrices,
-                scored.calibration,
-                class_names,
-                params.evaluate,
-                params.seed,
-            ),
-        }
+        scored = score(segmenter, shards)
+        report[role] = {"data_set": shards.name, **describe(scored)}
         rows += [{"domain": role, **row} for row in confusion_rows(scored.matrices, class_names)]
         arrays |= {f"{role}/ids": np.array(scored.ids), f"{role}/matrices": scored.matrices}
         print(f"{mix} on {role} ({shards.name}): mIoU {report[role]['miou']}")
+        for name, method in methods.items():
+            scored = method(shards)
+            adapted = report[role].setdefault("adapted", {})
+            adapted[name] = describe(scored)
+            arrays[f"{role}/{name}/matrices"] = scored.matrices
+            print(f"{mix} on {role} ({shards.name}), {name}: mIoU {adapted[name]['miou']}")
 
     with whole_file(scores(mix)) as file:
         content = {"mix": mix, "taxonomy": taxonomy, "domains": report}
         file.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     with whole_file(pictures(mix)) as file, file.open("wb") as sink:
         np.savez_compressed(sink, allow_pickle=False, **arrays)
-    with whole_file(confusion(mix)) as file, file.open("w", encoding="utf-8", newline="") as sink:
-        writer = csv.DictWriter(sink, list(rows[0]), lineterminator="\n")
+    with whole_file(confusion(mix)) as file, file.open("w", encoding="utf-8", newline="") as table:
+        writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -17,7 +17,7 @@ from roadshift.networks.settings import ModelSettings
 from roadshift.scoring.settings import EvaluateSettings
 from roadshift.settings import Settings, explain
 from roadshift.taxonomy import load_taxonomy
-from roadshift.training.settings import RegSettings, TrainSettings
+from roadshift.training.settings import AdaptSettings, RegSettings, TrainSettings
 
 PARAMS = Path("params.yaml")
 TARGET = "target"
@@ -63,6 +63,7 @@ class Params(Settings):
     reg: RegSettings
     train: TrainSettings
     evaluate: EvaluateSettings
+    adapt: AdaptSettings
 
     @model_validator(mode="after")
     def _names_are_known(self) -> "Params":
@@ -93,6 +94,21 @@ class Params(Settings):
                     )
             if not weights:
                 raise RoadshiftError(f"mixes.{mix}: names no source")
+        return self
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> "Params":
+        if self.reg.stochastic_depth and self.model.encoder == "unet":
+            raise RoadshiftError(
+                f"reg.stochastic_depth is {self.reg.stochastic_depth}, but model.encoder unet has "
+                "no residual branches: set reg.stochastic_depth=0, or another encoder"
+            )
+        if self.train.focal and self.reg.label_smoothing:
+            raise RoadshiftError(
+                f"train.focal is {self.train.focal} and reg.label_smoothing "
+                f"{self.reg.label_smoothing}: the one spares pixels that are certain, the other "
+                "makes them less so; set one of them to 0"
+            )
         return self
 
 

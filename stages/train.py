@@ -29,7 +29,10 @@ def main(params: Params, mix: str) -> None:
     shares = batch_shares(mix, params.mixes[mix], params.train.batch_size)
     shards = {role: open_shards(trainval(role)) for role in shares}
     taxonomy, class_names = same_classes(shards.values())
-    model = build_network(params.model, class_names, params.reg.dropout, params.seed, taxonomy)
+    reg = params.reg
+    model = build_network(
+        params.model, class_names, reg.dropout, params.seed, taxonomy, reg.stochastic_depth
+    )
     policy = build_policy(params.aug, params.train.crop_height, params.train.crop_width)
     batches = training_batches(
         [Source(shards[role], share) for role, share in shares.items()],
@@ -62,7 +65,7 @@ def main(params: Params, mix: str) -> None:
             batches,
             lambda: validation_miou(segmenter, shards),
             params.train,
-            params.reg,
+            reg,
             pretrained_variables(model, params.model),
             weights,
             on_epoch,

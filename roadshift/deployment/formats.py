@@ -23,9 +23,9 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from roadshift import __version__
 from roadshift.errors import RoadshiftError
+from roadshift.networks.settings import STRIDE
 from roadshift.outputs import whole_file, whole_folder
 from roadshift.prediction.network import class_list
-from roadshift.scoring.inference import STRIDE
 from roadshift.taxonomy import Taxonomy
 
 FORMATS = ("savedmodel", "tflite", "tflite-int8", "onnx")

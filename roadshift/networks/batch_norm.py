@@ -1,5 +1,7 @@
 """Batch normalization that is fast on a CPU, alone and folded into a convolution."""
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -8,6 +10,9 @@ import tensorflow as tf
 # With 0.99 the moving statistics lag behind the weights for hundreds of steps.
 MOMENTUM = 0.9
 EPSILON = 1e-3
+
+Observer = Callable[["BatchNormalization", tf.Tensor, tf.Tensor, tf.Tensor], None]
+"""Is told a layer, its batch's mean and population variance (C,), and of how many values."""
 
 
 @keras.saving.register_keras_serializable(package="roadshift")
@@ -30,16 +35,22 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def __init__(self, *, keep_statistics: bool = False, **kwargs: Any) -> None:
         super().__init__(**{"momentum": MOMENTUM, "epsilon": EPSILON} | kwargs)
         self.keep_statistics = keep_statistics
+        self._observer: Observer | None = None
 
     def uses_batch(self, training: bool | None) -> bool:
         """Whether a call normalizes with the statistics of its batch."""
+        if self._observer:
+            return True
         return bool(training) and bool(self.trainable) and not self.keep_statistics
 
     def folded(self) -> tuple[tf.Tensor, tf.Tensor]:
         """The factor and the summand, float32 (C,), that normalize by the moving statistics."""
-        variance = tf.convert_to_tensor(self.moving_variance)
+        return self.affine(self.moving_mean, tf.convert_to_tensor(self.moving_variance))
+
+    def affine(self, mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The factor and the summand that normalize by statistics of shape (..., C)."""
         factor = tf.math.rsqrt(variance + self.epsilon) * self.gamma
-        return factor, self.beta - self.moving_mean * factor
+        return factor, self.beta - mean * factor
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Normalizes features of shape (N, H, W, C)."""
@@ -55,9 +66,16 @@ class BatchNormalization(keras.layers.BatchNormalization):
             is_training=True,
         )
         count = tf.cast(tf.size(inputs) / tf.shape(inputs)[-1], tf.float32)
-        self._move(self.moving_mean, mean)
-        self._move(self.moving_variance, variance * ((count - 1.0) / count))
+        self.take(mean, variance * ((count - 1.0) / count), count)
         return outputs
+
+    def take(self, mean: tf.Tensor, variance: tf.Tensor, count: tf.Tensor) -> None:
+        """Moves the moving statistics towards those of a batch, or shows them to the observer."""
+        if self._observer:
+            self._observer(self, mean, variance, count)
+        else:
+            self._move(self.moving_mean, mean)
+            self._move(self.moving_variance, variance)
 
     def _move(self, moving: keras.Variable, new: tf.Tensor) -> None:
         moving.assign(moving * self.momentum + tf.stop_gradient(new) * (1.0 - self.momentum))
@@ -158,3 +176,30 @@ def normalizations(model: keras.Model) -> list[BatchNormalization]:
     Those inside of convolutions are among them, for whoever recomputes moving statistics.
     """
     return [layer for layer in model._flatten_layers() if isinstance(layer, BatchNormalization)]
+
+
+def learning_normalizations(model: keras.Model) -> list[BatchNormalization]:
+    """Those of `normalizations` whose moving statistics change in training."""
+    return [norm for norm in normalizations(model) if norm.uses_batch(training=True)]
+
+
+@contextmanager
+def batch_statistics(
+    norms: Sequence[BatchNormalization], observer: Observer = lambda *_: None
+) -> Iterator[None]:
+    """Inside, layers normalize by the statistics of their batch, also where `training` is false.
+
+    Kept and frozen ones do so, too. Moving statistics stay as they are. A `tf.function` keeps the
+    mode that it was traced in, so that one has to be made for the inside.
+
+    Args:
+        norms: The layers.
+        observer: Is called as each of them is.
+    """
+    for norm in norms:
+        norm._observer = observer
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm._observer = None

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from roadshift.networks.batch_norm import NormalizedConvolution
+from roadshift.networks.instance_norm import InstanceBatchConvolution
 
 PREFIX = "encoder_"
 FEATURE_STRIDES = (4, 8, 16, 32)
@@ -75,6 +76,9 @@ def encode(
     keep_statistics: bool,
     freeze: int,
     seeds: Iterator[int],
+    instance_norm: int = 0,
+    stochastic_depth: float = 0.0,
+    depth_seed: int = 0,
 ) -> list[keras.KerasTensor]:
     """Builds an encoder.
 
@@ -84,15 +88,29 @@ def encode(
         keep_statistics: Whether batch normalization keeps its moving statistics in training.
         freeze: How many stages, of which the stem is the first, are not trained.
         seeds: Of the initial kernels.
+        instance_norm: In how many stages, from stride 4 on, half of the channels of each block's
+            expansion are normalized by instance (see `InstanceBatchConvolution`). Stem and stage
+            of stride 2 have no expansion, and IBN-a leaves what comes before the residuals alone.
+        stochastic_depth: Share of the pictures that skip the last residual branch in training,
+            0..1, 1 excluded; those before it are skipped in proportion to their place among the
+            residual branches. A branch that is taken is scaled up, so that prediction is not
+            changed (Huang et al. 2016, https://arxiv.org/abs/1603.09382). At 0 there is nothing.
+        depth_seed: Of the choice of pictures; each branch adds its number.
 
     Returns:
         The last features at strides 4, 8, 16 and 32, in this order.
     """
 
     def convolve(
-        inputs: keras.KerasTensor, name: str, stage: int, filters: int | None, size: int, **kw: Any
+        inputs: keras.KerasTensor,
+        name: str,
+        stage: int,
+        filters: int | None,
+        size: int,
+        kind: type[NormalizedConvolution] = NormalizedConvolution,
+        **kw: Any,
     ) -> keras.KerasTensor:
-        layer = NormalizedConvolution(
+        layer = kind(
             filters,
             size,
             keep_statistics=keep_statistics,
@@ -107,23 +125,34 @@ def encode(
     offset = -architecture.mean * scale
     features = keras.layers.Rescaling(scale, offset, name="scale_pictures")(pictures)
     features = convolve(features, "stem", 0, 32, 3, stride=2)
+    branches = sum(stage.repeats - 1 for stage in architecture.stages)
     by_stride: dict[int, keras.KerasTensor] = {}
     reached = 2
-    block = 0
+    block = branch = expanding = 0
     for number, stage in enumerate(architecture.stages, start=1):
         reached *= stage.stride
+        expanding += stage.expansion > 1
+        kind = InstanceBatchConvolution if expanding <= instance_norm else NormalizedConvolution
         for repeat in range(stage.repeats):
             name = f"block{block}"
             inputs = features
             if stage.expansion > 1:
                 wide = inputs.shape[-1] * stage.expansion
-                features = convolve(features, f"{name}_expand", number, wide, 1)
+                features = convolve(features, f"{name}_expand", number, wide, 1, kind)
             stride = stage.stride if repeat == 0 else 1
             features = convolve(
                 features, f"{name}_depthwise", number, None, stage.kernel, stride=stride
             )
             features = convolve(features, f"{name}_project", number, stage.filters, 1, relu6=False)
             if repeat > 0:
+                branch += 1
+                if stochastic_depth:
+                    features = keras.layers.Dropout(
+                        stochastic_depth * branch / branches,
+                        noise_shape=(None, 1, 1, 1),
+                        seed=depth_seed + branch,
+                        name=f"{PREFIX}{name}_skip",
+                    )(features)
                 features = keras.layers.Add(name=f"{PREFIX}{name}_add")([inputs, features])
             block += 1
         by_stride[reached] = features

@@ -21,6 +21,7 @@ def build_network(
     dropout: float = 0.0,
     seed: int = 0,
     taxonomy: str = "",
+    stochastic_depth: float = 0.0,
 ) -> keras.Model:
     """Builds a network with its first weights.
 
@@ -30,6 +31,8 @@ def build_network(
         dropout: Share of the features zeroed before the classifier in training, in 0..1.
         seed: Of the random weights and of dropout. Equal arguments give equal weights.
         taxonomy: Name of the taxonomy; it travels with the network.
+        stochastic_depth: Share of the pictures that skip the encoder's last residual branch in
+            training, in 0..1; not for unet, which has none.
 
     Returns:
         A model from RGB pictures (N, H, W, 3), float32 in 0..255, H and W multiples of 32, to
@@ -53,6 +56,10 @@ def build_network(
             keep_statistics=settings.keep_statistics and pretrained,
             freeze=settings.freeze if pretrained else 0,
             seeds=seeds,
+            instance_norm=settings.instance_norm,
+            stochastic_depth=stochastic_depth,
+            # Seeds apart from those of the weights, which it must not change.
+            depth_seed=seed * 1000 % 2**31 + 500,
         )
         features = decode(encoded, settings.decoder_channels, seeds)
         features = keras.layers.Dropout(dropout, seed=next(seeds), name="dropout")(features)

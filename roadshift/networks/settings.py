@@ -10,12 +10,16 @@ from roadshift.settings import Settings
 
 Encoder = Literal["efficientnet_lite0", "mobilenet_v2", "unet"]
 
+STRIDE = 32
+"""The coarsest stride of the encoders: networks take pictures whose sides are multiples of it."""
+
 
 class ModelSettings(Settings):
     """Which network is trained, and where its first weights come from.
 
     Raises:
-        RoadshiftError: If the values exclude each other: `encoder: unet` with ImageNet weights.
+        RoadshiftError: If the values exclude each other: `encoder: unet` with ImageNet weights or
+            instance normalization.
     """
 
     encoder: Encoder = Field(default="efficientnet_lite0", description="the encoder's architecture")
@@ -43,6 +47,13 @@ class ModelSettings(Settings):
         description="the first stages of a pretrained encoder that are not trained; 1 = the stem; "
         "a network from scratch trains all",
     )
+    instance_norm: int = Field(
+        default=0,
+        ge=0,
+        le=3,
+        description="the stages, from stride 4 to 16, in which half of the expanded channels are "
+        "normalized by the picture they are in; 0 = off (not for unet)",
+    )
     base_filters: int = Field(
         default=16, ge=4, le=128, description="filters of the first level of unet, doubled a level"
     )
@@ -53,5 +64,10 @@ class ModelSettings(Settings):
             raise RoadshiftError(
                 "model.weights is imagenet, but there are no ImageNet weights for "
                 "model.encoder unet: set model.weights=none"
+            )
+        if self.encoder == "unet" and self.instance_norm:
+            raise RoadshiftError(
+                f"model.instance_norm is {self.instance_norm}, but model.encoder unet has no "
+                "stages to put it into: set model.instance_norm=0, or another encoder"
             )
         return self

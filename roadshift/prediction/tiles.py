@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from roadshift.networks.settings import STRIDE
 from roadshift.records.pipeline import fit_height
-from roadshift.scoring.inference import STRIDE, Segmenter, most_probable
+from roadshift.scoring.inference import Segmenter, most_probable
 
 MAX_PIXELS = 2**21
 """Pixels that pass through a network at once, unless another number is asked for."""

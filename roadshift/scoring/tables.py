@@ -42,17 +42,23 @@ def summarize(
         target: the domain that no mix was trained on.
 
     Returns:
-        By mix: a `miou` for each domain, and `gap`, how far the target lies below the mean of
+        By mix: for each domain a `miou`, and a `miou_<method>` for each method that adapted to
+        its unlabelled test pictures; and `gap`, how far the target lies below the mean of
         the mix's own domains (rounded to 4 decimals, None where a mIoU is not defined).
     """
     table: dict[str, dict[str, Any]] = {}
     for mix, domains in scores.items():
-        table[mix] = {domain: {"miou": score["miou"]} for domain, score in domains.items()}
+        table[mix] = {domain: _cell(score) for domain, score in domains.items()}
         own = [domains[source]["miou"] for source in sources[mix]]
         there = domains[target]["miou"]
         known = there is not None and None not in own
         table[mix]["gap"] = round(sum(own) / len(own) - there, 4) if known else None
     return table
+
+
+def _cell(score: Mapping[str, Any]) -> dict[str, float | None]:
+    adapted = score.get("adapted", {}).items()
+    return {"miou": score["miou"], **{f"miou_{name}": other["miou"] for name, other in adapted}}
 
 
 def markdown_table(scores: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:

@@ -1,6 +1,7 @@
 """The training loop: steps, an account of each epoch, and the choice among them."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import keras
@@ -8,8 +9,17 @@ import numpy as np
 import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
+from roadshift.networks.batch_norm import learning_normalizations
+from roadshift.networks.statistics import recompute_statistics
 from roadshift.progress import progress_bar
-from roadshift.training.losses import cross_entropy, weight_penalty
+from roadshift.training.average import WeightAverage
+from roadshift.training.losses import (
+    REGION_STRIDE,
+    cross_entropy,
+    lovasz_softmax,
+    soft_dice,
+    weight_penalty,
+)
 from roadshift.training.settings import RegSettings, TrainSettings
 
 
@@ -69,6 +79,66 @@ def build_optimizer(
     return optimizer
 
 
+Step = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def build_step(
+    network: keras.Model,
+    settings: TrainSettings,
+    reg: RegSettings,
+    pretrained: Sequence[keras.Variable],
+    weights: np.ndarray | None,
+    average: WeightAverage | None,
+) -> tuple[Step, keras.optimizers.Optimizer]:
+    """Builds what a step does: loss, gradients, and new weights.
+
+    Args:
+        network: what is trained.
+        settings: the schedule and the loss.
+        reg: regularization.
+        pretrained: variables whose learning rate is slower, by `encoder_lr_factor`.
+        weights: float32 (classes,), the loss's weight of each class; None for none.
+        average: of the weights, which is kept up to date; None for none.
+
+    Returns:
+        The step, from pictures float32 (N, H, W, 3) and labels uint8 (N, H, W) to the loss; and
+        the optimizer of the variables that are not slower.
+    """
+    variables = network.trainable_variables
+    slow = {id(variable) for variable in pretrained}
+    # An optimizer for each rate: (its variables' places, itself).
+    groups = []
+    for factor, is_slow in ((1.0, False), (settings.encoder_lr_factor, True)):
+        places = [k for k, variable in enumerate(variables) if (id(variable) in slow) == is_slow]
+        optimizer = build_optimizer(settings, reg.weight_decay, factor)
+        optimizer.build([variables[k] for k in places])
+        groups.append((places, optimizer))
+
+    grid = (slice(None), *[slice(REGION_STRIDE // 2, None, REGION_STRIDE)] * 2)
+
+    @tf.function
+    def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            logits = network(images, training=True)
+            loss = cross_entropy(labels, logits, reg.label_smoothing, weights, settings.focal)
+            if settings.dice:
+                loss += settings.dice * soft_dice(labels[grid], logits[grid])
+            if settings.lovasz:
+                loss += settings.lovasz * lovasz_softmax(labels[grid], logits[grid])
+            loss += weight_penalty(variables, reg.l1, reg.l2)
+        gradients = tape.gradient(loss, variables)
+        if settings.clip_norm:
+            gradients, _ = tf.clip_by_global_norm(gradients, settings.clip_norm)
+        for places, optimizer in groups:
+            if places:
+                optimizer.apply([gradients[k] for k in places], [variables[k] for k in places])
+        if average:
+            average.update()
+        return loss
+
+    return step, groups[0][1]
+
+
 def _next(batches: Iterator[tuple[tf.Tensor, tf.Tensor]]) -> tuple[tf.Tensor, tf.Tensor]:
     try:
         return next(batches)
@@ -92,12 +162,16 @@ def train(
 ) -> History:
     """Trains a network in place and leaves it with the weights of its best epoch.
 
+    With `reg.ema` the weights that are validated, chosen among and left are the averaged ones.
+    With `train.precise_statistics` the moving statistics are at last taken anew from as many
+    further batches, in the layers that use their batch's in training.
+
     Args:
         network: from pictures float32 (N, H, W, 3) to logits float32 (N, H, W, classes).
         batches: endless (pictures, labels uint8 (N, H, W)).
         validate: scores the network as it stands on each source's validation split.
         settings: the schedule.
-        reg: regularization; dropout is part of the network.
+        reg: regularization; dropout and stochastic depth are part of the network.
         pretrained: variables whose learning rate is slower, by `encoder_lr_factor`.
         weights: float32 (classes,), the loss's weight of each class; None for none.
         on_epoch: is told of each epoch when it has ended.
@@ -109,30 +183,8 @@ def train(
     Raises:
         RoadshiftError: the loss is no longer a number.
     """
-    variables = network.trainable_variables
-    slow = {id(variable) for variable in pretrained}
-    # An optimizer for each rate: (its variables' places, itself).
-    groups = []
-    for factor, is_slow in ((1.0, False), (settings.encoder_lr_factor, True)):
-        places = [k for k, variable in enumerate(variables) if (id(variable) in slow) == is_slow]
-        optimizer = build_optimizer(settings, reg.weight_decay, factor)
-        optimizer.build([variables[k] for k in places])
-        groups.append((places, optimizer))
-
-    @tf.function
-    def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            logits = network(images, training=True)
-            loss = cross_entropy(labels, logits, reg.label_smoothing, weights)
-            loss += weight_penalty(variables, reg.l1, reg.l2)
-        gradients = tape.gradient(loss, variables)
-        if settings.clip_norm:
-            gradients, _ = tf.clip_by_global_norm(gradients, settings.clip_norm)
-        for places, optimizer in groups:
-            if places:
-                optimizer.apply([gradients[k] for k in places], [variables[k] for k in places])
-        return loss
-
+    average = WeightAverage(network, reg.ema) if reg.ema else None
+    step, optimizer = build_step(network, settings, reg, pretrained, weights, average)
     history = History()
     best_weights = network.get_weights()
     pictures = settings.steps * settings.batch_size
@@ -150,12 +202,16 @@ def train(
                     f"{what}: the loss is {total} in epoch {number}; lower train.learning_rate or "
                     "set train.clip_norm"
                 )
-            rate = float(keras.ops.convert_to_numpy(groups[0][1].learning_rate))
+            rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
             mean_loss = total / settings.steps_per_epoch
-            epoch = Epoch(number, mean_loss, rate, dict(validate()))
-            history.epochs.append(epoch)
-            if history.best is epoch:
-                best_weights = network.get_weights()
+            with average.in_place() if average else nullcontext():
+                epoch = Epoch(number, mean_loss, rate, dict(validate()))
+                history.epochs.append(epoch)
+                if history.best is epoch:
+                    best_weights = network.get_weights()
             on_epoch(epoch)
     network.set_weights(best_weights)
+    if settings.precise_statistics:
+        further = (_next(drawn)[0] for _ in range(settings.precise_statistics))
+        recompute_statistics(network, learning_normalizations(network), further)
     return history

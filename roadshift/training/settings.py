@@ -1,13 +1,14 @@
-"""The `train.` and `reg.` sections of the parameters. Importing it does not import TensorFlow."""
+"""The `train.`, `reg.` and `adapt.` sections of the parameters.
+
+Importing it does not import TensorFlow.
+"""
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from roadshift.errors import RoadshiftError
+from roadshift.networks.settings import STRIDE
 from roadshift.settings import Settings
-
-STRIDE = 32
-"""The coarsest stride of the encoders; crops are multiples of it."""
 
 
 class TrainSettings(Settings):
@@ -31,6 +32,10 @@ class TrainSettings(Settings):
     clip_norm: float = Field(ge=0)
     rare_class_temperature: float = Field(default=0.0, ge=0, le=10)
     class_weighting: float = Field(ge=0, le=1)
+    focal: float = Field(default=0.0, ge=0, le=10)
+    dice: float = Field(default=0.0, ge=0, le=100)
+    lovasz: float = Field(default=0.0, ge=0, le=100)
+    precise_statistics: int = Field(default=0, ge=0, le=100_000)
 
     @model_validator(mode="after")
     def _warm_up_ends(self) -> Self:
@@ -55,3 +60,13 @@ class RegSettings(Settings):
     l2: float = Field(ge=0)
     weight_decay: float = Field(ge=0, lt=1)
     label_smoothing: float = Field(ge=0, lt=1)
+    stochastic_depth: float = Field(default=0.0, ge=0, lt=1)
+    ema: float = Field(default=0.0, ge=0, lt=1)
+
+
+class AdaptSettings(Settings):
+    """Adaptation to a domain by its pictures without their labels; each is off at its default."""
+
+    adabn: bool = False
+    tent_steps: int = Field(default=0, ge=0, le=1000)
+    tent_learning_rate: float = Field(default=0.001, gt=0, le=1)

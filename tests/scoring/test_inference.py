@@ -55,3 +55,82 @@ def test_a_tall_picture_is_scaled_down_and_scored_at_its_own_size():
 def test_confidence_is_the_softmax_of_the_winner():
     _, confidence = Segmenter(brightness_network(), 0)(np.zeros((32, 32, 3), np.uint8))
     np.testing.assert_allclose(confidence, 1 / (1 + np.exp(-12.75)), rtol=1e-5)
+
+
+def lopsided_network():
+    """Logits that depend on the place, so that a mirrored picture is not seen the same."""
+    inputs = keras.Input((None, None, 3))
+    layer = keras.layers.Conv2D(3, 3, padding="same")
+    outputs = layer(keras.layers.Rescaling(1 / 255)(inputs))
+    generator = np.random.default_rng(4)
+    layer.set_weights([generator.normal(0, 1, (3, 3, 3, 3)), np.zeros(3)])
+    return keras.Model(inputs, outputs)
+
+
+def noise(height=45, width=70):
+    return np.random.default_rng(5).integers(0, 256, (height, width, 3)).astype(np.uint8)
+
+
+def probabilities(network, image, scale=1.0):
+    """The softmax of one pass, by hand, of a picture whose sides are multiples of 32."""
+    size = [round(side * scale) for side in image.shape[:2]]
+    scaled = tf.image.resize(image.astype(np.float32), size, antialias=True)
+    return tf.nn.softmax(tf.image.resize(network(scaled[None])[0], image.shape[:2])).numpy()
+
+
+def assert_averages(segmented, expected):
+    prediction, confidence = segmented
+    np.testing.assert_array_equal(prediction, expected.argmax(-1))
+    np.testing.assert_allclose(confidence, expected.max(-1), rtol=1e-5)
+
+
+def test_without_flip_and_scales_nothing_is_averaged():
+    network = lopsided_network()
+    plain = Segmenter(network, 0)(noise())
+    for one, other in zip(plain, Segmenter(network, 0, False, [1.0])(noise()), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_flip_averages_the_probabilities_of_both_views():
+    network, image = lopsided_network(), noise(32, 64)
+    mirrored = probabilities(network, image[:, ::-1])[:, ::-1]
+    expected = (probabilities(network, image) + mirrored) / 2
+    assert_averages(Segmenter(network, 0, flip=True)(image), expected)
+    assert not np.allclose(mirrored, probabilities(network, image))
+
+
+@pytest.mark.parametrize("max_height", [0, 32])
+@pytest.mark.parametrize("scales", [[1.0], [0.5, 1.0, 1.5]])
+def test_the_flip_of_a_picture_gives_the_flip_of_the_result(max_height, scales):
+    segmenter = Segmenter(lopsided_network(), max_height, True, scales)
+    prediction, confidence = segmenter(noise())
+    flipped, flipped_confidence = segmenter(noise()[:, ::-1])
+    np.testing.assert_array_equal(flipped[:, ::-1], prediction)
+    np.testing.assert_allclose(flipped_confidence[:, ::-1], confidence, rtol=1e-5)
+
+
+def test_scales_average_the_probabilities_at_the_pictures_own_size():
+    network, image = lopsided_network(), noise(64, 128)
+    expected = np.mean([probabilities(network, image, s) for s in (0.5, 1.0, 1.5)], axis=0)
+    assert_averages(Segmenter(network, 0, scales=[0.5, 1.0, 1.5])(image), expected)
+
+
+def test_a_single_other_scale_is_used():
+    network, image = lopsided_network(), noise(64, 128)
+    assert_averages(Segmenter(network, 0, scales=[0.5])(image), probabilities(network, image, 0.5))
+
+
+def test_a_scale_above_1_sees_the_detail_that_the_height_hides():
+    # Stripes of one pixel are grey at half the height, and stripes again at twice that.
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[::2] = 255
+    segmenter = Segmenter(brightness_network(1), 32, scales=[2.0])
+    np.testing.assert_array_equal(segmenter(image)[0], image[..., 0] // 255)
+
+
+def test_confidences_of_an_average_are_probabilities():
+    _, confidence = Segmenter(lopsided_network(), 0, True, [0.75, 1.0, 1.25])(noise())
+    assert confidence.dtype == np.float32
+    assert confidence.shape == (45, 70)
+    assert confidence.min() >= 1 / 3 - 1e-6
+    assert confidence.max() <= 1 + 1e-5

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 
 from roadshift.scoring.tables import confusion_rows, markdown_table, summarize
@@ -43,3 +45,16 @@ def test_markdown_table_by_hand():
         "|---|---|---|\n"
         "| a | 51.2 (49.0 to 53.1) | 30.0 |\n"
     )
+
+
+def test_the_summary_shows_an_adapted_network_beside_the_plain_one():
+    adapted = {"adabn": {"miou": 0.35}, "tent": {"miou": None}}
+    domains: dict[str, dict[str, Any]] = {
+        "a": {"miou": 0.6},
+        "target": {"miou": 0.3, "adapted": adapted},
+    }
+    assert summarize({"a": domains}, {"a": ["a"]}, "target")["a"] == {
+        "a": {"miou": 0.6},
+        "target": {"miou": 0.3, "miou_adabn": 0.35, "miou_tent": None},
+        "gap": 0.3,
+    }

@@ -139,6 +139,24 @@ def test_every_key_of_the_committed_file_is_one_of_the_schema():
             "model.weights is imagenet, but there are no ImageNet weights for model.encoder "
             "unet: set model.weights=none",
         ),
+        (
+            {"model.encoder": "unet", "model.weights": "none", "model.instance_norm": 2},
+            "model.instance_norm is 2, but model.encoder unet has no stages to put it into: set "
+            "model.instance_norm=0, or another encoder",
+        ),
+        (
+            {"model.encoder": "unet", "model.weights": "none", "reg.stochastic_depth": 0.1},
+            "reg.stochastic_depth is 0.1, but model.encoder unet has no residual branches: set "
+            "reg.stochastic_depth=0, or another encoder",
+        ),
+        (
+            {"train.focal": 2.0, "reg.label_smoothing": 0.1},
+            "train.focal is 2.0 and reg.label_smoothing 0.1: the one spares pixels that are "
+            "certain, the other makes them less so; set one of them to 0",
+        ),
+        ({"evaluate.scales": [1.0, 1.0]}, "evaluate.scales is [1.0, 1.0]: give each scale once"),
+        ({"reg.ema": 1.0}, "reg.ema: input should be less than 1, not 1.0"),
+        ({"adapt.tent_step": 1}, "adapt.tent_step: unknown key; did you mean 'tent_steps'?"),
     ],
 )
 def test_what_bad_parameters_get(load, changes, expected):
@@ -150,7 +168,9 @@ def test_a_missing_key(load, key):
     assert refusal(load, {}, without=[key]) == f"{key}: missing"
 
 
-@pytest.mark.parametrize("key", ["aug.hue", "model.freeze", "evaluate"])
+@pytest.mark.parametrize(
+    "key", ["aug.hue", "model.freeze", "train.dice", "adapt.adabn", "evaluate"]
+)
 def test_a_missing_key_that_the_library_has_a_default_for(load, key):
     expected = f"{key}: missing" if key == "evaluate" else f"{key}: missing; state every key"
     assert refusal(load, {}, without=[key]) == expected

@@ -109,6 +109,31 @@ def test_another_domain_b_leaves_a_and_the_target_alone(reproduced):
     assert "up to date" in reproduced.run("dvc", "status")
 
 
+def test_adaptation_stands_beside_the_plain_scores_and_reruns_no_training(reproduced):
+    before = load(reproduced, "metrics/ab.json")["domains"]
+    plain = np.load(reproduced.folder / "models/scores/ab.npz", allow_pickle=False)["target/ids"]
+    reproduced.set_params(adapt={"adabn": True, "tent_steps": 1})
+    printed = reproduced.run("dvc", "repro", "evaluate@ab")
+    assert "Running stage 'evaluate@ab'" in printed
+    assert "Running stage 'train@" not in printed
+    after = load(reproduced, "metrics/ab.json")["domains"]
+    for role, scores in after.items():
+        adapted = scores.pop("adapted")
+        assert scores == before[role]
+        assert list(adapted) == ["adabn", "tent"]
+        assert {a["pictures"] for a in adapted.values()} == {scores["pictures"]}
+    kept = np.load(reproduced.folder / "models/scores/ab.npz", allow_pickle=False)
+    assert kept["target/ids"].tolist() == plain.tolist()
+    for method in ("adabn", "tent"):
+        matrices = kept[f"target/{method}/matrices"]
+        # The same pixels were judged, and differently.
+        np.testing.assert_array_equal(matrices.sum(2), kept["target/matrices"].sum(2))
+        assert not np.array_equal(matrices, kept["target/matrices"])
+    reproduced.run("git", "checkout", "--", ".")
+    reproduced.run("dvc", "checkout")
+    assert "up to date" in reproduced.run("dvc", "status")
+
+
 @pytest.fixture(scope="module")
 def brighter(reproduced):
     printed = reproduced.run("dvc", "exp", "run", "--name", "brighter", "-S", "aug.brightness=0.3")

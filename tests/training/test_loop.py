@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
+from roadshift.networks.batch_norm import NormalizedConvolution, normalizations
 from roadshift.training.loop import Epoch, build_optimizer, train
 from roadshift.training.settings import RegSettings, TrainSettings
 
@@ -33,6 +34,14 @@ def light_or_dark():
     light = generator.integers(0, 2, (8, 2, 32, 32)).astype(np.uint8)
     pictures = np.repeat(light[..., np.newaxis] * 255, 3, -1).astype(np.float32)
     return tf.data.Dataset.from_tensor_slices((pictures, light)).repeat()
+
+
+def norm_network():
+    """A pixel classifier with batch normalization, whose statistics a training moves."""
+    inputs = keras.Input((None, None, 3))
+    features = NormalizedConvolution(4, 1, seed=1)(keras.layers.Rescaling(1 / 255)(inputs))
+    kernel = keras.initializers.GlorotUniform(seed=2)
+    return keras.Model(inputs, keras.layers.Conv2D(2, 1, kernel_initializer=kernel)(features))
 
 
 def run(network, validate, reg=NO_REG, **changes):
@@ -116,3 +125,60 @@ def test_a_loss_that_is_no_number_is_an_error_with_a_way_out():
 def test_a_warm_up_as_long_as_the_schedule_is_refused():
     with pytest.raises(RoadshiftError, match=r"train\.warmup_epochs is 4\.0, train\.epochs 4"):
         settings(warmup_epochs=4.0)
+
+
+def test_the_average_is_validated_and_kept_and_the_optimizer_goes_on_from_its_own_weights():
+    def weights_at_validation(**reg):
+        network, seen = norm_network(), []
+
+        def validate():
+            seen.append(network.get_weights())
+            return {"a": len(seen) / 10}
+
+        run(
+            network,
+            validate,
+            reg={**NO_REG, **reg},
+            epochs=3,
+            steps_per_epoch=1,
+            warmup_epochs=0.0,
+        )
+        return seen, network.get_weights()
+
+    begin = norm_network().get_weights()
+    raw, _ = weights_at_validation()
+    averaged, kept = weights_at_validation(ema=0.25)
+    expected = begin
+    # min(0.25, 2 / 11), then 3 / 12, then 0.25 instead of 4 / 13
+    for own, found, decay in zip(raw, averaged, (2 / 11, 0.25, 0.25), strict=True):
+        expected = [decay * a + (1 - decay) * w for a, w in zip(expected, own, strict=True)]
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    assert not np.allclose(averaged[-1][0], raw[-1][0])
+    for one, other in zip(kept, averaged[-1], strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_precise_statistics_are_those_of_the_batches_that_follow():
+    plain, precise = norm_network(), norm_network()
+    for network, batches in ((plain, 0), (precise, 3)):
+        run(network, lambda: {"a": 0.5}, precise_statistics=batches, epochs=1, warmup_epochs=0.5)
+    changed = [
+        v.path
+        for v, w in zip(plain.weights, precise.weights, strict=True)
+        if not np.array_equal(v, w)
+    ]
+    assert {path.split("/")[-1] for path in changed} == {"moving_mean", "moving_variance"}
+    pictures = np.concatenate([p for p, _ in light_or_dark().skip(5).take(3).as_numpy_iterator()])
+    features = (pictures.astype(np.float64) / 255) @ precise.get_weights()[0][0, 0]
+    (norm,) = normalizations(precise)
+    np.testing.assert_allclose(norm.moving_mean, features.mean((0, 1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(norm.moving_variance, features.var((0, 1, 2)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("change", [{"focal": 2.0}, {"dice": 1.0}, {"lovasz": 1.0}])
+def test_every_loss_is_learnt_from(change):
+    losses = [epoch.loss for epoch in run(pixel_network(), lambda: {"a": 0.5}, **change).epochs]
+    plain = [epoch.loss for epoch in run(pixel_network(), lambda: {"a": 0.5}).epochs]
+    assert losses[-1] < 0.8 * losses[0]
+    assert losses != plain

@@ -1,9 +1,17 @@
+import itertools
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from roadshift.training.losses import class_weights, cross_entropy, weight_penalty
+from roadshift.training.losses import (
+    class_weights,
+    cross_entropy,
+    lovasz_softmax,
+    soft_dice,
+    weight_penalty,
+)
 
 LOGITS = np.log([[[[0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]]]).astype(np.float32)  # (1, 1, 2, 3)
 
@@ -96,3 +104,144 @@ def test_the_weighted_loss_is_the_weighted_mean_by_hand():
     expected = -(np.log(0.7) + 3 * np.log(0.1)) / 4
     loss = cross_entropy(labels, LOGITS, 0.0, weights)
     assert loss.numpy() == pytest.approx(expected, rel=1e-6)
+
+
+def certain(classes, number):
+    """Logits (1, 1, pixels, number) whose softmax is 1 on the classes and 0 elsewhere."""
+    return np.where(np.eye(number)[np.array(classes)], 1e3, -1e3)[None, None].astype(np.float32)
+
+
+def value_and_gradient(loss, labels, logits):
+    logits = tf.Variable(logits)
+    with tf.GradientTape() as tape:
+        value = loss(np.asarray(labels, np.uint8), logits)
+    return value.numpy(), tape.gradient(value, logits).numpy()
+
+
+def focal(labels, logits):
+    return cross_entropy(labels, logits, focal=2.0)
+
+
+def test_focal_loss_by_hand():
+    labels = np.array([[[0, 1]]], np.uint8)
+    expected = -(0.3**2 * np.log(0.7) + 0.9**2 * np.log(0.1)) / 2
+    assert focal(labels, LOGITS).numpy() == pytest.approx(expected, rel=1e-5)
+
+
+def test_focal_loss_of_gamma_0_is_cross_entropy_to_the_bit():
+    labels = np.array([[[0, 1]]], np.uint8)
+    assert cross_entropy(labels, LOGITS, focal=0.0) == cross_entropy(labels, LOGITS)
+
+
+def test_focal_loss_equals_keras():
+    generator = np.random.default_rng(2)
+    logits = generator.normal(size=(2, 5, 7, 4)).astype(np.float32)
+    labels = generator.integers(0, 4, (2, 5, 7)).astype(np.uint8)
+    loss = keras.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=2.0, from_logits=True)
+    theirs = loss(keras.ops.one_hot(labels, 4), logits)
+    assert focal(labels, logits).numpy() == pytest.approx(float(theirs), rel=1e-5)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_focal_loss_of_certain_pixels_has_a_finite_gradient(gamma):
+    def loss(labels, logits):
+        return cross_entropy(labels, logits, focal=gamma)
+
+    for label in (0, 1):
+        value, gradient = value_and_gradient(loss, [[[label]]], certain([0], 2))
+        assert np.isfinite(value)
+        assert np.isfinite(gradient).all()
+
+
+def test_dice_by_hand():
+    labels = np.array([[[0, 2]]], np.uint8)
+    # Class 0: p 0.7 and 0.1; class 2: p 0.1 and 0.8; class 1 is no label.
+    expected = 1 - (2 * 0.7 / (1 + 0.8) + 2 * 0.8 / (1 + 0.9)) / 2
+    assert soft_dice(labels, LOGITS).numpy() == pytest.approx(expected, rel=1e-6)
+
+
+def test_dice_of_certain_pixels_is_one_minus_f1():
+    # Class 0: 2 hits, 1 miss, 0 false; class 1: 0 hits, 1 miss, 1 false.
+    loss = soft_dice(np.array([[[0, 0, 0, 1]]], np.uint8), certain([0, 0, 1, 2], 3))
+    assert loss.numpy() == pytest.approx(1 - (4 / 5 + 0) / 2)
+
+
+def jaccard_loss(labels, predictions):
+    """Mean of 1 - IoU over the classes among the labels, set by set."""
+    losses = []
+    for name in set(labels):
+        truth = {k for k, label in enumerate(labels) if label == name}
+        found = {k for k, prediction in enumerate(predictions) if prediction == name}
+        losses.append(1 - len(truth & found) / len(truth | found))
+    return sum(losses) / len(losses)
+
+
+def test_lovasz_is_the_jaccard_loss_of_every_certain_prediction():
+    loss = tf.function(lovasz_softmax)
+    vectors = list(itertools.product(range(3), repeat=3))
+    for labels, predictions in itertools.product(vectors, repeat=2):
+        found = loss(tf.constant([[labels]], tf.uint8), certain(predictions, 3)).numpy()
+        assert found == pytest.approx(jaccard_loss(labels, predictions), abs=1e-6)
+
+
+def test_lovasz_is_the_extension_of_the_jaccard_loss_by_brute_force():
+    generator = np.random.default_rng(3)
+    labels = [0, 2, 0, 0, 2, 1, 2]
+    logits = generator.normal(size=(1, 1, 7, 4)).astype(np.float32)
+    probabilities = tf.nn.softmax(logits).numpy()[0, 0]
+
+    def loss_of_errors(name, wrong):
+        """1 - IoU of a class of which the pixels `wrong` are mistaken."""
+        truth = {k for k, label in enumerate(labels) if label == name}
+        return len(wrong) / len(truth | wrong)
+
+    extensions = []
+    for name in (0, 1, 2):
+        errors = [
+            abs((label == name) - p[name]) for label, p in zip(labels, probabilities, strict=True)
+        ]
+        order = sorted(range(7), key=lambda k: -errors[k])
+        extensions.append(
+            sum(
+                errors[order[k]]
+                * (loss_of_errors(name, {*order[: k + 1]}) - loss_of_errors(name, {*order[:k]}))
+                for k in range(7)
+            )
+        )
+    found = lovasz_softmax(np.array([[labels]], np.uint8), logits).numpy()
+    assert found == pytest.approx(np.mean(extensions), rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [focal, soft_dice, lovasz_softmax])
+def test_a_batch_of_ignored_pixels_is_no_loss(loss):
+    value, gradient = value_and_gradient(loss, np.full((1, 1, 2), 255), LOGITS)
+    assert value == 0
+    assert not gradient.any()
+
+
+@pytest.mark.parametrize("loss", [focal, soft_dice, lovasz_softmax])
+def test_ignored_pixels_are_as_if_they_were_not_there(loss):
+    generator = np.random.default_rng(4)
+    logits = generator.normal(size=(1, 1, 9, 4)).astype(np.float32)
+    logits[..., 5, :] = [1e3, -1e3, -1e3, -1e3]  # certain, and so among the errors of 0
+    labels = generator.integers(0, 4, (1, 1, 9)).astype(np.uint8)
+    labels[..., [2, 5, 8]] = 255
+    counted = labels[0, 0] != 255
+    value, gradient = value_and_gradient(loss, labels, logits)
+    alone = value_and_gradient(loss, labels[..., counted], logits[:, :, counted])
+    assert value == pytest.approx(alone[0], rel=1e-6)
+    np.testing.assert_allclose(gradient[:, :, counted], alone[1], atol=1e-7)
+    assert not gradient[:, :, ~counted].any()
+
+
+@pytest.mark.parametrize("loss", [soft_dice, lovasz_softmax])
+def test_gradients_of_region_losses_are_finite_and_lead_down(loss):
+    generator = np.random.default_rng(5)
+    labels = generator.integers(0, 4, (2, 8, 8)).astype(np.uint8)
+    logits = generator.normal(size=(2, 8, 8, 4)).astype(np.float32)
+    value, gradient = value_and_gradient(loss, labels, logits)
+    assert np.isfinite(gradient).all()
+    assert loss(labels, logits - 10 * gradient).numpy() < value
+    for predictions in (labels[0, 0], labels[0, 1]):
+        extreme = value_and_gradient(loss, labels[:1, :1], certain(predictions, 4))
+        assert np.isfinite(extreme[1]).all()

@@ -1,0 +1,53 @@
+"""An exponential moving average of a network's weights."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import keras
+import tensorflow as tf
+
+from roadshift.networks.batch_norm import learning_normalizations
+
+
+class WeightAverage:
+    """The average of everything that training changes in a network.
+
+    After step t = 1, 2, … each average a becomes d·a + (1 - d)·w, where w is the weight and
+    d = min(decay, (1 + t) / (10 + t)); it begins at the first weight (Polyak and Juditsky 1992;
+    warm-up as in `tf.train.ExponentialMovingAverage`, which does it).
+
+    The moving statistics of batch normalization are averaged, too, by the same decay: the averaged
+    weights are those of many steps ago, and so must be the statistics of what they make. Copied
+    ones would belong to the last step's weights.
+    """
+
+    def __init__(self, network: keras.Model, decay: float) -> None:
+        """Begins the average at the network's weights.
+
+        Args:
+            network: whose trainable weights and moving statistics are averaged.
+            decay: in 0..1, 1 excluded.
+        """
+        norms = learning_normalizations(network)
+        statistics = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
+        self._variables = [v.value for v in (*network.trainable_variables, *statistics)]
+        self._step = tf.Variable(0.0, trainable=False)
+        self._average = tf.train.ExponentialMovingAverage(decay, self._step)
+        self._average.apply(self._variables)
+
+    def update(self) -> None:
+        """Takes the weights of one more step in, inside of a `tf.function` or not."""
+        self._step.assign_add(1.0)
+        self._average.apply(self._variables)
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Inside, the network has the averaged weights; afterwards its own again."""
+        own = [variable.numpy() for variable in self._variables]
+        for variable in self._variables:
+            variable.assign(self._average.average(variable))
+        try:
+            yield
+        finally:
+            for variable, value in zip(self._variables, own, strict=True):
+                variable.assign(value)
