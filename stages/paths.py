@@ -8,6 +8,8 @@ BY_HAND = Path("data/by_hand")
 """Where a person puts archives that no machine may fetch."""
 REMAPPED = Path("data/remapped")
 SHARDS = Path("data/shards")
+ADAPT = SHARDS / "adapt"
+"""Shards of what trainings may see of the target."""
 MODELS = Path("models")
 METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.json"
@@ -43,6 +45,11 @@ def audit(role: str) -> Path:
 def network(mix: str) -> Path:
     """The trained network of a mix."""
     return MODELS / mix / "model.keras"
+
+
+def history(mix: str) -> Path:
+    """The epochs of a mix's training, the one that was chosen, and what it saw of the target."""
+    return MODELS / mix / "history.json"
 
 
 def curves(mix: str) -> Path:

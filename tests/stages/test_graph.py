@@ -57,10 +57,21 @@ def test_no_training_depends_on_a_test_split(index):
         assert not dependencies(by_name(index)[name]) & tests
 
 
-def test_no_path_leads_from_the_target_to_a_training(index):
-    for name in by_name(index):
+def test_the_only_path_from_the_target_to_a_training_is_adapt_and_it_sees_no_test_split(index):
+    stages = by_name(index)
+    data = {d for d in dependencies(stages["adapt"]) if d.startswith("data/")}
+    assert data == {"data/shards/target/trainval"}
+    graph = index.graph.copy()
+    graph.remove_node(stages["adapt"])
+    for name in stages:
         if name.startswith("train@"):
-            assert not {a for a in ancestors(index, name) if a.endswith("@target")}
+            further = networkx.descendants(graph, stages[name])
+            assert not {s.addressing for s in further if s.addressing.endswith("@target")}
+
+
+def test_without_adaptation_no_key_of_it_is_on():
+    adapt = load_params(PROJECT / "params.yaml").adapt
+    assert not adapt.uses_pictures
 
 
 def test_a_training_depends_on_its_mix_sources_and_no_others(index):
@@ -69,7 +80,8 @@ def test_a_training_depends_on_its_mix_sources_and_no_others(index):
     assert {f"train@{mix}" for mix in mixes} == {n for n in stages if n.startswith("train@")}
     for mix, weights in mixes.items():
         shards = {d for d in dependencies(stages[f"train@{mix}"]) if d.startswith("data/")}
-        assert shards == {f"data/shards/{role}/trainval" for role in weights}
+        sources = {f"data/shards/{role}/trainval" for role in weights}
+        assert shards == sources | {"data/shards/adapt"}
 
 
 def test_every_domain_is_scored_by_every_mix(index):
