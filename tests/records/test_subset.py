@@ -88,7 +88,7 @@ def test_a_damaged_record_is_named_by_its_file(shards, tmp_path):
     copy = subset(shards, tmp_path / "copy", train=["s001", "s004"])
     (file,) = copy.files("train")
     content = bytearray(Path(file).read_bytes())
-    content[len(content) // 2] ^= 1
+    content[-20] ^= 1
     Path(file).write_bytes(content)
     with pytest.raises(RoadshiftError, match=r"tfrecord-00000-of-00001: a record is damaged"):
         subset(copy, tmp_path / "again", train=["s001", "s004"])

@@ -108,7 +108,8 @@ def test_the_table():
     )
     assert list(comparison_rows(compared))[1] == {
         "variant": "gain", "domain": "target", "seeds": "0 1", "miou": 0.56, "difference": 0.06,
-        "low": 0.06, "high": 0.06, "verdict": "better", "minutes": None,
+        "low": 0.06, "high": 0.06, "verdict": "better", "use": "", "gap_closed": None,
+        "minutes": None,
     }  # fmt: skip
 
 
