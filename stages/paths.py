@@ -13,6 +13,8 @@ METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.json"
 OVERVIEW = Path("report/overview.png")
 ABLATIONS = Path(".dvc/tmp/ablation")
+LOCKS = Path(".dvc/tmp/stages")
+"""Files that running stages hold locked."""
 
 
 def downloads(role: str) -> Path:
@@ -43,6 +45,14 @@ def audit(role: str) -> Path:
 def network(mix: str) -> Path:
     """The trained network of a mix."""
     return MODELS / mix / "model.keras"
+
+
+def training(mix: str) -> Path:
+    """What an interrupted training of a mix goes on from.
+
+    It is no output of the stage, since DVC removes outputs before it runs a stage.
+    """
+    return MODELS / ".training" / mix
 
 
 def curves(mix: str) -> Path:

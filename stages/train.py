@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 
+import tensorflow as tf
 from dvclive import Live
 
 from roadshift.augment.keys import sample_key
@@ -16,11 +16,12 @@ from roadshift.records.pipeline import Source, batch_shares, training_batches
 from roadshift.records.reader import ShardSet, open_shards, same_classes
 from roadshift.scoring.inference import Segmenter, score_pictures
 from roadshift.scoring.metrics import mean_iou
-from roadshift.training.loop import Epoch, train
+from roadshift.training.checkpoint import Checkpoint, fingerprint
+from roadshift.training.loop import train
 from roadshift.training.losses import class_weights
 from stages.entry import run
 from stages.params import Params
-from stages.paths import MODELS, curves, network, trainval
+from stages.paths import MODELS, curves, network, training, trainval
 
 
 def main(params: Params, mix: str) -> None:
@@ -34,46 +35,55 @@ def main(params: Params, mix: str) -> None:
         params.model, class_names, reg.dropout, params.seed, taxonomy, reg.stochastic_depth
     )
     policy = build_policy(params.aug, params.train.crop_height, params.train.crop_width)
-    batches = training_batches(
-        [Source(shards[role], share) for role, share in shares.items()],
-        policy,
-        sample_key,
-        params.data.max_height,
-        params.seed,
-        params.train.steps_per_epoch,
-        rare_class_temperature=params.train.rare_class_temperature,
-    )
+    sources = [Source(shards[role], share) for role, share in shares.items()]
+
+    def batches_from(epoch: int) -> tf.data.Dataset:
+        return training_batches(
+            sources,
+            policy,
+            sample_key,
+            params.data.max_height,
+            params.seed,
+            params.train.steps_per_epoch,
+            epoch,
+            params.train.rare_class_temperature,
+        )
+
     pixels = [source.pixels["train"] for source in shards.values()]
     weights = class_weights(pixels, params.train.class_weighting)
     segmenter = Segmenter(model, params.data.max_height)
 
+    read = {
+        "seed": params.seed,
+        "mix": params.mixes[mix],
+        "max_height": params.data.max_height,
+        "aug": params.aug,
+        "model": params.model,
+        "reg": reg,
+        "train": params.train,
+    }
+    checkpoint = Checkpoint(training(mix), fingerprint(read, map(trainval, shares)))
     with (
         whole_folder(MODELS / mix) as folder,
         whole_folder(curves(mix)) as live_folder,
         Live(str(live_folder), save_dvc_exp=False, dvcyaml=None) as live,
     ):
-
-        def on_epoch(epoch: Epoch) -> None:
-            live.log_metric("loss", round(epoch.loss, 6))
-            live.log_metric("learning_rate", round(epoch.learning_rate, 9))
-            for role, miou in epoch.val_miou.items():
-                live.log_metric(f"val_miou/{role}", round(miou, 6))
-            live.next_step()
-
         history = train(
             model,
-            batches,
+            batches_from,
             lambda: validation_miou(segmenter, shards),
             params.train,
             reg,
             pretrained_variables(model, params.model),
             weights,
-            on_epoch,
+            lambda epoch: epoch.log(live),
             f"train {mix}",
+            checkpoint,
         )
         save_network(model, folder / network(mix).name)
-        chosen = {"selected": asdict(history.best), "epochs": [asdict(e) for e in history.epochs]}
-        (folder / "history.json").write_text(json.dumps(chosen, indent=1) + "\n", "utf-8")
+        text = json.dumps(history.as_json(), indent=1) + "\n"
+        (folder / "history.json").write_text(text, "utf-8")
+    checkpoint.discard()
 
 
 def validation_miou(segmenter: Segmenter, shards: Mapping[str, ShardSet]) -> dict[str, float]:
