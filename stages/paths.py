@@ -15,6 +15,8 @@ METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.json"
 OVERVIEW = Path("report/overview.png")
 ABLATIONS = Path(".dvc/tmp/ablation")
+LOCKS = Path(".dvc/tmp/stages")
+"""Files that running stages hold locked."""
 
 
 def downloads(role: str) -> Path:
@@ -50,6 +52,14 @@ def network(mix: str) -> Path:
 def history(mix: str) -> Path:
     """The epochs of a mix's training, the one that was chosen, and what it saw of the target."""
     return MODELS / mix / "history.json"
+
+
+def training(mix: str) -> Path:
+    """What an interrupted training of a mix goes on from.
+
+    It is no output of the stage, since DVC removes outputs before it runs a stage.
+    """
+    return MODELS / ".training" / mix
 
 
 def curves(mix: str) -> Path:

@@ -55,13 +55,18 @@ class SelfTraining:
         Args:
             network: what is trained.
             teacher: built as the network was; it is changed.
-            settings: threshold and decay.
+            settings: the loss's weight, which the loop applies, threshold, decay and warm-up.
         """
+        self.weight = settings.weight
         self._settings = settings
         self._teacher = teacher
         teacher.set_weights(network.get_weights())
         self._pairs = list(zip(teacher.weights, network.weights, strict=True))
         self._step = tf.Variable(0.0, trainable=False)
+
+    def warmup_steps(self, steps_per_epoch: int) -> int:
+        """How many steps come first that only the teacher learns from."""
+        return round(self._settings.warmup_epochs * steps_per_epoch)
 
     @property
     def variables(self) -> list[tf.Variable]:
