@@ -19,7 +19,7 @@ def main(params: Params) -> None:
     """
     with whole_folder(ADAPT) as folder:
         used = dict[str, list[str]]()
-        if params.adapt.uses_pictures:
+        if params.adapt.labelled.samples or params.adapt.self_training.weight:
             used = _copy_pictures(params, folder)
         with (folder / "manifest.csv").open("w", encoding="utf-8", newline="") as sink:
             rows = ((name, use) for use, names in used.items() for name in names)
@@ -33,24 +33,23 @@ def _copy_pictures(params: Params, folder: Path) -> dict[str, list[str]]:
     from roadshift.records.reader import open_shards
     from roadshift.records.subset import draw_ids, write_subset
 
-    labelled, split = params.adapt.labelled, params.data.split
+    seed = params.data.split.seed
     shards = open_shards(trainval(TARGET))
     number = shards.count("train")
     if not number:
         raise RoadshiftError(
-            f"adapt: the target, data set '{shards.name}', has no train split under "
-            f"data.split.by.target={split.by[TARGET]}, and its test pictures are not for "
-            "training; set data.split.by.target=random, here and in every run to compare with"
+            f"adapt: the target, data set '{shards.name}', has no train split by "
+            f"'{params.data.split.by[TARGET]}', and its test pictures are not for training; set "
+            "data.split.by.target=random, here and in every run to compare with"
         )
     used = {}
-    if labelled.samples:
-        wanted = number if labelled.samples == "all" else labelled.samples
-        used["labelled"] = draw_ids(shards, "train", wanted, split.seed)
+    if samples := params.adapt.labelled.samples:
+        used["labelled"] = draw_ids(shards, "train", number if samples == "all" else samples, seed)
     if params.adapt.self_training.weight:
-        used["unlabelled"] = draw_ids(shards, "train", number, split.seed)
+        used["unlabelled"] = draw_ids(shards, "train", number, seed)
     for use, ids in used.items():
         splits = {"train": ids}
-        if use == "labelled" and labelled.alone:
+        if use == "labelled" and params.adapt.labelled.alone:
             # Without sources the epoch is chosen by the target's own val split.
             names = read_contents(shards.folder, "val", shards.class_names).ids
             splits["val"] = list(names)

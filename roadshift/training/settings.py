@@ -118,8 +118,3 @@ class AdaptSettings(Settings):
                 f"{self.self_training.weight}: the oracle has all labels; set one of them off"
             )
         return self
-
-    @property
-    def uses_pictures(self) -> bool:
-        """Whether training is given any picture of the target."""
-        return bool(self.labelled.samples or self.self_training.weight)

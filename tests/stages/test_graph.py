@@ -10,6 +10,7 @@ import yaml
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
+from roadshift.training.settings import AdaptSettings
 from stages.params import load_params
 
 PROJECT = Path(__file__).parents[2]
@@ -71,7 +72,7 @@ def test_the_only_path_from_the_target_to_a_training_is_adapt_and_it_sees_no_tes
 
 def test_without_adaptation_no_key_of_it_is_on():
     adapt = load_params(PROJECT / "params.yaml").adapt
-    assert not adapt.uses_pictures
+    assert adapt == AdaptSettings()
 
 
 def test_a_training_depends_on_its_mix_sources_and_no_others(index):

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from roadshift.errors import RoadshiftError
+from roadshift.training.settings import AdaptSettings
 from stages.params import load_params
 from stages.variants import load_ablation
 
@@ -139,7 +140,7 @@ def test_the_committed_ablations_start_from_nothing_and_end_with_the_recipe(name
 def test_the_adaptations_differ_in_nothing_but_adapt():
     ablation = load_ablation(PROJECT / "experiments/adaptation.yaml", PARAMS)
     base = ablation.runs[0].params
-    assert not base.adapt.uses_pictures
+    assert base.adapt == AdaptSettings()
     for run in ablation.runs[1:]:
         assert run.params.adapt != base.adapt
         assert run.params.model_copy(update={"adapt": base.adapt}) == base
