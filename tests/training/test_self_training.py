@@ -4,8 +4,10 @@ import pytest
 import tensorflow as tf
 
 from roadshift.augment.regions import mix_classes
+from roadshift.training.checkpoint import Checkpoint
+from roadshift.training.loop import train
 from roadshift.training.self_training import SelfTraining, Unlabelled
-from roadshift.training.settings import SelfTrainingSettings
+from roadshift.training.settings import RegSettings, SelfTrainingSettings, TrainSettings
 
 CLASSES = 3
 
@@ -102,3 +104,68 @@ def test_the_teacher_is_the_closed_form_of_the_average(ema):
     (teacher,) = [v for v in trained.variables if v.shape == (1, 1, 3, 3)]
     np.testing.assert_allclose(teacher.numpy()[0, 0], average, rtol=1e-5)
     np.testing.assert_allclose(kernel.numpy()[0, 0], start * 6)
+
+
+SCHEDULE = TrainSettings(
+    epochs=4, steps_per_epoch=2, batch_size=2, crop_height=32, crop_width=32, learning_rate=0.05,
+    encoder_lr_factor=1.0, class_weighting=0.0, warmup_epochs=0.0, clip_norm=1.0,
+)  # fmt: skip
+REG = RegSettings(dropout=0.0, l1=0.0, l2=0.0, weight_decay=0.0, label_smoothing=0.0)
+
+
+class Killed(BaseException):
+    pass
+
+
+def draw_batches(epoch):
+    """Sources whose classes are colours, and unlabelled pictures in other colours."""
+    generator = np.random.default_rng(0)
+    classes = generator.integers(0, CLASSES, (20, 2, 8, 8))
+    others = generator.integers(0, CLASSES, (20, 2, 8, 8))
+    elements = (
+        one_hot_picture(classes, 1).astype(np.float32),
+        classes.astype(np.uint8),
+        one_hot_picture(others, 2).astype(np.float32),
+        one_hot_picture(others, 3).astype(np.float32),
+        np.ones(others.shape, bool),
+        generator.integers(0, 99, (20, 2, 2)),
+    )
+    return tf.data.Dataset.from_tensor_slices(elements).skip(epoch * SCHEDULE.steps_per_epoch)
+
+
+def trained_by(settings, folder=None, killed_in=None):
+    """The kernel at the end of each epoch of a training, and at its end."""
+    network, kernels = linear(), []
+    teacher = SelfTraining(network, linear(), settings) if settings.weight else None
+
+    def validate():
+        kernels.append(network.get_weights()[0])
+        if len(kernels) == killed_in:
+            raise Killed
+        return {"a": 0.1 * len(kernels)}
+
+    checkpoint = Checkpoint(folder, "one") if folder else None
+    train(
+        network, draw_batches, validate, SCHEDULE, REG, [], None, lambda epoch: None, "test",
+        checkpoint, teacher,
+    )  # fmt: skip
+    return kernels
+
+
+def test_the_loss_on_pictures_without_labels_begins_after_the_warm_up():
+    plain = trained_by(SelfTrainingSettings(weight=0.0))
+    adapted = trained_by(SelfTrainingSettings(weight=1.0, warmup_epochs=2.0, threshold=0.3))
+    for epoch in (0, 1):
+        np.testing.assert_array_equal(plain[epoch], adapted[epoch])
+    for epoch in (2, 3):
+        assert np.abs(plain[epoch] - adapted[epoch]).max() > 1e-4
+
+
+def test_an_interrupted_self_training_ends_in_the_same_weights(tmp_path):
+    settings = SelfTrainingSettings(weight=1.0, warmup_epochs=1.0, threshold=0.3, ema=0.6)
+    whole = trained_by(settings)
+    with pytest.raises(Killed):
+        trained_by(settings, tmp_path / "kept", killed_in=3)
+    resumed = trained_by(settings, tmp_path / "kept")
+    assert len(resumed) == 2
+    np.testing.assert_array_equal(resumed[-1], whole[-1])
