@@ -11,7 +11,7 @@ import nbformat
 from ipykernel.kernelspec import write_kernel_spec
 from jinja2 import FileSystemLoader
 from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
@@ -90,19 +90,24 @@ def _failure(number: int, total: int, reason: str) -> str:
 
 
 @contextmanager
-def _kernel() -> Iterator[tuple[AsyncKernelManager, dict[str, str]]]:
+def _kernel() -> Iterator[tuple[KernelManager, dict[str, str]]]:
     """A kernel of this interpreter, and an environment without a person's own IPython set-up."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_kernel_spec(folder / "kernels" / _KERNEL)
-        manager = AsyncKernelManager(
+        manager = KernelManager(
             kernel_name=_KERNEL,
             kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(folder / "kernels")]),
             connection_file=str(folder / "connection.json"),
             transport="ipc",
             ip=str(folder / "kernel"),
         )
-        yield manager, {**os.environ, "IPYTHONDIR": str(folder / "ipython"), "PYTHONHASHSEED": "0"}
+        own = {"IPYTHONDIR": str(folder / "ipython"), "PYTHONHASHSEED": "0"}
+        try:
+            yield manager, {**os.environ, **own}
+        finally:
+            if manager.has_kernel:
+                manager.shutdown_kernel(now=True)
 
 
 if __name__ == "__main__":

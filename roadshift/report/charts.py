@@ -16,6 +16,9 @@ from roadshift.taxonomy import Taxonomy
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's colours, which can be told apart whatever kind of colour blindness one has."""
 MARKERS = "osDv^P"
+_MANY_CLASSES = 19
+"""With more there is no room for numbers and for names that lie flat."""
+_WORTH_A_NUMBER = 9.5
 _WIDTH = 10.0
 """Inches; at 100 dots an inch the width of the report's text."""
 
@@ -100,7 +103,11 @@ def class_bars(scores: Mapping[str, Score], title: str) -> Figure:
         f"trained on {name}": {c: np.nan if v is None else v for c, v in score["iou"].items()}
         for name, score in scores.items()
     }
-    return _bars(by_network, title, "IoU, %")
+    figure = _bars(by_network, title, "IoU, %")
+    # One scale for all domains, so that charts below each other can be compared.
+    figure.axes[0].set_ylim(0, 115)
+    figure.axes[0].set_yticks(range(0, 101, 20))
+    return figure
 
 
 def _bars(
@@ -113,7 +120,12 @@ def _bars(
         left = np.arange(len(names)) + (place - (len(series) - 1) / 2) * width
         heights = 100 * np.array([values[n] for n in names], np.float64)
         axes.bar(left, heights, width, color=SERIES[place % len(SERIES)], label=name)
-    axes.set_xticks(range(len(names)), [n.replace("_", "\n") for n in names], fontsize=9)
+    axes.set_xticks(
+        range(len(names)),
+        [n.replace("_", "\n") for n in names],
+        fontsize=9,
+        rotation=90 if len(names) > _MANY_CLASSES else 0,
+    )
     if logarithmic:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -135,13 +147,13 @@ def confusion_figure(
         title: above all.
     """
     number = len(matrices)
-    figure, row = _figure(1.3 + _WIDTH / number, number, shared_y=True)
+    figure, row = _figure(0.8 + _WIDTH / (number + 0.6), number, shared_y=True)
     for axes, (name, matrix) in zip(row, matrices.items(), strict=True):
         truth = matrix.sum(axis=1, keepdims=True)
         shares = np.where(truth > 0, 100 * matrix / np.maximum(truth, 1), np.nan)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
         for (actual, predicted), share in np.ndenumerate(shares):
-            if share >= 9.5:
+            if share >= _WORTH_A_NUMBER and len(class_names) <= _MANY_CLASSES:
                 axes.text(
                     predicted, actual, f"{share:.0f}", ha="center", va="center", fontsize=6,
                     color="white" if share > 60 else "#1a1a1a",

@@ -240,7 +240,7 @@ def calibration_sentence(scores: Mapping[str, Score], own: Sequence[str], target
     change = "rises" if there > at_home else "falls" if there < at_home else "stays"
     return (
         f"{network}: its calibration error {change} from {percent(at_home)} points at home to "
-        f"{percent(there)} on the {target} (no interval is computed for it)."
+        f"{percent(there)} on the {target}."
     )
 
 

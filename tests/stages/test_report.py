@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 
 import nbformat
 import pytest
@@ -75,24 +76,48 @@ def test_the_same_again_gives_the_same_bytes_and_a_clean_tree(reported):
     assert reported.run("git", "status", "--porcelain") == ""
 
 
-def test_a_changed_metric_changes_what_it_says(reported):
-    file = reported.folder / "metrics/ab.json"
-    kept = file.read_text("utf-8")
+TRIED = """variant,domain,seeds,miou,difference,low,high,verdict,minutes
+plain,target,0,0.2,,,,,0.1
+cast,target,0,0.25,0.05,0.01,0.09,better,0.1
+"""
+
+
+def test_changed_metrics_adaptation_and_ablations_change_what_it_says(reported):
+    assert "Switched off in this run." in said(reported)
+    assert "None has been run yet." in said(reported)
+    reported.set_params(adapt={"adabn": True})
+    reported.run("dvc", "repro", "evaluate")
     before = sentence(reported, "ab", ["a", "b"])
-    content = json.loads(kept)
+    file = reported.folder / "metrics/ab.json"
+    content = json.loads(file.read_text("utf-8"))
     target = content["domains"]["target"]
     target.update({key: target[key] + 0.05 for key in ("miou", "miou_low", "miou_high")})
     file.write_text(json.dumps(content), "utf-8")
     after = sentence(reported, "ab", ["a", "b"])
     assert after != before
-    try:
-        reported.run("dvc", "repro", "--single-item", "report")
-        assert after in said(reported)
-        assert before not in said(reported)
-        assert "**Stale figures**: ab on target" in said(reported)
-    finally:
-        file.write_text(kept, "utf-8")
-        reported.run("dvc", "checkout", "--force")
+    tried = reported.folder / "docs/results/tried"
+    tried.mkdir(parents=True)
+    (tried / "table.csv").write_text(TRIED, "utf-8")
+    (tried / "table.md").write_text("# what helps?\n", "utf-8")
+
+    reported.run("dvc", "repro", "--single-item", "report")
+    text = said(reported)
+    assert after in text
+    assert before not in text
+    assert "**Stale figures**: ab on target" in text
+    assert "with adabn" in text
+    assert "### what helps?" in text
+    assert (
+        "Ablation `tried`: On the target, in points of mIoU against `plain`, better: `cast`" in text
+    )
+    assert "target, adabn (has seen the test pictures)" in (reported.folder / REPORT).read_text(
+        "utf-8"
+    )
+
+    shutil.rmtree(tried)
+    reported.run("git", "checkout", "--", ".")
+    reported.run("dvc", "checkout", "--force")
+    assert before in said(reported)
 
 
 def test_a_cell_that_fails_is_one_line_and_leaves_nothing(reported):
