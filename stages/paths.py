@@ -14,6 +14,12 @@ MODELS = Path("models")
 METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.json"
 OVERVIEW = Path("report/overview.png")
+NOTEBOOK = Path("report/report.ipynb")
+REPORT_TEMPLATE = Path("report/report.html.j2")
+EXECUTED = Path("report/executed.ipynb")
+REPORT = Path("report/report.html")
+RESULTS = Path("docs/results")
+"""What is kept of ablations and of runs on real pictures."""
 ABLATIONS = Path(".dvc/tmp/ablation")
 LOCKS = Path(".dvc/tmp/stages")
 """Files that running stages hold locked."""
@@ -84,7 +90,7 @@ def pictures(mix: str) -> Path:
 
 def ablation_results(ablation: str) -> Path:
     """What an ablation measured: a record of each run, and the tables."""
-    return Path("docs/results") / ablation
+    return RESULTS / ablation
 
 
 def ablation_chart(ablation: str) -> Path:

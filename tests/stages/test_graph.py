@@ -1,6 +1,7 @@
 """What dvc.yaml promises: which stages see which data, and which parameters they declare."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def test_every_domain_is_scored_by_every_mix(index):
 
 def test_augmentation_reruns_training_and_what_follows_and_nothing_before(index):
     changed = {n for n, s in by_name(index).items() if "aug" in declared_params(s)}
-    assert changed == {"train@a", "train@b", "train@ab"}
+    assert changed == {"train@a", "train@b", "train@ab", "report"}
 
 
 def test_another_domain_b_leaves_the_stages_of_a_and_the_target_alone(index):
@@ -116,9 +117,18 @@ def test_another_split_of_a_reruns_its_remap_and_what_follows(index):
     assert not following & {"train@b", "shard@b", "shard@target", "download@a"}
 
 
+def code_of(script):
+    """What a stage runs: its script, and of the report the notebook's cells."""
+    code = (PROJECT / "stages" / f"{script}.py").read_text("utf-8")
+    if script != "report":
+        return code
+    cells = json.loads((PROJECT / "report/report.ipynb").read_text("utf-8"))["cells"]
+    return "\n".join([code, *("".join(c["source"]) for c in cells if c["cell_type"] == "code")])
+
+
 def keys_read(script):
     """The keys of `params` that a stage's code reads, `*` for one chosen by its argument."""
-    tree = ast.parse((PROJECT / "stages" / f"{script}.py").read_text("utf-8"))
+    tree = ast.parse(code_of(script))
     inner = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Attribute | ast.Subscript)}
     keys = set()
     for node in ast.walk(tree):
@@ -152,10 +162,9 @@ def test_every_key_a_stage_reads_is_declared_and_the_reverse(index, script):
 
 def imported_files(script):
     """Modules of the library that a stage imports, at any distance, as paths."""
-    seen, queue = set(), [PROJECT / "stages" / f"{script}.py"]
+    seen, queue = set(), [code_of(script)]
     while queue:
-        tree = ast.parse(queue.pop().read_text("utf-8"))
-        for node in ast.walk(tree):
+        for node in ast.walk(ast.parse(queue.pop())):
             if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("road"):
                 continue
             path = PROJECT / Path(*str(node.module).split("."))
@@ -164,7 +173,7 @@ def imported_files(script):
             for file in [module, *(n for n in named if n.is_file())]:
                 if file not in seen:
                     seen.add(file)
-                    queue.append(file)
+                    queue.append(file.read_text("utf-8"))
     return {file.relative_to(PROJECT) for file in seen}
 
 
@@ -192,7 +201,7 @@ def test_a_stage_depends_on_the_code_it_runs(index, script):
 def test_imports_run_one_way():
     rank = {
         "taxonomy": 0, "datasets": 1, "records": 2, "augment": 2, "networks": 2,
-        "scoring": 3, "training": 4, "pictures": 4, "commands": 5,
+        "scoring": 3, "training": 4, "pictures": 4, "report": 5, "commands": 5,
     }  # fmt: skip
     for file in (PROJECT / "roadshift").rglob("*.py"):
         package = file.relative_to(PROJECT / "roadshift").parts[0]
