@@ -13,7 +13,7 @@ from roadshift.networks.files import save_network
 from roadshift.networks.network import build_network, pretrained_variables
 from roadshift.outputs import whole_folder
 from roadshift.records.pipeline import Source, batch_shares, training_batches
-from roadshift.records.reader import ShardSet, open_shards, same_classes
+from roadshift.records.reader import ShardSet, check_records, open_shards, same_classes
 from roadshift.scoring.inference import Segmenter, score_pictures
 from roadshift.scoring.metrics import mean_iou
 from roadshift.training.loop import Epoch, train
@@ -29,6 +29,8 @@ def main(params: Params, mix: str) -> None:
     shares = batch_shares(mix, params.mixes[mix], params.train.batch_size)
     shards = {role: open_shards(trainval(role)) for role in shares}
     taxonomy, class_names = same_classes(shards.values())
+    for source in shards.values():
+        check_records(source)
     reg = params.reg
     model = build_network(
         params.model, class_names, reg.dropout, params.seed, taxonomy, reg.stochastic_depth
