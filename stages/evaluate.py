@@ -30,7 +30,7 @@ def main(params: Params, mix: str) -> None:
     domains = {role: open_shards(test(role)) for role in params.domains}
     taxonomy, class_names = same_classes(domains.values())
     model = load_network(network(mix))
-    check_classes(model, taxonomy, class_names)
+    check_classes(model, network(mix), taxonomy, class_names)
     used = target_pictures(mix, domains[TARGET])
     max_height, how = params.data.max_height, params.evaluate
     segmenter = Segmenter(model, max_height, how.flip, how.scales)

@@ -1,12 +1,10 @@
 """The schema of params.yaml: every section with its types and ranges."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from roadshift.augment.settings import AugmentSettings
@@ -15,7 +13,7 @@ from roadshift.datasets.splits import Parting, SplitShares
 from roadshift.errors import RoadshiftError
 from roadshift.networks.settings import ModelSettings
 from roadshift.scoring.settings import EvaluateSettings
-from roadshift.settings import Settings, explain
+from roadshift.settings import Settings, explain, load_yaml, printable
 from roadshift.taxonomy import load_taxonomy
 from roadshift.training.settings import AdaptSettings, RegSettings, TrainSettings
 
@@ -28,18 +26,6 @@ class SplitSettings(SplitShares):
     """How each role's set is parted into train, val and test."""
 
     by: dict[Name, str]
-
-
-class ParamsLoader(yaml.SafeLoader):
-    """Reads a number that has an exponent and no point as a number, as DVC does.
-
-    `-S reg.l1=0.000001` makes DVC write `1e-06`: YAML 1.2's number, and a word to PyYAML's 1.1.
-    """
-
-
-ParamsLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
 
 
 class DataSettings(Settings):
@@ -127,19 +113,16 @@ def load_params(file: Path = PARAMS) -> Params:
         RoadshiftError: it is missing, not YAML, or does not fit the schema.
     """
     try:
-        content = ParamsLoader(file.read_text("utf-8")).get_single_data()
-        params = Params.model_validate(content)
+        params = Params.model_validate(load_yaml(file.read_bytes()))
         if missing := _unstated(params):
             raise RoadshiftError(f"{', '.join(missing)}: missing; state every key")
         return params
     except FileNotFoundError:
         raise RoadshiftError(f"{file}: missing; run this from the project's folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RoadshiftError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         raise RoadshiftError(f"{file}: {explain(error, Params)}") from None
     except RoadshiftError as error:
-        raise RoadshiftError(f"{file}: {error}") from None
+        raise RoadshiftError(f"{file}: {printable(str(error))}") from None
 
 
 def _unstated(settings: Settings, place: str = "") -> list[str]:

@@ -12,7 +12,7 @@ from roadshift.networks.files import save_network
 from roadshift.networks.network import build_network, pretrained_variables
 from roadshift.outputs import whole_folder
 from roadshift.records.pipeline import batch_shares
-from roadshift.records.reader import ShardSet, open_shards, same_classes
+from roadshift.records.reader import ShardSet, check_records, open_shards, same_classes
 from roadshift.scoring.inference import Segmenter, score_pictures
 from roadshift.scoring.metrics import mean_iou
 from roadshift.training.checkpoint import Checkpoint, fingerprint
@@ -30,8 +30,9 @@ def main(params: Params, mix: str) -> None:
     """Train on a mix's sources and what adapt sets aside; their val splits choose the epoch."""
     be_deterministic(params.seed)
     data = open_data(params, mix)
-    known = (*data.sources.values(), data.labelled, data.unlabelled)
-    taxonomy, class_names = same_classes(shards for shards in known if shards)
+    taxonomy, class_names = same_classes(data.all_shards)
+    for shards in data.all_shards:
+        check_records(shards)
     reg, self_training = params.reg, params.adapt.self_training
 
     def build() -> keras.Model:
@@ -55,7 +56,7 @@ def main(params: Params, mix: str) -> None:
         "train": params.train,
         "adapt": [params.adapt.labelled, self_training],
     }
-    folders = [shards.folder for shards in known if shards]
+    folders = (shards.folder for shards in data.all_shards)
     checkpoint = Checkpoint(training(mix), fingerprint(read, folders))
     with (
         whole_folder(MODELS / mix) as folder,

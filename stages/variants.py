@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from roadshift.errors import RoadshiftError
-from roadshift.settings import Settings, explain, nearest
+from roadshift.settings import Settings, explain, load_yaml, nearest
 from stages.params import PARAMS, Name, Params, load_params
 
 METHODS = {"adabn": "adapt.adabn", "tent": "adapt.tent_steps"}
@@ -100,14 +100,12 @@ def load_ablation(file: Path, params: Path = PARAMS) -> Ablation:
             scored on different pictures.
     """
     try:
-        settings = AblationSettings.model_validate(yaml.safe_load(file.read_text("utf-8")))
+        settings = AblationSettings.model_validate(load_yaml(file.read_bytes()))
         shared = [*_included(file, settings.include), *settings.overrides]
         runs = _runs(settings, shared, params)
         _check_comparable(settings, runs)
     except FileNotFoundError:
         raise RoadshiftError(f"{file}: missing; name the file of an ablation") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RoadshiftError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         raise RoadshiftError(f"{file}: {explain(error, AblationSettings)}") from None
     except RoadshiftError as error:

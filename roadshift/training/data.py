@@ -71,6 +71,13 @@ class TrainingData:
         return both.map(lambda given, added: (*given, *added))
 
     @property
+    def all_shards(self) -> list[ShardSet]:
+        """Each of them once."""
+        further = [shards for shards in (self.labelled, self.unlabelled) if shards]
+        sources = list(self.sources.values())
+        return [*sources, *(shards for shards in further if shards not in sources)]
+
+    @property
     def pixels(self) -> list[Sequence[int]]:
         """Of each source, its training pixels of each class."""
         return [shards.pixels["train"] for shards in self.sources.values()]
