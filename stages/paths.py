@@ -12,6 +12,7 @@ MODELS = Path("models")
 METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.json"
 OVERVIEW = Path("report/overview.png")
+PAGE = Path("report/index.html")
 ABLATIONS = Path(".dvc/tmp/ablation")
 
 
