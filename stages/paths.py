@@ -20,6 +20,7 @@ EXECUTED = Path("report/executed.ipynb")
 REPORT = Path("report/report.html")
 RESULTS = Path("docs/results")
 """What is kept of ablations and of runs on real pictures."""
+PAGE = Path("report/index.html")
 ABLATIONS = Path(".dvc/tmp/ablation")
 LOCKS = Path(".dvc/tmp/stages")
 """Files that running stages hold locked."""
