@@ -15,6 +15,10 @@ OVERVIEW = Path("report/overview.png")
 ABLATIONS = Path(".dvc/tmp/ablation")
 
 
+CODE = ("roadshift", "stages", "dvc.yaml", "params.yaml")
+"""What results come of; the environment's record tells its commit."""
+
+
 def downloads(role: str) -> Path:
     """What was downloaded for a role and is not unpacked yet.
 
@@ -43,6 +47,16 @@ def audit(role: str) -> Path:
 def network(mix: str) -> Path:
     """The trained network of a mix."""
     return MODELS / mix / "model.keras"
+
+
+def training_environment(mix: str) -> Path:
+    """What a mix's network was trained with."""
+    return MODELS / mix / "environment.json"
+
+
+def environment_record(mix: str) -> Path:
+    """What a mix's network was trained and scored with, and by which code."""
+    return METRICS / "environment" / f"{mix}.json"
 
 
 def curves(mix: str) -> Path:

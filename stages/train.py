@@ -9,6 +9,7 @@ from dvclive import Live
 from roadshift.augment.keys import sample_key
 from roadshift.augment.policy import build_policy
 from roadshift.determinism import be_deterministic
+from roadshift.environment import write_environment
 from roadshift.networks.files import save_network
 from roadshift.networks.network import build_network, pretrained_variables
 from roadshift.outputs import whole_folder
@@ -20,7 +21,7 @@ from roadshift.training.loop import Epoch, train
 from roadshift.training.losses import class_weights
 from stages.entry import run
 from stages.params import Params
-from stages.paths import MODELS, curves, network, trainval
+from stages.paths import MODELS, curves, network, training_environment, trainval
 
 
 def main(params: Params, mix: str) -> None:
@@ -74,6 +75,7 @@ def main(params: Params, mix: str) -> None:
             f"train {mix}",
         )
         save_network(model, folder / network(mix).name)
+        write_environment(folder / training_environment(mix).name)
         chosen = {"selected": asdict(history.best), "epochs": [asdict(e) for e in history.epochs]}
         (folder / "history.json").write_text(json.dumps(chosen, indent=1) + "\n", "utf-8")
 
