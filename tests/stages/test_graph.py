@@ -10,7 +10,8 @@ import yaml
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
-from stages.params import load_params
+from roadshift.settings import Settings
+from stages.params import Params, load_params
 
 PROJECT = Path(__file__).parents[2]
 STAGES = sorted(
@@ -116,6 +117,35 @@ def keys_read(script):
         if parts and isinstance(at, ast.Name) and at.id == "params" and id(node) not in inner:
             keys.add(".".join(reversed(parts)))
     return keys
+
+
+@pytest.mark.parametrize("script", STAGES)
+def test_a_stage_hands_its_parameters_to_nobody(script):
+    """Else `keys_read` could not tell what is read of them."""
+    tree = ast.parse((PROJECT / "stages" / f"{script}.py").read_text("utf-8"))
+    named = sum(isinstance(n, ast.Name) and n.id == "params" for n in ast.walk(tree))
+    read = sum(
+        isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == "params"
+        for n in ast.walk(tree)
+    )
+    assert named == read
+
+
+def test_every_key_is_read_by_some_code():
+    """What a whole section is declared for; an augmentation is a function of the key's name."""
+    files = [*(PROJECT / "roadshift").rglob("*.py"), *(PROJECT / "stages").glob("*.py")]
+    code = "".join(
+        f.read_text("utf-8") for f in files if f.name not in ("settings.py", "params.py")
+    )
+
+    def unread(schema, place):
+        for name, field in schema.model_fields.items():
+            if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+                yield from unread(field.annotation, f"{place}{name}.")
+            elif not re.search(rf"\.{name}\b|\bdef {name}\(", code):
+                yield f"{place}{name}"
+
+    assert [*unread(Params, "")] == []
 
 
 @pytest.mark.parametrize("script", STAGES)
