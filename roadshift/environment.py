@@ -88,8 +88,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
     if program is None:
         return None
     command = [program, "-C", str(folder), *arguments]
-    # The program is Git, and the arguments are those above: none is of data or of a user.
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - Git
     return done.stdout.strip() if done.returncode == 0 else None
 
 
