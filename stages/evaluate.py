@@ -4,11 +4,13 @@ import csv
 import json
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from roadshift.determinism import be_deterministic
+from roadshift.environment import code_state, environment, read_environment
 from roadshift.errors import RoadshiftError
 from roadshift.networks.files import load_network
 from roadshift.networks.network import check_classes
@@ -21,17 +23,37 @@ from roadshift.scoring.report import score_domain
 from roadshift.scoring.tables import confusion_rows
 from stages.entry import run
 from stages.params import TARGET, Params
-from stages.paths import confusion, history, network, pictures, scores, test
+from stages.paths import (
+    CODE,
+    confusion,
+    environment_record,
+    history,
+    network,
+    pictures,
+    scores,
+    test,
+    training_environment,
+)
 
 
 def main(params: Params, mix: str) -> None:
-    """Score a mix's network on all domains, keeping a confusion matrix of every picture."""
+    """Score a mix's network on all domains, keeping a confusion matrix of every picture.
+
+    Beside the scores stands what they were made with. That record is in Git as the scores are, so
+    that it is there for whoever compares them; it changes with the machine and with the code, and
+    never by itself: made twice, it is the same.
+    """
     be_deterministic(params.seed)
     domains = {role: open_shards(test(role)) for role in params.domains}
     taxonomy, class_names = same_classes(domains.values())
     model = load_network(network(mix))
     check_classes(model, network(mix), taxonomy, class_names)
     used = target_pictures(mix, domains[TARGET])
+    made_with = {
+        "code": code_state(Path(), CODE),
+        "trained": read_environment(training_environment(mix)),
+        "scored": environment(),
+    }
     max_height, how = params.data.max_height, params.evaluate
     segmenter = Segmenter(model, max_height, how.flip, how.scales)
 
@@ -83,6 +105,8 @@ def main(params: Params, mix: str) -> None:
             "mix": mix, "taxonomy": taxonomy, "target_pictures": counts, "domains": report,
         }  # fmt: skip
         file.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    with whole_file(environment_record(mix)) as file:
+        file.write_text(json.dumps(made_with, indent=1) + "\n", "utf-8")
     with whole_file(pictures(mix)) as file, file.open("wb") as sink:
         np.savez_compressed(sink, allow_pickle=False, **arrays)
     with whole_file(confusion(mix)) as file, file.open("w", encoding="utf-8", newline="") as table:

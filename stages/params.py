@@ -19,6 +19,16 @@ from roadshift.training.settings import AdaptSettings, RegSettings, TrainSetting
 
 PARAMS = Path("params.yaml")
 TARGET = "target"
+TAKEN = {"summary": "metrics/summary.json", "scores": "models/scores"}
+"""Where a mix of that name would put its own outputs."""
+FAMILIES = {
+    "transfer_probability": ("statistics", "fourier"),
+    "weather_probability": ("fog", "rain", "dusk"),
+}
+"""Operations that are all off unless one is asked for, by their probability.
+
+The photometric ones are on: there a probability of 0 is the way to do without all of them.
+"""
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
@@ -72,6 +82,10 @@ class Params(Settings):
             with _errors_of(f"data.split.by.{role}"):
                 card.way(Parting(**{**self.data.split.model_dump(), "by": split_by[role]}))
         for mix, weights in self.mixes.items():
+            if mix in TAKEN:
+                raise RoadshiftError(
+                    f"mixes.{mix}: the name of other outputs in {TAKEN[mix]}; choose another"
+                )
             for role in weights:
                 if role not in self.domains or role == TARGET:
                     raise RoadshiftError(
@@ -89,6 +103,13 @@ class Params(Settings):
                 f"reg.stochastic_depth is {self.reg.stochastic_depth}, but model.encoder unet has "
                 "no residual branches: set reg.stochastic_depth=0, or another encoder"
             )
+        for family, strengths in FAMILIES.items():
+            on = [name for name in strengths if getattr(self.aug, name)]
+            if on and not getattr(self.aug, family):
+                raise RoadshiftError(
+                    f"aug.{on[0]} is {getattr(self.aug, on[0])}, but aug.{family} is 0, so that it "
+                    "is never done: raise the one, or set the other to 0"
+                )
         if self.train.focal and self.reg.label_smoothing:
             raise RoadshiftError(
                 f"train.focal is {self.train.focal} and reg.label_smoothing "

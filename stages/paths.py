@@ -26,6 +26,10 @@ LOCKS = Path(".dvc/tmp/stages")
 """Files that running stages hold locked."""
 
 
+CODE = ("roadshift", "stages", "dvc.yaml", "params.yaml")
+"""What results come of; the environment's record tells its commit."""
+
+
 def downloads(role: str) -> Path:
     """What was downloaded for a role and is not unpacked yet.
 
@@ -67,6 +71,16 @@ def training(mix: str) -> Path:
     It is no output of the stage, since DVC removes outputs before it runs a stage.
     """
     return MODELS / ".training" / mix
+
+
+def training_environment(mix: str) -> Path:
+    """What a mix's network was trained with."""
+    return MODELS / mix / "environment.json"
+
+
+def environment_record(mix: str) -> Path:
+    """What a mix's network was trained and scored with, and by which code."""
+    return METRICS / "environment" / f"{mix}.json"
 
 
 def curves(mix: str) -> Path:

@@ -5,11 +5,18 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
 
 from roadshift.datasets.transfer import Patience
+
+# The same examples each time: a test that fails now and then tells nobody which change broke it.
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, max_examples=60, database=None
+)
+hypothesis.settings.load_profile("repeatable")
 
 # Before any test module imports TensorFlow: its chatter would hide what a test prints.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

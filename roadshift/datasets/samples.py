@@ -10,7 +10,7 @@ from typing import NamedTuple
 from roadshift.datasets.card import Card, Layout
 from roadshift.datasets.splits import SPLITS, Parting, Way
 from roadshift.errors import RoadshiftError
-from roadshift.settings import nearest
+from roadshift.settings import nearest, printable
 
 _AGAIN = "run the remap stage again"
 
@@ -95,8 +95,8 @@ def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list
         wanted: the publisher's names of the splits to look at; None for all.
 
     Raises:
-        RoadshiftError: there are no pictures, a picture has no label or the reverse, or two
-            files are the same picture.
+        RoadshiftError: there are no pictures, a picture has no label or the reverse, two files
+            are the same picture, or a name does not print.
     """
     root = folder / card.layout.root
     files = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
@@ -131,6 +131,11 @@ def _matches(
                 raise RoadshiftError(
                     f"{card.name}: '{found[key]}' and '{file}' both fit '{pattern}' as "
                     f"'{match['id']}'; remove one"
+                )
+            if not file.isprintable():
+                # No manifest in UTF-8 could hold some of them, and no line of an error others.
+                raise RoadshiftError(
+                    f"{card.name}: {file!r} has characters in its name that do not print; rename it"
                 )
             found[key] = file
     return found
@@ -199,10 +204,13 @@ def read_manifest(file: Path) -> list[Sample]:
                 if sample.id in samples:
                     raise RoadshiftError(f"{where}: the id '{sample.id}' comes twice; {_AGAIN}")
                 samples[sample.id] = sample
+    except RoadshiftError as error:
+        raise RoadshiftError(printable(str(error))) from None
     except FileNotFoundError:
         raise RoadshiftError(f"{file}: missing; run the remap stage") from None
     except (ValueError, csv.Error) as error:
-        raise RoadshiftError(f"{file}: not a manifest ({error}); {_AGAIN}") from None
+        reason = printable(str(error))
+        raise RoadshiftError(f"{file}: not a manifest ({reason}); {_AGAIN}") from None
     if not samples:
         raise RoadshiftError(f"{file}: has no rows; {_AGAIN}")
     return [*samples.values()]

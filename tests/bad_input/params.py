@@ -98,6 +98,20 @@ PARAMS = (
         "model.encoder unet: set model.weights=none",
     ),
     Case(
+        "mistyped weights",
+        changed(model__weights="imagnet"),
+        CHECK,
+        "params.yaml: model.weights is imagnet, which is neither imagenet nor none nor a .keras or "
+        ".h5 file; did you mean 'imagenet'?",
+    ),
+    Case(
+        "a fog that never comes",
+        changed(aug__fog=1.0, aug__weather_probability=0.0),
+        CHECK,
+        "params.yaml: aug.fog is 1.0, but aug.weather_probability is 0, so that it is never done: "
+        "raise the one, or set the other to 0",
+    ),
+    Case(
         "a warm-up without an end",
         changed(train__warmup_epochs=1.0),
         CHECK,

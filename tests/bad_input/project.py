@@ -54,8 +54,6 @@ PARAMS = {
 Command = tuple[str, ...]
 STAGES: tuple[Command, ...] = (
     *((stage, role) for role in ROLES for stage in ("download", "remap", "shard")),
-    ("train", "a"),
-    ("evaluate", "a"),
 )
 
 

@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 
 from tests.bad_input.project import STAGES, listed, run, write_inputs
-from tests.bad_input.table import CASES, PAGE, check_case, make_case, page, warm_up
+from tests.bad_input.table import CASES, PAGE, check_case, make_case, make_model, page, warm_up
 
 RECORD = "predictions/predictions.json"
 QUIET = {"TQDM_DISABLE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -42,10 +42,11 @@ def processes():
 
 @pytest.fixture(scope="module")
 def whole(processes, tmp_path_factory):
-    """A project that all stages have run in."""
+    """A project with shards, a network at random, which costs no training, and its scores."""
     folder = tmp_path_factory.mktemp("whole")
     processes.call(write_inputs, folder)
-    for command in STAGES:
+    processes.call(make_model, folder)
+    for command in (*STAGES, ("evaluate", "a")):
         outcome = processes.run(folder, command)
         assert (outcome.status, outcome.err) == (0, ""), outcome.err
     return folder

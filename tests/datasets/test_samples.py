@@ -251,3 +251,9 @@ def test_rows_and_labels_that_are_not_the_same(tmp_path, save_picture):
     (tmp_path / "labels/a.png").unlink()
     with pytest.raises(RoadshiftError, match=r"labels/a\.png: missing \(1 such"):
         check_labels(samples, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\udce9"])
+def test_a_name_that_no_manifest_can_hold(tmp_path, write_ika, name):
+    write_ika(tmp_path, {name: np.zeros((2, 2, 3))})
+    refuse("characters in its name that do not print", load_card("ika"), tmp_path)

@@ -11,8 +11,9 @@ import yaml
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
+from roadshift.settings import Settings
 from roadshift.training.settings import AdaptSettings
-from stages.params import load_params
+from stages.params import Params, load_params
 
 PROJECT = Path(__file__).parents[2]
 STAGES = sorted(
@@ -142,6 +143,35 @@ def keys_read(script):
 
 
 @pytest.mark.parametrize("script", STAGES)
+def test_a_stage_hands_its_parameters_to_nobody(script):
+    """Else `keys_read` could not tell what is read of them."""
+    tree = ast.parse((PROJECT / "stages" / f"{script}.py").read_text("utf-8"))
+    named = sum(isinstance(n, ast.Name) and n.id == "params" for n in ast.walk(tree))
+    read = sum(
+        isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == "params"
+        for n in ast.walk(tree)
+    )
+    assert named == read
+
+
+def test_every_key_is_read_by_some_code():
+    """What a whole section is declared for; an augmentation is a function of the key's name."""
+    files = [*(PROJECT / "roadshift").rglob("*.py"), *(PROJECT / "stages").glob("*.py")]
+    code = "".join(
+        f.read_text("utf-8") for f in files if f.name not in ("settings.py", "params.py")
+    )
+
+    def unread(schema, place):
+        for name, field in schema.model_fields.items():
+            if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+                yield from unread(field.annotation, f"{place}{name}.")
+            elif not re.search(rf"\.{name}\b|\bdef {name}\(", code):
+                yield f"{place}{name}"
+
+    assert [*unread(Params, "")] == []
+
+
+@pytest.mark.parametrize("script", STAGES)
 def test_every_key_a_stage_reads_is_declared_and_the_reverse(index, script):
     read = keys_read(script)
     for name, stage in by_name(index).items():
@@ -180,8 +210,8 @@ def imported_files(script):
 # Top-level modules change no result: messages, progress bars, and how files are put in place.
 # A package's __init__ holds no code. The card's schema of synthetic worlds comes with the card.
 NEUTRAL = {
-    "checksum.py", "errors.py", "settings.py", "outputs.py", "progress.py", "determinism.py",
-    "workers.py", "__init__.py",
+    "checksum.py", "determinism.py", "environment.py", "errors.py", "outputs.py", "progress.py",
+    "settings.py", "workers.py", "__init__.py",
 }  # fmt: skip
 
 

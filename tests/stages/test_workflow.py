@@ -58,6 +58,21 @@ def test_the_confusion_matrix_of_every_picture_is_kept_and_adds_up(reproduced):
     assert load(reproduced, "metrics/summary.json")["ab"]["target"]["miou"] == round(miou, 4)
 
 
+def test_the_environment_stands_beside_the_metrics(reproduced):
+    found = load(reproduced, "metrics/environment/ab.json")
+    assert found["trained"] == found["scored"]
+    assert found["scored"]["packages"]["tensorflow"]
+    code = reproduced.run("git", "log", "-1", "--format=%H", "--", "params.yaml", "dvc.yaml")
+    assert found["code"] == {"commit": code.strip(), "dirty": False}
+    assert reproduced.run("git", "ls-files", "metrics/environment/ab.json")
+
+
+def test_a_forced_scoring_gives_the_same_record(reproduced):
+    reproduced.run("dvc", "repro", "--force", "--single-item", "evaluate@ab")
+    assert reproduced.run("git", "status", "--porcelain") == ""
+    assert "up to date" in reproduced.run("dvc", "status")
+
+
 def test_the_overview_shows_every_domain(reproduced):
     with Image.open(reproduced.folder / "report/overview.png") as sheet:
         # Picture, label and three networks in a row; a row a domain, of pictures of 64×40.

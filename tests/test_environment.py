@@ -1,0 +1,84 @@
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from roadshift.environment import code_state, environment, read_environment, write_environment
+from roadshift.errors import RoadshiftError
+
+
+def test_the_environment_is_that_of_the_process():
+    found = environment()
+    assert found["packages"]["tensorflow"] == tf.__version__
+    assert found["packages"]["keras"] == keras.__version__
+    assert found["packages"]["numpy"] == np.__version__
+    assert found["packages"]["dvc"]
+    assert found["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert found["processor"]
+    assert found["cores"] >= 1
+    assert found == environment()
+
+
+def test_what_was_written_is_read(tmp_path):
+    write_environment(tmp_path / "e.json")
+    assert read_environment(tmp_path / "e.json") == environment()
+    assert read_environment(tmp_path / "none.json") is None
+    (tmp_path / "e.json").write_text("{", "utf-8")
+    with pytest.raises(RoadshiftError, match=r"e\.json: not JSON"):
+        read_environment(tmp_path / "e.json")
+
+
+def test_asking_does_not_import_tensorflow():
+    program = (
+        "import json, sys; from roadshift.environment import environment; environment(); "
+        "print(json.dumps([m for m in ('tensorflow', 'keras', 'dvc') if m in sys.modules]))"
+    )
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert json.loads(printed.stdout) == []
+
+
+@pytest.fixture
+def repository(tmp_path):
+    def git(*arguments):
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        command = ["git", *identity, "-C", str(tmp_path), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/a.py").write_text("1\n")
+    git("init", "--quiet")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "code")
+    return tmp_path, git
+
+
+def test_the_commit_is_the_code_s_and_not_that_of_its_results(repository):
+    folder, git = repository
+    first = {"commit": git("rev-parse", "HEAD"), "dirty": False}
+    assert code_state(folder, ["code"]) == first
+    (folder / "results.json").write_text("{}\n")
+    assert code_state(folder, ["code"]) == first
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "results")
+    assert code_state(folder, ["code"]) == first
+    (folder / "code/b.py").write_text("2\n")
+    assert code_state(folder, ["code"]) == first | {"dirty": True}
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "more code")
+    assert code_state(folder, ["code"]) == {"commit": git("rev-parse", "HEAD"), "dirty": False}
+
+
+def test_without_a_repository_or_git_there_is_no_commit(tmp_path, repository, monkeypatch):
+    folder, _ = repository
+    unknown = {"commit": None, "dirty": None}
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    (tmp_path / "apart").mkdir()
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "apart"))
+    assert code_state(tmp_path / "apart", ["code"]) == unknown
+    monkeypatch.delenv("GIT_DIR")
+    monkeypatch.setenv("PATH", "")
+    assert code_state(folder, ["code"]) == unknown
