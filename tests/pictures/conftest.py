@@ -1,7 +1,5 @@
 """A page of real scores: coloured blocks, and a network that sees some of them wrongly."""
 
-import os
-import shutil
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,10 +15,6 @@ from roadshift.taxonomy import load_taxonomy
 TAXONOMY = load_taxonomy("driving11")
 SOURCES = {"a": ["a"], "b": ["b"], "ab": ["a", "b"]}
 SETS = {"a": "synthetic_noon", "b": "synthetic_overcast", "target": "synthetic_dusk"}
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-    "--disable-component-update", "--no-first-run", "--disable-quic",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -110,19 +104,3 @@ def parts(scored_parts):
     """The parts of a page, free to be changed."""
     scores = {m: {d: {**c} for d, c in row.items()} for m, row in scored_parts.scores.items()}
     return replace(scored_parts, scores=scores, domains={**scored_parts.domains})
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Headless Chromium. Without one these tests are skipped, but fail where CI is set."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        missing = "no Chromium on PATH (apt-get install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()

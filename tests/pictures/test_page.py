@@ -91,7 +91,7 @@ def test_adapted_scores_stand_apart_and_only_where_there_are_some(parts):
     cell["adapted"] = {"adabn": {**cell, "miou": cell["miou"] + 0.0312}}
     text = Text(parts.html()).words
     assert "Transductive" in text
-    assert f"a + b, adabn – – {percent(cell['miou'] + 0.0312)} +3.1" in text
+    assert f"ab, adabn – – {percent(cell['miou'] + 0.0312)} +3.1" in text
 
 
 def test_it_says_what_it_is_of(parts):

@@ -2,6 +2,7 @@
 each goes on where the one before it ended."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -63,6 +64,45 @@ def test_the_overview_shows_every_domain(reproduced):
         # Picture, label and three networks in a row; a row a domain, of pictures of 64×40.
         assert sheet.width > 5 * 256
         assert sheet.height > 3 * 160
+
+
+def test_the_page_names_what_it_is_of_as_dvc_does(reproduced):
+    page = (reproduced.folder / "report/index.html").read_text("utf-8")
+    lock = yaml.safe_load((reproduced.folder / "dvc.lock").read_text("utf-8"))
+    known = {dep["path"]: dep["md5"] for dep in lock["stages"]["page"]["deps"]}
+    named = dict(re.findall(r'<th scope="row">(.*?)</th><td><code>(\w+(?:\.dir)?)</code>', page))
+    named = {path.replace("<wbr>", ""): value for path, value in named.items()}
+    assert {"params.yaml", "metrics/ab.json", "models/a", "data/shards/target/test"} <= {*named}
+    assert named == {path: known[path] for path in named}
+    command = re.search(r"git log --all -S(\w+) -- dvc.lock", page)
+    found = reproduced.run(
+        "git", "log", "--all", f"-S{command[1]}", "--format=%s", "--", "dvc.lock"
+    )
+    assert found.splitlines() == ["results"]
+
+
+def test_the_page_shows_pictures_of_every_domain_in_a_browser(reproduced, browser):
+    scored = load(reproduced, "metrics/b.json")["domains"]["target"]
+    page = browser.new_page()
+    trouble = []
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.goto((reproduced.folder / "report/index.html").as_uri() + "#mix=b&domain=target")
+    cell = page.locator("a[aria-current=true]").text_content()
+    assert f"{100 * scored['miou']:.1f}" in cell
+    assert page.locator("#which").text_content().startswith("test_")
+    image = page.locator('figure[data-layer="prediction"] img')
+    assert image.evaluate("async e => (await e.decode(), e.naturalWidth)") == 64
+    assert trouble == []
+    page.close()
+
+
+def test_the_page_comes_out_the_same_again(reproduced):
+    before = (reproduced.folder / "dvc.lock").read_text("utf-8")
+    printed = reproduced.run("dvc", "repro", "--force", "--single-item", "page")
+    assert "Running stage 'page'" in printed
+    assert (reproduced.folder / "dvc.lock").read_text("utf-8") == before
+    assert reproduced.run("git", "status", "--porcelain") == ""
 
 
 def test_a_forced_training_gives_the_same_bytes(reproduced):
