@@ -27,7 +27,7 @@ LOCKS = Path(".dvc/tmp/stages")
 
 
 CODE = ("roadshift", "stages", "dvc.yaml", "params.yaml")
-"""What results come of; the environment's record tells its commit."""
+"""What results come of; the record of the environment tells its commit."""
 
 
 def downloads(role: str) -> Path:
@@ -73,14 +73,9 @@ def training(mix: str) -> Path:
     return MODELS / ".training" / mix
 
 
-def training_environment(mix: str) -> Path:
-    """What a mix's network was trained with."""
-    return MODELS / mix / "environment.json"
-
-
-def environment_record(mix: str) -> Path:
-    """What a mix's network was trained and scored with, and by which code."""
-    return METRICS / "environment" / f"{mix}.json"
+def environment(stage: str, mix: str) -> Path:
+    """What the outcome of a stage was made with; no output of it, see `roadshift.environment`."""
+    return METRICS / "environment" / f"{stage}-{mix}.json"
 
 
 def curves(mix: str) -> Path:
