@@ -67,8 +67,7 @@ def build_method(method: Method, freeze: int) -> Step:
     average = WeightAverage(network, reg.ema) if reg.ema else None
     weights = np.ones(len(CLASSES), np.float32)
     pretrained = pretrained_variables(network, model)
-    step, _ = build_step(network, train, reg, pretrained, weights, average)
-    return step
+    return build_step(network, train, reg, pretrained, weights, average)
 
 
 def compare(method: Method, freeze: int, size: int, batch: int, steps: int) -> np.ndarray:

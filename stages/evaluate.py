@@ -11,20 +11,23 @@ import numpy as np
 
 from roadshift.determinism import be_deterministic
 from roadshift.environment import code_state, environment, read_environment
+from roadshift.errors import RoadshiftError
 from roadshift.networks.files import load_network
 from roadshift.networks.network import check_classes
 from roadshift.outputs import whole_file
+from roadshift.records.contents import read_contents
 from roadshift.records.reader import ShardSet, examples, open_shards, same_classes
 from roadshift.scoring.adaptation import TentSegmenter, adapted_statistics
 from roadshift.scoring.inference import PictureScores, Segment, Segmenter, score_pictures
 from roadshift.scoring.report import score_domain
 from roadshift.scoring.tables import confusion_rows
 from stages.entry import run
-from stages.params import Params
+from stages.params import TARGET, Params
 from stages.paths import (
     CODE,
     confusion,
     environment_record,
+    history,
     network,
     pictures,
     scores,
@@ -50,6 +53,7 @@ def main(params: Params, mix: str) -> None:
         "trained": read_environment(training_environment(mix)),
         "scored": environment(),
     }
+    used = target_pictures(mix, domains[TARGET])
     max_height, how = params.data.max_height, params.evaluate
     segmenter = Segmenter(model, max_height, how.flip, how.scales)
 
@@ -96,7 +100,10 @@ def main(params: Params, mix: str) -> None:
             print(f"{mix} on {role} ({shards.name}), {name}: mIoU {adapted[name]['miou']}")
 
     with whole_file(scores(mix)) as file:
-        content = {"mix": mix, "taxonomy": taxonomy, "domains": report}
+        counts = {use: len(ids) for use, ids in used.items()}
+        content = {
+            "mix": mix, "taxonomy": taxonomy, "target_pictures": counts, "domains": report,
+        }  # fmt: skip
         file.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     with whole_file(environment_record(mix)) as file:
         file.write_text(json.dumps(made_with, indent=1) + "\n", "utf-8")
@@ -106,6 +113,29 @@ def main(params: Params, mix: str) -> None:
         writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def target_pictures(mix: str, scored: ShardSet) -> dict[str, list[str]]:
+    """The target's pictures that training was given, by their use; none of them is scored.
+
+    Raises:
+        RoadshiftError: one of them is among those to be scored, or nobody can tell.
+    """
+    try:
+        used = json.loads(history(mix).read_text("utf-8"))["target_pictures"]
+    except (FileNotFoundError, ValueError, KeyError) as error:
+        raise RoadshiftError(
+            f"{history(mix)}: does not say which pictures of the target training was given "
+            f"({error!r}); train the network again"
+        ) from None
+    asked = {*read_contents(scored.folder, "test", scored.class_names).ids}
+    for use, ids in used.items():
+        if seen := sorted(asked & {*ids}):
+            raise RoadshiftError(
+                f"{history(mix)}: training was given picture '{seen[0]}' of the target ({use}), "
+                "which is to be scored; run the train stage again"
+            )
+    return used
 
 
 if __name__ == "__main__":

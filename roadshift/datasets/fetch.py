@@ -1,6 +1,5 @@
 """Getting a publisher's archives: from the user's hands, from a mirror, or from the publisher."""
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from threading import Event
 
 from tqdm import tqdm
 
+from roadshift.checksum import sha256_of
 from roadshift.datasets.archives import require_archive
 from roadshift.datasets.card import Archive
 from roadshift.datasets.transfer import Patience, TransferError, download, is_there, read_text
@@ -149,11 +149,7 @@ def _expected(archive: Archive, sums: str | None, where: str) -> str | None:
 
 
 def _verify(file: Path, expected: str | None, shown: str) -> None:
-    digest = hashlib.sha256()
-    with file.open("rb") as content:
-        while block := content.read(1 << 20):
-            digest.update(block)
-    found = digest.hexdigest()
+    found = sha256_of(file)
     if expected is None:
         tqdm.write(f"{shown}: no checksum is known; sha256 {found}")
     elif found != expected:

@@ -178,6 +178,20 @@ def examples(
             raise _damaged(file, error) from None
 
 
+def records(shards: ShardSet, split: str) -> Iterator[bytes]:
+    """The records of a split as they stand, in their fixed order.
+
+    Raises:
+        RoadshiftError: the split is empty, or a record is damaged.
+    """
+    for file in shards.files(split):
+        try:
+            yield from tf.data.TFRecordDataset(file).as_numpy_iterator()
+        except tf.errors.DataLossError as error:
+            reason = " ".join(str(error).split())[:120]
+            raise RoadshiftError(f"{file}: a record is damaged ({reason}); {_AGAIN}") from None
+
+
 def _only(records: tf.data.Dataset, places: list[int]) -> tf.data.Dataset:
     wanted = tf.constant(places, tf.int64)
     chosen = records.enumerate().filter(lambda place, _: tf.reduce_any(place == wanted))

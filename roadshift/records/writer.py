@@ -1,7 +1,7 @@
 """Writing the TFDS on-disk format, the same bytes every time."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -112,7 +112,7 @@ def write_shards(
             )
         )
     write_contents(rows, taxonomy.class_names, folder)
-    _write_metadata(folder, dataset, features, infos, taxonomy, pixels)
+    write_metadata(folder, dataset, features, infos, taxonomy.name, pixels)
 
 
 def _label(sample: Sample, labels: Path, taxonomy: Taxonomy) -> np.ndarray:
@@ -169,21 +169,22 @@ def _encoded_image(file: Path) -> tuple[bytes, tuple[int, int]]:
     return buffer.getvalue(), image.shape[1::-1]
 
 
-def _write_metadata(
+def write_metadata(
     folder: Path,
     dataset: str,
     features: tfds.features.FeaturesDict,
     infos: list[tfds.core.SplitInfo],
-    taxonomy: Taxonomy,
-    pixels: dict[str, list[int]],
+    taxonomy: str,
+    pixels: Mapping[str, list[int]],
 ) -> None:
+    """Writes what `tfds.builder_from_directory` and `open_shards` find a folder's shards by."""
     info = tfds.core.DatasetInfo(
         builder=tfds.core.dataset_info.DatasetIdentity(
             name=dataset, version=tfds.core.Version(VERSION), data_dir=str(folder), module_name=""
         ),
-        description=f"{dataset}, labels in the taxonomy {taxonomy.name}",
+        description=f"{dataset}, labels in the taxonomy {taxonomy}",
         features=features,
-        metadata=tfds.core.MetadataDict(taxonomy=taxonomy.name, pixels=pixels),
+        metadata=tfds.core.MetadataDict(taxonomy=taxonomy, pixels=dict(pixels)),
     )
     info.set_file_format(tfds.core.FileFormat.TFRECORD)
     info.set_splits(tfds.core.splits.SplitDict(infos))

@@ -40,6 +40,11 @@ class WeightAverage:
         self._step.assign_add(1.0)
         self._average.apply(self._variables)
 
+    @property
+    def variables(self) -> list[tf.Variable]:
+        """What `update` changes."""
+        return [self._step, *(self._average.average(v) for v in self._variables)]
+
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Inside, the network has the averaged weights; afterwards its own again."""

@@ -1,8 +1,9 @@
 """The training loop: steps, an account of each epoch, and the choice among them."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -13,6 +14,8 @@ from roadshift.networks.batch_norm import learning_normalizations
 from roadshift.networks.statistics import recompute_statistics
 from roadshift.progress import progress_bar
 from roadshift.training.average import WeightAverage
+from roadshift.training.checkpoint import Checkpoint, Standing
+from roadshift.training.history import Epoch, History
 from roadshift.training.losses import (
     REGION_STRIDE,
     cross_entropy,
@@ -20,38 +23,8 @@ from roadshift.training.losses import (
     soft_dice,
     weight_penalty,
 )
+from roadshift.training.self_training import SelfTraining, Unlabelled
 from roadshift.training.settings import RegSettings, TrainSettings
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What an epoch came to."""
-
-    number: int
-    """Counted from 1."""
-    loss: float
-    """Mean over the epoch's steps, penalties included."""
-    learning_rate: float
-    """At the epoch's end, without the encoder's factor."""
-    val_miou: Mapping[str, float]
-    """mIoU on each source's validation split, by role."""
-
-    @property
-    def selection_score(self) -> float:
-        """What epochs are chosen by: the mean of the sources' validation mIoU."""
-        return sum(self.val_miou.values()) / len(self.val_miou)
-
-
-@dataclass
-class History:
-    """All epochs, and the one that was chosen."""
-
-    epochs: list[Epoch] = field(default_factory=list)
-
-    @property
-    def best(self) -> Epoch:
-        """The epoch with the highest selection score, the first of equals."""
-        return max(self.epochs, key=lambda epoch: epoch.selection_score)
 
 
 def build_optimizer(
@@ -79,7 +52,25 @@ def build_optimizer(
     return optimizer
 
 
-Step = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+@dataclass(frozen=True)
+class Step:
+    """What a step of a training does, and all that it changes."""
+
+    run: Callable[..., tf.Tensor]
+    optimizer: keras.optimizers.Optimizer
+    """Of the variables whose learning rate is not slowed."""
+    variables: Sequence[tf.Variable]
+    """What a training goes on from: with them as they were, it takes the same next step."""
+
+    def __call__(self, images: tf.Tensor, labels: tf.Tensor, *unlabelled: tf.Tensor) -> tf.Tensor:
+        """From pictures float32 (N, H, W, 3) and labels uint8 (N, H, W) to the loss.
+
+        Args:
+            images: of the sources.
+            labels: theirs.
+            unlabelled: the fields of `Unlabelled`, where there is self-training.
+        """
+        return self.run(images, labels, *unlabelled)
 
 
 def build_step(
@@ -89,7 +80,8 @@ def build_step(
     pretrained: Sequence[keras.Variable],
     weights: np.ndarray | None,
     average: WeightAverage | None,
-) -> tuple[Step, keras.optimizers.Optimizer]:
+    self_training: SelfTraining | None = None,
+) -> Step:
     """Builds what a step does: loss, gradients, and new weights.
 
     Args:
@@ -99,10 +91,7 @@ def build_step(
         pretrained: variables whose learning rate is slower, by `encoder_lr_factor`.
         weights: float32 (classes,), the loss's weight of each class; None for none.
         average: of the weights, which is kept up to date; None for none.
-
-    Returns:
-        The step, from pictures float32 (N, H, W, 3) and labels uint8 (N, H, W) to the loss; and
-        the optimizer of the variables that are not slower.
+        self_training: whose teacher is kept up to date; None for none.
     """
     variables = network.trainable_variables
     slow = {id(variable) for variable in pretrained}
@@ -117,14 +106,23 @@ def build_step(
     grid = (slice(None), *[slice(REGION_STRIDE // 2, None, REGION_STRIDE)] * 2)
 
     @tf.function
-    def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def step(images: tf.Tensor, labels: tf.Tensor, *unlabelled: tf.Tensor) -> tf.Tensor:
+        number, seen, mixed = images.shape[0], images, None
+        if self_training and unlabelled:
+            mixed = self_training.mix(images, labels, Unlabelled(*unlabelled))
+            seen = tf.concat([images, mixed.images], 0)
         with tf.GradientTape() as tape:
-            logits = network(images, training=True)
+            logits = network(seen, training=True)
+            mixed_logits, logits = logits[number:], logits[:number]
             loss = cross_entropy(labels, logits, reg.label_smoothing, weights, settings.focal)
             if settings.dice:
                 loss += settings.dice * soft_dice(labels[grid], logits[grid])
             if settings.lovasz:
                 loss += settings.lovasz * lovasz_softmax(labels[grid], logits[grid])
+            if self_training and mixed:
+                loss += self_training.weight * cross_entropy(
+                    mixed.labels, mixed_logits, weights=weights, confidence=mixed.confidence
+                )
             loss += weight_penalty(variables, reg.l1, reg.l2)
         gradients = tape.gradient(loss, variables)
         if settings.clip_norm:
@@ -134,12 +132,17 @@ def build_step(
                 optimizer.apply([gradients[k] for k in places], [variables[k] for k in places])
         if average:
             average.update()
+        if self_training:
+            self_training.update()
         return loss
 
-    return step, groups[0][1]
+    # Those of the network hold the states of its random numbers, too.
+    owned = [*network.variables, *(v for _, optimizer in groups for v in optimizer.variables)]
+    followers = [follower.variables for follower in (average, self_training) if follower]
+    return Step(step, groups[0][1], [*(v.value for v in owned), *itertools.chain(*followers)])
 
 
-def _next(batches: Iterator[tuple[tf.Tensor, tf.Tensor]]) -> tuple[tf.Tensor, tf.Tensor]:
+def _next(batches: Iterator[tuple[tf.Tensor, ...]]) -> tuple[tf.Tensor, ...]:
     try:
         return next(batches)
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
@@ -151,7 +154,7 @@ def _next(batches: Iterator[tuple[tf.Tensor, tf.Tensor]]) -> tuple[tf.Tensor, tf
 
 def train(
     network: keras.Model,
-    batches: tf.data.Dataset,
+    batches_from: Callable[[int], tf.data.Dataset],
     validate: Callable[[], Mapping[str, float]],
     settings: TrainSettings,
     reg: RegSettings,
@@ -159,6 +162,8 @@ def train(
     weights: np.ndarray | None,
     on_epoch: Callable[[Epoch], None],
     what: str,
+    checkpoint: Checkpoint | None = None,
+    self_training: SelfTraining | None = None,
 ) -> History:
     """Trains a network in place and leaves it with the weights of its best epoch.
 
@@ -168,14 +173,19 @@ def train(
 
     Args:
         network: from pictures float32 (N, H, W, 3) to logits float32 (N, H, W, classes).
-        batches: endless (pictures, labels uint8 (N, H, W)).
+        batches_from: from the number of epochs that are over to endless batches of what comes
+            then: (pictures, labels uint8 (N, H, W)), and with self-training the fields of
+            `Unlabelled`, too.
         validate: scores the network as it stands on each source's validation split.
         settings: the schedule.
         reg: regularization; dropout and stochastic depth are part of the network.
         pretrained: variables whose learning rate is slower, by `encoder_lr_factor`.
         weights: float32 (classes,), the loss's weight of each class; None for none.
-        on_epoch: is told of each epoch when it has ended.
+        on_epoch: is told of each epoch when it has ended; first of those before an interruption.
         what: a name for the progress bar.
+        checkpoint: is written after each epoch, and where it holds one, training goes on from
+            there to the same bits; None to keep nothing.
+        self_training: on the pictures without labels, after its warm-up; None for none.
 
     Returns:
         The history of all epochs.
@@ -184,16 +194,24 @@ def train(
         RoadshiftError: the loss is no longer a number.
     """
     average = WeightAverage(network, reg.ema) if reg.ema else None
-    step, optimizer = build_step(network, settings, reg, pretrained, weights, average)
-    history = History()
-    best_weights = network.get_weights()
-    pictures = settings.steps * settings.batch_size
-    drawn = iter(batches)
-    with progress_bar(what, "picture", pictures) as progress:
-        for number in range(1, settings.epochs + 1):
+    step = build_step(network, settings, reg, pretrained, weights, average, self_training)
+    alone = self_training.warmup_steps(settings.steps_per_epoch) if self_training else 0
+    reached = checkpoint.load(step.variables, what) if checkpoint else None
+    history = reached.history if reached else History()
+    best_weights = reached.best_weights if reached else network.get_weights()
+    for epoch in history.epochs:
+        on_epoch(epoch)
+    done = len(history.epochs)
+    per_epoch = settings.steps_per_epoch * settings.batch_size
+    drawn = iter(batches_from(done))
+    with progress_bar(what, "picture", settings.epochs * per_epoch, done * per_epoch) as progress:
+        for number in range(done + 1, settings.epochs + 1):
             total = 0.0
-            for _ in range(settings.steps_per_epoch):
-                loss = float(step(*_next(drawn)))
+            for k in range(settings.steps_per_epoch):
+                batch = _next(drawn)
+                if (number - 1) * settings.steps_per_epoch + k < alone:
+                    batch = batch[:2]
+                loss = float(step(*batch))
                 total += loss
                 progress.set_postfix(loss=f"{loss:.3f}", epoch=number, refresh=False)
                 progress.update(settings.batch_size)
@@ -202,7 +220,7 @@ def train(
                     f"{what}: the loss is {total} in epoch {number}; lower train.learning_rate or "
                     "set train.clip_norm"
                 )
-            rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+            rate = float(keras.ops.convert_to_numpy(step.optimizer.learning_rate))
             mean_loss = total / settings.steps_per_epoch
             with average.in_place() if average else nullcontext():
                 epoch = Epoch(number, mean_loss, rate, dict(validate()))
@@ -210,6 +228,8 @@ def train(
                 if history.best is epoch:
                     best_weights = network.get_weights()
             on_epoch(epoch)
+            if checkpoint:
+                checkpoint.save(step.variables, Standing(history, best_weights))
     network.set_weights(best_weights)
     if settings.precise_statistics:
         further = (_next(drawn)[0] for _ in range(settings.precise_statistics))

@@ -1,0 +1,50 @@
+"""The account of a training, epoch by epoch."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from dvclive import Live
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch came to."""
+
+    number: int
+    """Counted from 1."""
+    loss: float
+    """Mean over the epoch's steps, penalties included."""
+    learning_rate: float
+    """At the epoch's end, without the encoder's factor."""
+    val_miou: Mapping[str, float]
+    """mIoU on each source's validation split, by role."""
+
+    @property
+    def selection_score(self) -> float:
+        """What epochs are chosen by: the mean of the sources' validation mIoU."""
+        return sum(self.val_miou.values()) / len(self.val_miou)
+
+    def log(self, live: Live) -> None:
+        """Adds the epoch to DVCLive's curves."""
+        live.log_metric("loss", round(self.loss, 6))
+        live.log_metric("learning_rate", round(self.learning_rate, 9))
+        for role, miou in self.val_miou.items():
+            live.log_metric(f"val_miou/{role}", round(miou, 6))
+        live.next_step()
+
+
+@dataclass
+class History:
+    """All epochs, and the one that was chosen."""
+
+    epochs: list[Epoch] = field(default_factory=list)
+
+    @property
+    def best(self) -> Epoch:
+        """The epoch with the highest selection score, the first of equals."""
+        return max(self.epochs, key=lambda epoch: epoch.selection_score)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `history.json` holds: the selected epoch, and all of them."""
+        return {"selected": asdict(self.best), "epochs": [asdict(e) for e in self.epochs]}

@@ -1,0 +1,196 @@
+import shutil
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from roadshift.errors import RoadshiftError
+from roadshift.networks.batch_norm import NormalizedConvolution
+from roadshift.training.average import WeightAverage
+from roadshift.training.checkpoint import Checkpoint, fingerprint
+from roadshift.training.loop import build_step, train
+from roadshift.training.settings import RegSettings, TrainSettings
+
+SCHEDULE = TrainSettings(
+    epochs=4, steps_per_epoch=3, batch_size=2, crop_height=32, crop_width=32, learning_rate=0.02,
+    encoder_lr_factor=0.5, class_weighting=0.0, warmup_epochs=1.0, clip_norm=1.0,
+    precise_statistics=2,
+)  # fmt: skip
+REG = RegSettings(
+    dropout=0.3, l1=0.0, l2=0.0, weight_decay=0.01, label_smoothing=0.0, ema=0.9
+)  # fmt: skip
+SCORES = (0.2, 0.6, 0.4, 0.5)
+"""Of the epochs: the second is the best."""
+
+
+class Killed(BaseException):
+    pass
+
+
+class Training:
+    """A training with all that has a state: dropout, batch norm, two rates, an average."""
+
+    def __init__(self, folder, key="one", seed=0, batches=40, scale=255):
+        keras.utils.set_random_seed(seed)
+        inputs = keras.Input((None, None, 3))
+        self.features = NormalizedConvolution(4, 1, seed=seed)
+        features = self.features(keras.layers.Rescaling(1 / 255)(inputs))
+        features = keras.layers.Dropout(REG.dropout, seed=3)(features)
+        kernel = keras.initializers.GlorotUniform(seed=2)
+        logits = keras.layers.Conv2D(2, 1, kernel_initializer=kernel)(features)
+        self.network = keras.Model(inputs, logits)
+        self.checkpoint = Checkpoint(folder, key)
+        self.batches, self.scale = batches, scale
+        self.told = []
+
+    def batches_from(self, epoch):
+        generator = np.random.default_rng(0)
+        light = generator.integers(0, 2, (40, 2, 32, 32)).astype(np.uint8)
+        pictures = np.repeat(light[..., np.newaxis] * self.scale, 3, -1).astype(np.float32)
+        data = tf.data.Dataset.from_tensor_slices((pictures, light))
+        return data.skip(epoch * SCHEDULE.steps_per_epoch).take(self.batches)
+
+    def run(self, killed_in=None):
+        """Trains, to the end or until it is killed in an epoch."""
+
+        def validate():
+            if len(self.told) + 1 == killed_in:
+                raise Killed
+            return {"a": SCORES[len(self.told)]}
+
+        pretrained = self.features.trainable_variables
+        return train(
+            self.network, self.batches_from, validate, SCHEDULE, REG, pretrained, None,
+            self.told.append, "test", self.checkpoint,
+        )  # fmt: skip
+
+    def values(self):
+        return [np.asarray(variable) for variable in self.network.variables]
+
+
+def same(one, other):
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    training = Training(tmp_path_factory.mktemp("whole"))
+    training.run()
+    return training
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("killed")
+    with pytest.raises(Killed):
+        Training(folder).run(killed_in=3)
+    return folder
+
+
+@pytest.fixture
+def interrupted(killed, tmp_path):
+    """The folder of a training that was killed in its third epoch."""
+    return shutil.copytree(killed, tmp_path / "interrupted")
+
+
+@pytest.mark.parametrize("epochs", [(1,), (3, 4), (2, 3, 3)])
+def test_an_interrupted_training_ends_in_the_same_bits(whole, tmp_path, epochs, capsys):
+    for epoch in epochs:
+        with pytest.raises(Killed):
+            Training(tmp_path).run(killed_in=epoch)
+    training = Training(tmp_path)
+    history = training.run()
+    assert history.best.number == 2
+    assert training.told == whole.told == history.epochs
+    assert same(training.values(), whole.values())
+    goes_on = f"test: going on from epoch {epochs[-1] - 1}" in capsys.readouterr().out
+    assert goes_on == (epochs != (1,))
+
+
+def test_a_training_killed_after_its_last_epoch_is_not_repeated(whole, tmp_path):
+    Training(tmp_path).run()
+    # There is no batch for a step, only those for the statistics.
+    training = Training(tmp_path, batches=SCHEDULE.precise_statistics)
+    training.run()
+    assert same(training.values(), whole.values())
+
+
+def test_what_is_kept_is_two_files_and_discarded_without_a_trace(interrupted):
+    assert sorted(p.name for p in interrupted.iterdir()) == ["best-2.npz", "state.npz"]
+    Checkpoint(interrupted, "one").discard()
+    assert not interrupted.exists()
+
+
+def begins_anew(training):
+    """Whether a training finds nothing to go on from, and nothing of what it tried is left."""
+    step = build_step(
+        training.network, SCHEDULE, REG, training.features.trainable_variables, None,
+        WeightAverage(training.network, REG.ema),
+    )  # fmt: skip
+    before = [v.numpy() for v in step.variables]
+    reached = training.checkpoint.load(step.variables, "test")
+    return reached is None and same(before, [v.numpy() for v in step.variables])
+
+
+@pytest.mark.parametrize("how", [{"key": "two"}, {"seed": 1}])
+def test_another_training_begins_anew_and_says_so(interrupted, capsys, how):
+    assert begins_anew(Training(interrupted, **how))
+    printed = capsys.readouterr().out
+    assert "is of other parameters, data, code or libraries, and is thrown away" in printed
+    assert not interrupted.exists()
+
+
+@pytest.mark.parametrize("name", ["state.npz", "best-2.npz"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "gone"])
+def test_a_damaged_checkpoint_begins_anew(interrupted, capsys, name, damage):
+    file = interrupted / name
+    content = bytearray(file.read_bytes())
+    # The last byte of a variable: what follows is the table of what is in the file.
+    content[content.index(b"PK\x01\x02") - 1] ^= 1
+    if damage == "gone":
+        file.unlink()
+    else:
+        size = len(content) // 2
+        file.write_bytes({"cut": content[:size], "empty": b"", "flipped": content}[damage])
+    assert begins_anew(Training(interrupted))
+    told = "is damaged, and is thrown away" in capsys.readouterr().out
+    assert told == ((name, damage) != ("state.npz", "gone"))
+    assert not interrupted.exists()
+
+
+def test_a_loss_that_is_no_number_is_not_saved(tmp_path):
+    with pytest.raises(RoadshiftError, match="the loss is nan in epoch 1"):
+        Training(tmp_path, scale=np.nan).run()
+    assert not tmp_path.exists()
+
+
+def test_the_fingerprint_tells_params_and_data_apart(tmp_path):
+    (tmp_path / "deep").mkdir()
+    file = tmp_path / "deep/shard"
+    file.write_bytes(b"one")
+
+    def now(**params):
+        return fingerprint({"reg": REG, **params}, [tmp_path])
+
+    first = now()
+    assert now() == first
+    assert now(seed=1) != first
+    assert fingerprint({"reg": REG.model_copy(update={"ema": 0.5})}, [tmp_path]) != first
+    file.write_bytes(b"two")
+    assert now() != first
+    file.write_bytes(b"one")
+    assert now() == first
+    file.rename(tmp_path / "deep/other")
+    assert now() != first
+
+
+def test_the_fingerprint_tells_code_and_libraries_apart(tmp_path, monkeypatch):
+    first = fingerprint({}, [])
+    monkeypatch.setattr(tf, "__version__", "0")
+    assert fingerprint({}, []) != first
+    monkeypatch.undo()
+    other = tmp_path / "loop.py"
+    other.write_text("")
+    monkeypatch.setattr("roadshift.training.loop.__file__", str(other))
+    assert fingerprint({}, []) != first
