@@ -19,6 +19,7 @@ TRAIN_SHARD = TRAINVAL / "camvid-train.tfrecord-00000-of-00001"
 VAL_SHARD = TRAINVAL / "camvid-val.tfrecord-00000-of-00001"
 TEST_SHARD = TEST / "camvid-test.tfrecord-00000-of-00001"
 MODEL = Path("models/a/model.keras")
+HISTORY = MODEL.with_name("history.json")
 Row = dict[str, str]
 
 SHARD = (("shard", "a"),)
@@ -313,6 +314,20 @@ MODELS = (
         partial(MODEL.write_bytes, b"PK but not a zip"),
         EVALUATE,
         "models/a/model.keras: not a whole .keras file (…); get it anew, or train it again",
+    ),
+    Case(
+        "without its history.json",
+        HISTORY.unlink,
+        EVALUATE,
+        "models/a/history.json: does not say which pictures of the target training was given (…); "
+        "train the network again",
+    ),
+    Case(
+        "its history.json cut short",
+        partial(cut, HISTORY, 5),
+        EVALUATE,
+        "models/a/history.json: does not say which pictures of the target training was given (…); "
+        "train the network again",
     ),
     Case(
         "Keras, but of somebody else",

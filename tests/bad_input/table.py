@@ -11,7 +11,7 @@ from tests.bad_input.labels import LABELS
 from tests.bad_input.params import PARAMS
 from tests.bad_input.pictures import LOOKS, PICTURES
 from tests.bad_input.project import Case
-from tests.bad_input.records import MANIFESTS, MODELS, SHARDS, save_model
+from tests.bad_input.records import HISTORY, MANIFESTS, MODELS, SHARDS, save_model
 
 PAGE = Path(__file__).parents[2] / "docs/bad_input.md"
 HEAD = """\
@@ -61,6 +61,7 @@ def make_model(folder: Path) -> None:
     """Puts a network into a project's folder."""
     os.chdir(folder)
     save_model("unet", "driving11")
+    HISTORY.write_text('{"target_pictures": {}}', "utf-8")
 
 
 def check_case(folder: Path, name: str) -> None:
