@@ -2,8 +2,6 @@
 
 import csv
 import json
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +14,14 @@ from roadshift.networks.files import load_network
 from roadshift.networks.network import check_classes
 from roadshift.outputs import whole_file
 from roadshift.records.contents import read_contents
-from roadshift.records.reader import ShardSet, examples, open_shards, same_classes
-from roadshift.scoring.adaptation import TentSegmenter, adapted_statistics
-from roadshift.scoring.inference import PictureScores, Segment, Segmenter, score_pictures
+from roadshift.records.reader import ShardSet, open_shards, same_classes
 from roadshift.scoring.report import score_domain
 from roadshift.scoring.tables import confusion_rows
+from roadshift.scoring.ways import PLAIN, ways_of_scoring
+from roadshift.training.history import read_target_pictures
 from stages.entry import run
 from stages.params import TARGET, Params
-from stages.paths import (
-    CODE,
-    confusion,
-    environment,
-    history,
-    network,
-    pictures,
-    scores,
-    test,
-)
+from stages.paths import CODE, confusion, environment, history, network, pictures, scores, test
 
 
 def main(params: Params, mix: str) -> None:
@@ -42,82 +31,57 @@ def main(params: Params, mix: str) -> None:
     taxonomy, class_names = same_classes(domains.values())
     model = load_network(network(mix))
     check_classes(model, network(mix), taxonomy, class_names)
-    used = target_pictures(mix, domains[TARGET])
-    max_height, how = params.data.max_height, params.evaluate
-    segmenter = Segmenter(model, max_height, how.flip, how.scales)
-
-    def score(segment: Segment, shards: ShardSet) -> PictureScores:
-        return score_pictures(segment, shards, "test", how.calibration_bins)
-
-    def score_adabn(shards: ShardSet) -> PictureScores:
-        unlabelled = (example.image for example in examples(shards, "test"))
-        with adapted_statistics(model, unlabelled, max_height):
-            return score(segmenter, shards)
-
-    def describe(scored: PictureScores) -> dict[str, Any]:
-        found = scored.ids, scored.matrices, scored.calibration
-        return score_domain(*found, class_names, how, params.seed)
-
-    methods: dict[str, Callable[[ShardSet], PictureScores]] = {}
-    if params.adapt.adabn:
-        methods["adabn"] = score_adabn
-    if params.adapt.tent_steps:
-        tent = TentSegmenter(
-            model,
-            max_height,
-            params.adapt.tent_steps,
-            params.adapt.tent_learning_rate,
-            how.flip,
-            how.scales,
-        )
-        methods["tent"] = partial(score, tent)
-
+    seen = target_pictures(mix, domains[TARGET])
+    how = params.evaluate
+    ways = ways_of_scoring(
+        model,
+        params.data.max_height,
+        how,
+        params.adapt.adabn,
+        params.adapt.tent_steps,
+        params.adapt.tent_learning_rate,
+    )
     report: dict[str, dict[str, Any]] = {}
     rows: list[dict[str, Any]] = []
     arrays: dict[str, np.ndarray] = {}
     for role, shards in domains.items():
-        scored = score(segmenter, shards)
-        report[role] = {"data_set": shards.name, **describe(scored)}
-        rows += [{"domain": role, **row} for row in confusion_rows(scored.matrices, class_names)]
-        arrays |= {f"{role}/ids": np.array(scored.ids), f"{role}/matrices": scored.matrices}
-        print(f"{mix} on {role} ({shards.name}): mIoU {report[role]['miou']}")
-        for name, method in methods.items():
-            scored = method(shards)
-            adapted = report[role].setdefault("adapted", {})
-            adapted[name] = describe(scored)
-            arrays[f"{role}/{name}/matrices"] = scored.matrices
-            print(f"{mix} on {role} ({shards.name}), {name}: mIoU {adapted[name]['miou']}")
+        for name, way in ways.items():
+            scored = way(shards)
+            found = scored.ids, scored.matrices, scored.calibration
+            described = score_domain(*found, class_names, how, params.seed)
+            print(f"{mix} on {role} ({shards.name}), {name}: mIoU {described['miou']}")
+            if name == PLAIN:
+                report[role] = {"data_set": shards.name, **described}
+                pairs = confusion_rows(scored.matrices, class_names)
+                rows += [{"domain": role, **pair} for pair in pairs]
+                arrays |= {f"{role}/ids": np.array(scored.ids), f"{role}/matrices": scored.matrices}
+            else:
+                report[role].setdefault("adapted", {})[name] = described
+                arrays[f"{role}/{name}/matrices"] = scored.matrices
 
+    content = {"mix": mix, "taxonomy": taxonomy, "target_pictures": seen, "domains": report}
     with whole_file(scores(mix)) as file:
-        counts = {use: len(ids) for use, ids in used.items()}
-        content = {
-            "mix": mix, "taxonomy": taxonomy, "target_pictures": counts, "domains": report,
-        }  # fmt: skip
         file.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    write_record(environment("evaluate", mix), scores(mix), Path(), CODE)
     with whole_file(pictures(mix)) as file, file.open("wb") as sink:
         np.savez_compressed(sink, allow_pickle=False, **arrays)
     with whole_file(confusion(mix)) as file, file.open("w", encoding="utf-8", newline="") as table:
         writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    write_record(environment("evaluate", mix), scores(mix), Path(), CODE)
 
 
-def target_pictures(mix: str, scored: ShardSet) -> dict[str, list[str]]:
-    """The target's pictures that training was given, by their use; none of them is scored.
-
-    Raises:
-        RoadshiftError: one of them is among those to be scored.
-    """
-    used = json.loads(history(mix).read_text("utf-8"))["target_pictures"]
+def target_pictures(mix: str, scored: ShardSet) -> dict[str, int]:
+    """How many pictures of the target training was given, by their use; none is to be scored."""
+    used = read_target_pictures(history(mix))
     asked = {*read_contents(scored.folder, "test", scored.class_names).ids}
     for use, ids in used.items():
-        if seen := sorted(asked & {*ids}):
+        if both := sorted(asked & {*ids}):
             raise RoadshiftError(
-                f"{history(mix)}: training was given picture '{seen[0]}' of the target ({use}), "
+                f"{history(mix)}: training was given picture '{both[0]}' of the target ({use}), "
                 "which is to be scored; run the train stage again"
             )
-    return used
+    return {use: len(ids) for use, ids in used.items()}
 
 
 if __name__ == "__main__":

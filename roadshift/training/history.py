@@ -1,10 +1,15 @@
 """The account of a training, epoch by epoch."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from dvclive import Live
+from roadshift.errors import RoadshiftError
+
+if TYPE_CHECKING:
+    from dvclive import Live  # whoever reads a history need not import it
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Epoch:
         """What epochs are chosen by: the mean of the sources' validation mIoU."""
         return sum(self.val_miou.values()) / len(self.val_miou)
 
-    def log(self, live: Live) -> None:
+    def log(self, live: "Live") -> None:
         """Adds the epoch to DVCLive's curves."""
         live.log_metric("loss", round(self.loss, 6))
         live.log_metric("learning_rate", round(self.learning_rate, 9))
@@ -48,3 +53,20 @@ class History:
     def as_json(self) -> dict[str, Any]:
         """What `history.json` holds: the selected epoch, and all of them."""
         return {"selected": asdict(self.best), "epochs": [asdict(e) for e in self.epochs]}
+
+
+def read_target_pictures(file: Path) -> dict[str, list[str]]:
+    """Reads of `history.json` which pictures of the target training was given, by their use.
+
+    Raises:
+        RoadshiftError: it is missing or damaged.
+    """
+    try:
+        used = json.loads(file.read_text("utf-8"))["target_pictures"]
+        return {str(use): [str(name) for name in ids] for use, ids in used.items()}
+    except FileNotFoundError:
+        raise RoadshiftError(f"{file}: missing; run the train stage again") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RoadshiftError(
+            f"{file}: not the account of a training ({error!r}); run the train stage again"
+        ) from None

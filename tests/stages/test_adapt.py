@@ -96,6 +96,10 @@ def test_pictures_that_training_saw_are_not_scored_whatever_the_history_says(ada
     (line,) = [line for line in printed.splitlines() if line.startswith("error")]
     assert f"training was given picture '{tested}' of the target (labelled)" in line
     assert "Traceback" not in printed
+    file.write_text(before[:100], "utf-8")
+    printed = adapted.run("python", "-m", "stages.evaluate", "ab", ok=False)
+    assert "history.json: not the account of a training" in printed
+    assert "Traceback" not in printed
     file.write_text(before, "utf-8")
 
 
