@@ -2,6 +2,10 @@
 
 The same program gives the same bits on the same machine. On another processor, or with another
 TensorFlow, sums are taken in another order, and the figures differ in their last digits.
+
+The record lies beside the results and is not one of them: a machine that makes the same results
+to the bit, of another make or with another kernel, must find nothing changed. So no stage declares
+it, and Git does not keep it; publish it with results that are published.
 """
 
 import json
@@ -14,7 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from roadshift.errors import RoadshiftError
+from roadshift.checksum import sha256_of
+from roadshift.outputs import whole_file
 
 PACKAGES = ("tensorflow", "keras", "numpy", "dvc")
 INSTRUCTIONS = (
@@ -44,23 +49,22 @@ def environment() -> dict[str, Any]:
     }
 
 
-def write_environment(file: Path) -> None:
-    """Writes what `environment` gives, as JSON."""
-    file.write_text(json.dumps(environment(), indent=1) + "\n", "utf-8")
+def write_record(file: Path, made: Path, repository: Path, code: Iterable[str]) -> None:
+    """Writes down what a file was made with, as JSON.
 
-
-def read_environment(file: Path) -> dict[str, Any] | None:
-    """Reads what `environment` gave; None where nobody wrote it down.
-
-    Raises:
-        RoadshiftError: the file is damaged.
+    Args:
+        file: is written.
+        made: the file that was made; its hash tells which one the record is of.
+        repository: the folder of the Git repository of the code.
+        code: files and folders of it, as for `code_state`.
     """
-    try:
-        return json.loads(file.read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise RoadshiftError(f"{file}: not JSON ({error}); train the network again") from None
+    content = {
+        "of": {"file": made.name, "sha256": sha256_of(made)},
+        "code": code_state(repository, code),
+        **environment(),
+    }
+    with whole_file(file) as partial:
+        partial.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 def code_state(folder: Path, paths: Iterable[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from roadshift.determinism import be_deterministic
-from roadshift.environment import code_state, environment, read_environment
+from roadshift.environment import write_record
 from roadshift.errors import RoadshiftError
 from roadshift.networks.files import load_network
 from roadshift.networks.network import check_classes
@@ -26,33 +26,22 @@ from stages.params import TARGET, Params
 from stages.paths import (
     CODE,
     confusion,
-    environment_record,
+    environment,
     history,
     network,
     pictures,
     scores,
     test,
-    training_environment,
 )
 
 
 def main(params: Params, mix: str) -> None:
-    """Score a mix's network on all domains, keeping a confusion matrix of every picture.
-
-    Beside the scores stands what they were made with. That record is in Git as the scores are, so
-    that it is there for whoever compares them; it changes with the machine and with the code, and
-    never by itself: made twice, it is the same.
-    """
+    """Score a mix's network on all domains, keeping a confusion matrix of every picture."""
     be_deterministic(params.seed)
     domains = {role: open_shards(test(role)) for role in params.domains}
     taxonomy, class_names = same_classes(domains.values())
     model = load_network(network(mix))
     check_classes(model, network(mix), taxonomy, class_names)
-    made_with = {
-        "code": code_state(Path(), CODE),
-        "trained": read_environment(training_environment(mix)),
-        "scored": environment(),
-    }
     used = target_pictures(mix, domains[TARGET])
     max_height, how = params.data.max_height, params.evaluate
     segmenter = Segmenter(model, max_height, how.flip, how.scales)
@@ -105,8 +94,7 @@ def main(params: Params, mix: str) -> None:
             "mix": mix, "taxonomy": taxonomy, "target_pictures": counts, "domains": report,
         }  # fmt: skip
         file.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    with whole_file(environment_record(mix)) as file:
-        file.write_text(json.dumps(made_with, indent=1) + "\n", "utf-8")
+    write_record(environment("evaluate", mix), scores(mix), Path(), CODE)
     with whole_file(pictures(mix)) as file, file.open("wb") as sink:
         np.savez_compressed(sink, allow_pickle=False, **arrays)
     with whole_file(confusion(mix)) as file, file.open("w", encoding="utf-8", newline="") as table:
@@ -119,15 +107,9 @@ def target_pictures(mix: str, scored: ShardSet) -> dict[str, list[str]]:
     """The target's pictures that training was given, by their use; none of them is scored.
 
     Raises:
-        RoadshiftError: one of them is among those to be scored, or nobody can tell.
+        RoadshiftError: one of them is among those to be scored.
     """
-    try:
-        used = json.loads(history(mix).read_text("utf-8"))["target_pictures"]
-    except (FileNotFoundError, ValueError, KeyError) as error:
-        raise RoadshiftError(
-            f"{history(mix)}: does not say which pictures of the target training was given "
-            f"({error!r}); train the network again"
-        ) from None
+    used = json.loads(history(mix).read_text("utf-8"))["target_pictures"]
     asked = {*read_contents(scored.folder, "test", scored.class_names).ids}
     for use, ids in used.items():
         if seen := sorted(asked & {*ids}):

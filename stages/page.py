@@ -21,7 +21,7 @@ from roadshift.scoring.inference import Segmenter
 from roadshift.taxonomy import load_taxonomy
 from stages.entry import run
 from stages.params import PARAMS, TARGET, Params
-from stages.paths import PAGE, SUMMARY, network, pictures, scores, test, trainval
+from stages.paths import PAGE, network, pictures, scores, test, trainval
 
 
 def main(params: Params, mixes: list[str]) -> None:
@@ -38,14 +38,14 @@ def main(params: Params, mixes: list[str]) -> None:
     for role, name in params.domains.items():
         shards = open_shards(test(role))
         counts = {split: open_shards(trainval(role)).count(split) for split in ("train", "val")}
-        scored = {
+        results = {
             mix: Scored(segment, kept[mix][f"{role}/ids"], kept[mix][f"{role}/matrices"])
             for mix, segment in segmenters.items()
         }
         domains[role] = Domain(
             load_card(name),
             {**counts, "test": shards.count("test")},
-            domain_views(shards, "test", scored, taxonomy),
+            domain_views(shards, "test", results, taxonomy),
         )
     inputs = [
         *(scores(mix) for mix in mixes),
@@ -59,9 +59,10 @@ def main(params: Params, mixes: list[str]) -> None:
         "TensorFlow": tf.__version__,
         "Keras": keras.__version__,
     }
+    scored = {mix: json.loads(scores(mix).read_text("utf-8")) for mix in mixes}
     page = page_html(
-        {mix: json.loads(scores(mix).read_text("utf-8"))["domains"] for mix in mixes},
-        json.loads(SUMMARY.read_text("utf-8")),
+        {mix: found["domains"] for mix, found in scored.items()},
+        {mix: found["target_pictures"] for mix, found in scored.items()},
         {mix: list(params.mixes[mix]) for mix in mixes},
         TARGET,
         domains,

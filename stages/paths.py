@@ -27,7 +27,7 @@ LOCKS = Path(".dvc/tmp/stages")
 
 
 CODE = ("roadshift", "stages", "dvc.yaml", "params.yaml")
-"""What results come of; the environment's record tells its commit."""
+"""What results come of; the record of the environment tells its commit."""
 
 
 def downloads(role: str) -> Path:
@@ -60,16 +60,6 @@ def network(mix: str) -> Path:
     return MODELS / mix / "model.keras"
 
 
-def training_environment(mix: str) -> Path:
-    """What a mix's network was trained with."""
-    return MODELS / mix / "environment.json"
-
-
-def environment_record(mix: str) -> Path:
-    """What a mix's network was trained and scored with, and by which code."""
-    return METRICS / "environment" / f"{mix}.json"
-
-
 def history(mix: str) -> Path:
     """The epochs of a mix's training, the one that was chosen, and what it saw of the target."""
     return MODELS / mix / "history.json"
@@ -81,6 +71,11 @@ def training(mix: str) -> Path:
     It is no output of the stage, since DVC removes outputs before it runs a stage.
     """
     return MODELS / ".training" / mix
+
+
+def environment(stage: str, mix: str) -> Path:
+    """What the outcome of a stage was made with; no output of it, see `roadshift.environment`."""
+    return METRICS / "environment" / f"{stage}-{mix}.json"
 
 
 def curves(mix: str) -> Path:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 import keras
 import tensorflow as tf
 from dvclive import Live
 
 from roadshift.determinism import be_deterministic
-from roadshift.environment import write_environment
+from roadshift.environment import write_record
 from roadshift.networks.files import save_network
 from roadshift.networks.network import build_network, pretrained_variables
 from roadshift.outputs import whole_folder
@@ -23,7 +24,7 @@ from roadshift.training.losses import class_weights
 from roadshift.training.self_training import SelfTraining
 from stages.entry import run
 from stages.params import TARGET, Params
-from stages.paths import ADAPT, MODELS, curves, network, training, training_environment, trainval
+from stages.paths import ADAPT, CODE, MODELS, curves, environment, network, training, trainval
 from stages.paths import history as history_file
 
 
@@ -78,11 +79,11 @@ def main(params: Params, mix: str) -> None:
             SelfTraining(model, build(), self_training) if self_training.weight else None,
         )
         save_network(model, folder / network(mix).name)
-        write_environment(folder / training_environment(mix).name)
         account = {**history.as_json(), "target_pictures": data.target_pictures()}
         text = json.dumps(account, indent=1) + "\n"
         (folder / history_file(mix).name).write_text(text, "utf-8")
     checkpoint.discard()
+    write_record(environment("train", mix), network(mix), Path(), CODE)
 
 
 def open_data(params: Params, mix: str) -> TrainingData:

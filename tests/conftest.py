@@ -1,5 +1,6 @@
 import http.server
 import os
+import shutil
 import socket
 import threading
 from dataclasses import dataclass, field
@@ -300,3 +301,25 @@ def closed_port():
 def patience():
     """That of a test: the same tries, without the minutes."""
     return Patience(silence=0.3, tries=3, first_wait=0.01, longest_wait=0.02, total_wait=1.5)
+
+
+CHROMIUM_FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
+    "--disable-component-update", "--no-first-run", "--disable-quic",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium. Without one these tests are skipped, but fail where CI is set."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        missing = "no Chromium on PATH (apt-get install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()

@@ -1,14 +1,17 @@
+import hashlib
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from roadshift.environment import code_state, environment, read_environment, write_environment
-from roadshift.errors import RoadshiftError
+from roadshift.environment import code_state, environment, write_record
+
+PROJECT = Path(__file__).parents[1]
 
 
 def test_the_environment_is_that_of_the_process():
@@ -23,13 +26,15 @@ def test_the_environment_is_that_of_the_process():
     assert found == environment()
 
 
-def test_what_was_written_is_read(tmp_path):
-    write_environment(tmp_path / "e.json")
-    assert read_environment(tmp_path / "e.json") == environment()
-    assert read_environment(tmp_path / "none.json") is None
-    (tmp_path / "e.json").write_text("{", "utf-8")
-    with pytest.raises(RoadshiftError, match=r"e\.json: not JSON"):
-        read_environment(tmp_path / "e.json")
+def test_the_record_names_the_file_and_the_code_that_it_is_of(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"abc")
+    write_record(tmp_path / "kept/e.json", tmp_path / "model.keras", PROJECT, ["roadshift"])
+    found = json.loads((tmp_path / "kept/e.json").read_text("utf-8"))
+    assert found == {
+        "of": {"file": "model.keras", "sha256": hashlib.sha256(b"abc").hexdigest()},
+        "code": code_state(PROJECT, ["roadshift"]),
+        **environment(),
+    }
 
 
 def test_asking_does_not_import_tensorflow():

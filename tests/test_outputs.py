@@ -1,5 +1,8 @@
+import errno
+
 import pytest
 
+from roadshift.errors import RoadshiftError
 from roadshift.outputs import whole_file, whole_folder
 
 
@@ -66,6 +69,30 @@ def test_what_a_killed_run_left_does_not_get_into_the_folder(tmp_path):
         assert not list(folder.iterdir())
         (folder / "a").write_text("a")
     assert everything(tmp_path) == {"out/a": "a"}
+
+
+def test_what_was_killed_while_it_was_replaced_does_not_stay(tmp_path):
+    # Killed when the folder before was already aside, and the new one not yet in its place.
+    aside = tmp_path / ".out.replaced.partial"
+    aside.mkdir()
+    (aside / "old").write_text("old")
+    fill(tmp_path / "out", "new")
+    assert everything(tmp_path) == {"out/new": "new"}
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
+
+
+@pytest.mark.parametrize("write", [fill, put])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_a_full_disk_is_an_error_that_names_what_cannot_be_written(tmp_path, write, number):
+    write(tmp_path / "out", "old")
+    before = everything(tmp_path)
+    with pytest.raises(RoadshiftError, match=r"out: cannot be written, the disk is full \(.+\)"):
+        write(tmp_path / "out", "half", OSError(number, "no room"))
+    with pytest.raises(RoadshiftError, match=r"^some/file: cannot be written"):
+        write(tmp_path / "out", "half", OSError(number, "no room", "some/file"))
+    with pytest.raises(PermissionError):
+        write(tmp_path / "out", "half", PermissionError(errno.EACCES, "not yours"))
+    assert everything(tmp_path) == before
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path):

@@ -14,6 +14,7 @@ from typing import IO
 
 from roadshift.datasets.disk import require_space
 from roadshift.errors import RoadshiftError
+from roadshift.outputs import no_room
 from roadshift.progress import progress_bar
 
 MOST_MEMBERS = 1_000_000
@@ -95,6 +96,8 @@ def unpack(
         unpack_members = _unpack_tar if _is_tar(archive.name) else _unpack_zip
         unpack_members(archive, folder, gate)
     except UNREADABLE as error:
+        if isinstance(error, OSError) and no_room(error):
+            raise
         raise RoadshiftError(
             f"{archive}: cannot be unpacked ({error}); if the file is damaged, fetch it anew"
         ) from None

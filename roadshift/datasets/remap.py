@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from roadshift.datasets.splits import Parting
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
 from roadshift.taxonomy import IGNORE_ID, Taxonomy
+from roadshift.workers import results_of
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,14 @@ def remap_set(
         raise RoadshiftError(f"{card.name}: {error}") from None
     samples = find_samples(card, raw, parting)
     work = partial(remap_sample, remapper, raw, folder)
-    with ProcessPoolExecutor(processes) as pool:
-        # Many samples a call: the lookup table of colours is large, and travels with each call.
-        results = pool.map(work, samples, chunksize=max(1, len(samples) // (4 * processes)))
-        done = []
-        with progress_bar(f"remap {card.name}", "label", len(samples)) as progress:
-            for result in results:
-                done.append(result)
-                progress.update()
+    done = []
+    with (
+        results_of(work, samples, processes) as results,
+        progress_bar(f"remap {card.name}", "label", len(samples)) as progress,
+    ):
+        for result in results:
+            done.append(result)
+            progress.update()
     totals: dict[str, np.ndarray] = {}
     for sample, pixels in done:
         totals[sample.split] = totals.get(sample.split, 0) + pixels

@@ -30,7 +30,11 @@ def save_network(network: keras.Model, path: Path) -> None:
     """
     path = Path(path)
     try:
-        with tempfile.TemporaryDirectory() as folder, whole_file(path) as file:
+        # The unfinished one beside it, so that a full disk is that of the file which is named.
+        with (
+            whole_file(path) as file,
+            tempfile.TemporaryDirectory(".partial", ".", path.parent) as folder,
+        ):
             dated = Path(folder) / "dated.keras"
             network.save(dated)
             _undate(dated, file)

@@ -21,6 +21,7 @@ from matplotlib import colormaps
 from roadshift.datasets.card import Card
 from roadshift.pictures.layers import ERROR_COLOURS, WRONG
 from roadshift.pictures.views import DomainViews
+from roadshift.scoring.tables import domain_gap
 from roadshift.taxonomy import Taxonomy
 
 KINDS = ("best", "median", "worst")
@@ -61,7 +62,7 @@ class Origin:
 
 def page_html(
     scores: Mapping[str, Mapping[str, Mapping[str, Any]]],
-    summary: Mapping[str, Mapping[str, Any]],
+    seen: Mapping[str, Mapping[str, int]],
     sources: Mapping[str, Sequence[str]],
     target: str,
     domains: Mapping[str, Domain],
@@ -74,7 +75,8 @@ def page_html(
     Args:
         scores: by mix and domain, what `score_domain` returned, with the name of its `data_set`
             and, under `adapted`, the same by method where there were some.
-        summary: what `summarize` made of it.
+        seen: by mix, how many pictures of the target its training was given, under 'labelled'
+            and 'unlabelled'.
         sources: by mix, the domains it was trained on; the last mix is shown first.
         target: the domain that no mix was trained on; it is shown first.
         domains: by role, in the order of the columns.
@@ -105,7 +107,8 @@ def page_html(
         script=Markup(script),  # noqa: S704 - as said
         script_hash=f"sha256-{digest}",
         scores=scores,
-        summary=summary,
+        seen=seen,
+        gaps={mix: domain_gap(row, sources[mix], target) for mix, row in scores.items()},
         sources=sources,
         target=target,
         domains=domains,

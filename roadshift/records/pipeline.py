@@ -21,6 +21,8 @@ from roadshift.taxonomy import IGNORE_ID
 SHUFFLE_WINDOW = 512
 """Records, still compressed, that are shuffled among each other: a few hundred kB each."""
 SHARDS_AT_ONCE = 4
+WORKERS = 2
+"""Pictures that are decoded and augmented at once."""
 
 Pair = tuple[tf.Tensor, tf.Tensor]
 Key = Callable[[int, tf.Tensor, str, tf.Tensor], tf.Tensor]
@@ -162,7 +164,7 @@ def training_batches(
         if policy.takes_partners:
             others = [other for other in sources if other is not source]
             records = _with_partners(records, source, others, policy, key)
-        samples = records.map(prepare, num_parallel_calls=2, deterministic=True)
+        samples = records.map(prepare, num_parallel_calls=WORKERS, deterministic=True)
         return samples.batch(source.per_batch, drop_remainder=True)
 
     batches = [of_source(source) for source in sources]

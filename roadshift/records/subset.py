@@ -14,7 +14,7 @@ from roadshift.datasets.splits import seeded_order
 from roadshift.errors import RoadshiftError
 from roadshift.records.contents import read_contents, write_contents
 from roadshift.records.reader import ShardSet, record_bounds, records
-from roadshift.records.writer import write_metadata
+from roadshift.records.writer import record_writer, write_metadata
 from roadshift.taxonomy import IGNORE_ID
 
 
@@ -87,7 +87,7 @@ def write_subset(
         found = zip(contents.ids, contents.pixels, records(shards, split), strict=True)
         kept = (entry for entry, taken in zip(found, chosen, strict=True) if taken)
         for k, file in enumerate(files):
-            with tf.io.TFRecordWriter(str(file)) as sink:
+            with record_writer(Path(file)) as sink:
                 for _ in range(bounds[k + 1] - bounds[k]):
                     name, shown, record = next(kept)
                     if not labelled:

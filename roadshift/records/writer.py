@@ -1,7 +1,10 @@
 """Writing the TFDS on-disk format, the same bytes every time."""
 
+import errno
 import io
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
@@ -94,7 +97,7 @@ def write_shards(
                 file = template.replace(split=split).sharded_filepath(
                     shard_index=shard, num_shards=number
                 )
-                with tf.io.TFRecordWriter(str(file)) as sink:
+                with record_writer(Path(file)) as sink:
                     for sample in ordered[bounds[shard] : bounds[shard + 1]]:
                         label = _label(sample, labels, taxonomy)
                         record = _record(sample, images, label, features, serializer)
@@ -113,6 +116,16 @@ def write_shards(
         )
     write_contents(rows, taxonomy.class_names, folder)
     write_metadata(folder, dataset, features, infos, taxonomy.name, pixels)
+
+
+@contextmanager
+def record_writer(file: Path) -> Iterator[tf.io.TFRecordWriter]:
+    """A writer for which a full disk is the error that it is for Python's own files."""
+    try:
+        with tf.io.TFRecordWriter(str(file)) as sink:
+            yield sink
+    except (tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file)) from None
 
 
 def _label(sample: Sample, labels: Path, taxonomy: Taxonomy) -> np.ndarray:

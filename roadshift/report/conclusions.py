@@ -117,8 +117,8 @@ def drop_sentence(
         "more": f"{seen}: it **loses {points}**{brackets}.",
         "less": f"{seen}: it loses nothing, and **gains {points}**{brackets}; "
         f"the {target} is the easier set for it.",
-        "undecided": f"{seen}: **no loss is shown**, since the interval of the drop of "
-        f"{100 * drop.difference:+.1f} points{brackets} includes 0.",
+        "undecided": f"{seen}: **no loss is shown**, since the drop of "
+        f"{100 * drop.difference:+.1f} points{brackets} cannot be told from none.",
         "unknown": f"{seen}, {points} {'less' if drop.difference >= 0 else 'more'}; without an "
         "interval, how sure that is remains open.",
     }[verdict(drop)]
@@ -142,9 +142,8 @@ def versus_sentence(subject: str, other: str, domain: str, cell: Cell, level: fl
     return {
         "more": f"On {domain}, {subject} is **better** than {other} by {points}{brackets}.",
         "less": f"On {domain}, {subject} is **worse** than {other} by {points}{brackets}.",
-        "undecided": f"On {domain}, {subject} and {other} **cannot be told apart**: the "
-        f"interval of the difference of {100 * difference.difference:+.1f} points{brackets} "
-        "includes 0.",
+        "undecided": f"On {domain}, {subject} and {other} **cannot be told apart**: they differ by "
+        f"{100 * difference.difference:+.1f} points{brackets}.",
         "unknown": f"On {domain}, {subject} is {points} "
         f"{'above' if difference.difference >= 0 else 'below'} {other}; without an interval, how "
         "sure that is remains open.",

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,6 @@ def read_pictures(file: Path) -> dict[str, PictureScores]:
         }
     except FileNotFoundError:
         raise RoadshiftError(f"{file}: missing; {_AGAIN}") from None
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise RoadshiftError(f"{file}: not the scores of pictures ({reason}); {_AGAIN}") from None

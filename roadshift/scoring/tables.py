@@ -72,11 +72,27 @@ def summarize(
             domain: _cell(score, suffix if domain == target else "")
             for domain, score in domains.items()
         }
-        own = [domains[source]["miou"] for source in sources[mix]]
-        there = domains[target]["miou"]
-        known = there is not None and None not in own
-        table[mix][f"gap{suffix}"] = round(sum(own) / len(own) - there, 4) if known else None
+        table[mix][f"gap{suffix}"] = domain_gap(domains, sources[mix], target)
     return table
+
+
+def domain_gap(
+    domains: Mapping[str, Mapping[str, Any]], own: Sequence[str], target: str
+) -> float | None:
+    """How far the target's mIoU lies below the mean of a network's own domains.
+
+    Args:
+        domains: by domain, what `score_domain` returned.
+        own: the domains that the network was trained on.
+        target: the other one.
+
+    Returns:
+        The difference, rounded to 4 decimals; None where a mIoU is not defined.
+    """
+    mious = [domains[source]["miou"] for source in own]
+    there = domains[target]["miou"]
+    known = there is not None and None not in mious
+    return round(sum(mious) / len(mious) - there, 4) if known else None
 
 
 def _cell(score: Mapping[str, Any], suffix: str) -> dict[str, float | None]:

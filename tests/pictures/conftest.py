@@ -1,8 +1,6 @@
 """A page of real scores: coloured blocks, and a network that sees some of them wrongly."""
 
-import os
-import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -11,16 +9,11 @@ from roadshift.datasets.card import load_card
 from roadshift.pictures.page import Domain, Origin, page_html
 from roadshift.pictures.views import Scored, domain_views
 from roadshift.scoring.settings import EvaluateSettings
-from roadshift.scoring.tables import summarize
 from roadshift.taxonomy import load_taxonomy
 
 TAXONOMY = load_taxonomy("driving11")
 SOURCES = {"a": ["a"], "b": ["b"], "ab": ["a", "b"]}
 SETS = {"a": "synthetic_noon", "b": "synthetic_overcast", "target": "synthetic_dusk"}
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
-    "--disable-component-update", "--no-first-run", "--disable-quic",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -73,11 +66,11 @@ class PageParts:
     scores: dict
     domains: dict
     origin: Origin
+    seen: dict = field(default_factory=lambda: {mix: {} for mix in SOURCES})
 
     def html(self):
-        summary = summarize(self.scores, SOURCES, "target")
         return page_html(
-            self.scores, summary, SOURCES, "target", self.domains, TAXONOMY, self.origin, 0.95
+            self.scores, self.seen, SOURCES, "target", self.domains, TAXONOMY, self.origin, 0.95
         )
 
 
@@ -110,19 +103,3 @@ def parts(scored_parts):
     """The parts of a page, free to be changed."""
     scores = {m: {d: {**c} for d, c in row.items()} for m, row in scored_parts.scores.items()}
     return replace(scored_parts, scores=scores, domains={**scored_parts.domains})
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Headless Chromium. Without one these tests are skipped, but fail where CI is set."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = shutil.which("chromium") or shutil.which("chromium-browser")
-    if program is None:
-        missing = "no Chromium on PATH (apt-get install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=FLAGS)
-        yield browser
-        browser.close()

@@ -43,6 +43,7 @@ class Text(HTMLParser):
 
 def embedded(html):
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    assert found
     return json.loads(found[1])
 
 
@@ -91,7 +92,17 @@ def test_adapted_scores_stand_apart_and_only_where_there_are_some(parts):
     cell["adapted"] = {"adabn": {**cell, "miou": cell["miou"] + 0.0312}}
     text = Text(parts.html()).words
     assert "Transductive" in text
-    assert f"a + b, adabn – – {percent(cell['miou'] + 0.0312)} +3.1" in text
+    assert f"ab, adabn – – {percent(cell['miou'] + 0.0312)} +3.1" in text
+
+
+def test_it_says_what_training_saw_of_the_target(parts):
+    assert "No training saw a picture of target (synthetic_dusk)." in Text(parts.html()).words
+    parts.seen = {"a": {}, "b": {"labelled": 1}, "ab": {"labelled": 5, "unlabelled": 9}}
+    text = Text(parts.html()).words
+    assert "No training saw" not in text
+    assert "the training of b saw 1 picture with labels; " in text
+    expected = "of ab saw 5 pictures with labels and 9 pictures without."
+    assert expected in text
 
 
 def test_it_says_what_it_is_of(parts):

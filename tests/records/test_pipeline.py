@@ -202,6 +202,17 @@ def test_the_number_of_shards_does_not_change_a_pictures_augmentation(shards):
         assert same([one[key]], [many[key]])
 
 
+@pytest.mark.parametrize("at_once", [1, 6])
+def test_what_is_done_at_once_does_not_change_a_pictures_augmentation(shards, monkeypatch, at_once):
+    before = by_pass([(shards["many"], 3)], 4)
+    monkeypatch.setattr(pipeline, "SHARDS_AT_ONCE", at_once)
+    monkeypatch.setattr(pipeline, "WORKERS", at_once)
+    after = by_pass([(shards["many"], 3)], 4)
+    assert set(before) == set(after)
+    for key in before:
+        assert same([before[key]], [after[key]])
+
+
 def test_the_augmentation_is_new_in_every_pass(shards):
     seen = by_pass([(shards["a"], 3)], 4)
     differ = [not same([seen[0, n]], [seen[1, n]]) for n in range(TRAIN)]

@@ -39,9 +39,9 @@ def test_a_drop_of_two_sources_is_from_their_mean():
 @pytest.mark.parametrize(
     ("target", "words"),
     [
-        (score(0.40, 0.38, 0.42), "it **loses 20.0 points** (95 % interval +17.2 to +22.8)."),
-        (score(0.70, 0.68, 0.72), "**gains 10.0 points** (95 % interval +7.2 to +12.8); the tar"),
-        (score(0.59, 0.57, 0.61), "**no loss is shown**, since the interval of the drop of +1.0"),
+        (score(0.40, 0.38, 0.42), "it **loses 20.0 points** (95 % interval 17.2 to 22.8)."),
+        (score(0.70, 0.68, 0.72), "**gains 10.0 points** (95 % interval 7.2 to 12.8); the targ"),
+        (score(0.59, 0.57, 0.61), "**no loss is shown**, since the drop of +1.0 points"),
         (score(0.50), "10.0 points less; without an interval, how sure that is remains open."),
         (score(0.70), "10.0 points more; without an interval, how sure that is remains open."),
         (score(None), "nothing can be said of its drop to the target, since target has no label"),
@@ -65,14 +65,18 @@ def test_a_changed_metric_changes_the_sentence():
     [
         (
             (0.04, 0.01, 0.07),
-            "**better** than the rest by 4.0 points (90 % interval +1",
+            "**better** than the rest by 4.0 points (90 % interval 1.0 to 7.0)",
             "**helps**",
         ),
         ((-0.04, -0.07, -0.01), "**worse** than the rest by 4.0 points", "**does not help**"),
-        ((0.01, -0.02, 0.04), "the interval of the difference of +1.0 points", "**not decided**"),
+        (
+            (0.01, -0.02, 0.04),
+            "differ by +1.0 points (90 % interval -2.0 to +4.0).",
+            "**not decided**",
+        ),
         ((0.0, 0.0, 0.0), "**cannot be told apart**", "**not decided**"),
         ((0.01, None, None), "is 1.0 points above the rest; without an interval", "cannot be said"),
-        ((None, None, None), "cannot be compared: it has no labelled pixel", "cannot be said"),
+        ((None, None, None), "cannot be compared: there is no labelled pixel", "cannot be said"),
     ],
 )
 def test_the_sentences_on_two_networks(difference, words, mixing):

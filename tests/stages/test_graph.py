@@ -212,8 +212,8 @@ def imported_files(script):
 # Top-level modules change no result: messages, progress bars, and how files are put in place.
 # A package's __init__ holds no code. The card's schema of synthetic worlds comes with the card.
 NEUTRAL = {
-    "checksum.py", "environment.py", "errors.py", "settings.py", "outputs.py", "progress.py",
-    "determinism.py", "workers.py", "__init__.py",
+    "checksum.py", "determinism.py", "environment.py", "errors.py", "outputs.py", "progress.py",
+    "settings.py", "workers.py", "__init__.py",
 }  # fmt: skip
 
 

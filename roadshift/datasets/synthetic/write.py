@@ -1,7 +1,6 @@
 """Writing a synthetic set as a publisher would lay it out: pictures, and labels in colours."""
 
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from roadshift.datasets.synthetic.classes import CLASSES, COLOURS
 from roadshift.datasets.synthetic.picture import render
 from roadshift.datasets.synthetic.world import WorldSettings
 from roadshift.progress import progress_bar
+from roadshift.workers import results_of
 
 
 def draw_set(
@@ -34,10 +34,10 @@ def draw_set(
             (folder / kind / split).mkdir(parents=True)
     draw = partial(_draw_one, world, seed, folder)
     with (
-        ProcessPoolExecutor(processes) as pool,
+        results_of(draw, list(enumerate(scenes)), processes) as results,
         progress_bar("draw", "picture", len(scenes)) as progress,
     ):
-        for _ in pool.map(draw, enumerate(scenes), chunksize=8):
+        for _ in results:
             progress.update()
 
 
