@@ -1,5 +1,6 @@
 """Parameters that are mistyped, out of range, or make no sense together."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,16 @@ def text(old: str, new: str) -> Callable[[], None]:
         FILE.write_text(content.replace(old, new, 1), "utf-8")
 
     return make
+
+
+def a_second_source() -> None:
+    shutil.copytree("data/shards/a", "data/shards/b")
+    changed(
+        train__batch_size=1,
+        mixes__a={"a": 1, "b": 1},
+        domains__b="camvid",
+        data__split__by__b="official",
+    )()
 
 
 PARAMS = (
@@ -151,12 +162,7 @@ PARAMS = (
     ),
     Case(
         "a source without a picture in the batch",
-        changed(
-            train__batch_size=1,
-            mixes__a={"a": 1, "b": 1},
-            domains__b="folder",
-            **{"data__split__by__b": "official"},
-        ),
+        a_second_source,
         TRAIN,
         "mixes.a: source 'b' gets no picture of a batch of 1; raise its weight or train.batch_size",
     ),
