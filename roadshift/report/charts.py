@@ -147,7 +147,7 @@ def confusion_figure(
         title: above all.
     """
     number = len(matrices)
-    figure, row = _figure(0.8 + _WIDTH / (number + 0.6), number, shared_y=True)
+    figure, row = _figure(1.15 + _WIDTH / (number + 0.6), number, shared_y=True)
     for axes, (name, matrix) in zip(row, matrices.items(), strict=True):
         truth = matrix.sum(axis=1, keepdims=True)
         shares = np.where(truth > 0, 100 * matrix / np.maximum(truth, 1), np.nan)

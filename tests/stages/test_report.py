@@ -116,7 +116,8 @@ def test_changed_metrics_adaptation_and_ablations_change_what_it_says(reported):
 
     shutil.rmtree(tried)
     reported.run("git", "checkout", "--", ".")
-    reported.run("dvc", "checkout", "--force")
+    stages = ("report", *(f"evaluate@{mix}" for mix in ("a", "b", "ab")))
+    reported.run("dvc", "checkout", "--force", *stages)
     assert before in said(reported)
 
 
