@@ -43,6 +43,7 @@ class Text(HTMLParser):
 
 def embedded(html):
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
+    assert found
     return json.loads(found[1])
 
 

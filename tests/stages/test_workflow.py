@@ -75,6 +75,7 @@ def test_the_page_names_what_it_is_of_as_dvc_does(reproduced):
     assert {"params.yaml", "metrics/ab.json", "models/a", "data/shards/target/test"} <= {*named}
     assert named == {path: known[path] for path in named}
     command = re.search(r"git log --all -S(\w+) -- dvc.lock", page)
+    assert command
     found = reproduced.run(
         "git", "log", "--all", f"-S{command[1]}", "--format=%s", "--", "dvc.lock"
     )
