@@ -2,13 +2,17 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
+
+from roadshift.checksum import sha256_of
 
 PROJECT = Path(__file__).parents[2]
 TINY = {
@@ -26,22 +30,53 @@ TINY = {
 class Miniature:
     folder: Path
 
-    def run(self, *command, ok=True):
-        """Runs a command in the project as a user would; returns what it printed."""
+    @property
+    def environment(self):
         bin_folder = str(Path(sys.executable).parent)
-        environment = {
+        return {
             **os.environ,
             "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}",
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "DVC_NO_ANALYTICS": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
+            # What DVC prints must not wait behind what its stages print.
+            "PYTHONUNBUFFERED": "1",
         }
+
+    def run(self, *command, ok=True):
+        """Runs a command in the project as a user would; returns what it printed."""
         done = subprocess.run(
-            command, cwd=self.folder, env=environment, text=True, check=False,
+            command, cwd=self.folder, env=self.environment, text=True, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         assert (done.returncode == 0) == ok, done.stdout
         return done.stdout
+
+    @contextmanager
+    def started(self, *command, **options):
+        """A command that runs, its output in `stdout`; it is killed, with all it has started."""
+        process = subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+    def remove(self, place):
+        path = self.folder / place
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    def hashes(self, *places):
+        """SHA-256 of every file, hidden ones included, below some places that need not exist."""
+        found = [f for p in places for f in (self.folder / p, *(self.folder / p).rglob("*"))]
+        return {f.relative_to(self.folder).as_posix(): sha256_of(f) for f in found if f.is_file()}
 
     def set_params(self, **sections):
         file = self.folder / "params.yaml"
@@ -68,9 +103,8 @@ def shared_cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture(scope="module")
-def miniature(tmp_path_factory, shared_cache):
-    folder = tmp_path_factory.mktemp("miniature")
+def make_miniature(folder, cache):
+    """Copies the project as it stands, shrinks its settings and data, and commits it."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=PROJECT, check=True, capture_output=True, text=True,
@@ -89,5 +123,10 @@ def miniature(tmp_path_factory, shared_cache):
     project.run("git", "config", "user.name", "tester")
     project.run("git", "config", "user.email", "tester@example.org")
     project.commit("miniature")
-    project.run("dvc", "cache", "dir", "--local", str(shared_cache))
+    project.run("dvc", "cache", "dir", "--local", str(cache))
     return project
+
+
+@pytest.fixture(scope="module")
+def miniature(tmp_path_factory, shared_cache):
+    return make_miniature(tmp_path_factory.mktemp("miniature"), shared_cache)

@@ -1,0 +1,170 @@
+"""Killing stages of a miniature of the project, as a power cut, a batch system or a full disk does.
+
+What a killed stage leaves is looked at, and then what comes of the workflow when it goes on.
+"""
+
+import os
+import resource
+import signal
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+
+EVERYTHING = {
+    "model": {"encoder": "unet", "weights": "none"},
+    "aug": {"classmix": 0.5, "fog": 0.5},
+    "reg": {"ema": 0.9, "dropout": 0.2},
+    "train": {"epochs": 5, "precise_statistics": 2, "rare_class_temperature": 0.5},
+}
+"""All that a training has a state of, or draws at random."""
+EFFICIENTNET = {"model": {"encoder": "efficientnet_lite0", "weights": "imagenet"}}
+TRAINED = ("models/ab", "metrics/curves/ab")
+FORCED = ("dvc", "repro", "--force", "--single-item", "train@ab")
+STAGES = {
+    "download b": ("data/raw/b",),
+    "remap b": ("data/remapped/b", "metrics/audit/b.csv"),
+    "shard b": ("data/shards/b/trainval", "data/shards/b/test"),
+    "evaluate ab": ("models/scores/ab.npz", "metrics/ab.json", "metrics/confusion/ab.csv"),
+    "summarize ab": ("metrics/summary.json",),
+}
+"""By command, what the stage writes."""
+PATIENCE = 120
+"""Seconds after which a test gives up."""
+
+
+def command(stage):
+    name, *arguments = stage.split()
+    return (sys.executable, "-m", f"stages.{name}", *arguments)
+
+
+def wait_until(met, process):
+    deadline = time.monotonic() + PATIENCE
+    while not (found := met()):
+        if time.monotonic() > deadline or process.poll() is not None:
+            raise AssertionError(process.stdout.read())
+        time.sleep(0.01)
+    return found
+
+
+def begun(project, stage):
+    """The process that runs a stage, None where none does."""
+    lock = project.folder / ".dvc/tmp/stages" / stage.replace(" ", "-")
+    pid = lock.read_text() if lock.exists() else ""
+    return int(pid) if pid and psutil.pid_exists(int(pid)) else None
+
+
+def leftovers(project):
+    """What no finished run leaves."""
+    return {
+        path.relative_to(project.folder).as_posix()
+        for path in project.folder.rglob("*")
+        if ".partial" in path.name or (".training" in path.parts and path.is_file())
+    }
+
+
+@pytest.fixture(scope="module")
+def reproduced(miniature):
+    miniature.set_params(**EVERYTHING)
+    miniature.run("dvc", "repro", "evaluate@ab")
+    miniature.run(*command("summarize ab"))
+    return miniature
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_killed_at_any_moment_leaves_nothing_in_part(reproduced, stage):
+    project, places = reproduced, STAGES[stage]
+    whole = project.hashes(*places)
+    assert whole
+    moments = np.random.default_rng(0)
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        # As DVC does before it runs a stage.
+        for place in places:
+            project.remove(place)
+        with project.started(*command(stage)) as process:
+            if stage != "summarize ab":  # it may have ended before it is looked at
+                wait_until(lambda: begun(project, stage) == process.pid, process)
+            time.sleep(moments.uniform(0, 1))
+            os.killpg(process.pid, number)
+            printed, _ = process.communicate(timeout=PATIENCE)
+        if number == signal.SIGTERM and process.returncode != -number:
+            assert (process.returncode, "interrupted" in printed) in ((143, True), (0, False))
+            assert "Traceback" not in printed
+            assert leftovers(project) == set()
+        found = project.hashes(*places)
+        for place in places:
+            ours = {name: h for name, h in whole.items() if name.startswith(place)}
+            assert {n: h for n, h in found.items() if n.startswith(place)} in ({}, ours)
+    project.run(*command(stage))
+    assert project.hashes(*places) == whole
+    assert leftovers(project) == set()
+
+
+def limited(project, stage, size):
+    """Runs a stage that may write no file of more bytes; its status, and what it printed."""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    with project.started(*command(stage), preexec_fn=limit) as process:
+        printed, _ = process.communicate(timeout=PATIENCE)
+    return process.returncode, printed
+
+
+@pytest.mark.parametrize("stage", [*STAGES, "train ab"])
+def test_no_room_is_one_line_and_leaves_what_was_there(reproduced, stage):
+    project, places = reproduced, STAGES.get(stage, TRAINED)
+    whole = project.hashes(*places)
+    largest = max((project.folder / name).stat().st_size for name in whole)
+    status, printed = limited(project, stage, largest // 2)
+    assert status == 1, printed
+    errors = [line for line in printed.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, printed
+    assert "cannot be written, the disk is full" in errors[0]
+    assert "Traceback" not in printed
+    assert project.hashes(*places) == whole
+    assert leftovers(project) == set()
+
+
+def test_a_stage_runs_once_at_a_time(reproduced):
+    project = reproduced
+    with project.started(*command("remap b")) as process:
+        wait_until(lambda: begun(project, "remap b") == process.pid, process)
+        process.send_signal(signal.SIGSTOP)
+        printed = project.run(*command("remap b"), ok=False)
+    assert f"error: this stage is running already, as process {process.pid}; wait" in printed
+    project.run(*command("remap b"))
+
+
+def test_workers_do_not_outlive_a_stage_that_is_killed(reproduced):
+    with reproduced.started(*command("download b")) as process:
+        workers = wait_until(psutil.Process(process.pid).children, process)
+        process.kill()  # it alone
+        _, alive = psutil.wait_procs(workers, PATIENCE)
+        assert not alive
+    reproduced.run(*command("download b"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "number"),
+    [(EVERYTHING, signal.SIGKILL), (EFFICIENTNET, signal.SIGTERM)],
+    ids=["unet, mixing, ema", "efficientnet_lite0"],
+)
+def test_a_killed_training_goes_on_and_ends_in_the_same_bytes(reproduced, settings, number):
+    project = reproduced
+    project.set_params(**settings)
+    project.run("dvc", "repro", "train@ab")
+    whole = project.hashes(*TRAINED)
+    assert f"{TRAINED[0]}/model.keras" in whole
+    state = project.folder / "models/.training/ab/state.npz"
+    with project.started(*FORCED) as process:
+        wait_until(state.exists, process)
+        os.killpg(process.pid, number)
+        process.communicate(timeout=PATIENCE)
+    assert project.hashes(*TRAINED) == {}
+    printed = project.run("dvc", "repro", "train@ab")
+    assert "train ab: going on from epoch " in printed
+    assert project.hashes(*TRAINED) == whole
+    assert leftovers(project) == set()
