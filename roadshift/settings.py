@@ -1,11 +1,15 @@
 """The base of every section of parameters: typed, closed, immutable, and plain in its errors."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Hashable, Iterable
 from difflib import get_close_matches
 from typing import Any
 
+import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
+
+from roadshift.errors import RoadshiftError
 
 
 class Settings(BaseModel):
@@ -16,6 +20,51 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain values only; a key that comes twice is an error, and not the last one's value.
+
+    A number that has an exponent and no point is a number, as for DVC: `-S reg.l1=0.000001` makes
+    it write `1e-06`, YAML 1.2's number and a word to PyYAML's 1.1.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key.value}' comes twice", key.start_mark
+                )
+            if isinstance(key.value, str):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def load_yaml(content: bytes) -> Any:
+    """Reads YAML, UTF-8, into plain values.
+
+    Raises:
+        RoadshiftError: it is not YAML, or a key comes twice; the message does not name the file.
+    """
+    try:
+        return _Loader(content.decode("utf-8")).get_single_data()
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise RoadshiftError(f"not YAML: {line}{printable(str(error.problem))}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # ValueError is of bytes that are no UTF-8, and of numbers and dates that there are not.
+        raise RoadshiftError(f"not YAML: {' '.join(str(error).split())}") from None
+
+
+def printable(text: str) -> str:
+    """A text on one line, with escapes for what does not print."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -32,7 +81,7 @@ def explain(error: ValidationError, schema: type[BaseModel] | None = None) -> st
         error: what pydantic raised.
         schema: where given, unknown keys are answered with the nearest key known there.
     """
-    return "; ".join(_explain_one(problem, schema) for problem in error.errors())
+    return printable("; ".join(_explain_one(problem, schema) for problem in error.errors()))
 
 
 def _explain_one(problem: ErrorDetails, schema: type[BaseModel] | None) -> str:

@@ -28,6 +28,7 @@ from roadshift.scoring.comparison import (
     comparison_rows,
     comparison_table,
 )
+from roadshift.scoring.tables import Use, target_use
 from stages.params import TARGET
 from stages.paths import ABLATIONS, ablation_chart, ablation_results, pictures, scores
 from stages.sandbox import RunFailedError, Sandbox, StageRun
@@ -42,9 +43,10 @@ Mix `{mix}`. mIoU in percent; after the colon the difference to `{base}` in poin
 {level:g} % interval over the pictures that were scored (paired bootstrap), and *better* or *worse*
 where the interval leaves out 0. The intervals tell nothing of other seeds, and are not widened for
 the number of variants. Several seeds: their mean, and each in brackets. Minutes: training and
-scoring one network, on the clock.
+scoring one network, on the clock.{closed}
 
 {table}"""
+CLOSED = """ Gap closed: how much of the way from the base to `{oracle}`, by mIoU on the target."""
 
 
 class Outcome(NamedTuple):
@@ -122,7 +124,9 @@ def _run_all(ablation: Ablation) -> None:
         if taken:
             left = (len(ablation.runs) - number) * sum(taken) / len(taken)
             progress += f", about {left:.0f} left"
-        cells = ", ".join(f"{d} {score['miou']}" for d, score in outcome.record["domains"].items())
+        cells = ", ".join(
+            f"{d} {_miou(run, score)}" for d, score in outcome.record["domains"].items()
+        )
         _say(f"{what}: {'' if outcome.ran else 'as before, '}mIoU {cells}; {progress}")
     if table := _write_comparison(ablation, outcomes, failed):
         chart = ablation_chart(ablation.name)
@@ -161,16 +165,25 @@ def _run_one(ablation: Ablation, run: Run, sandbox: Sandbox, log: Path) -> Outco
             name: {"key": stage.key, "minutes": _minutes(stage, known.values())}
             for name, stage in counted.items()
         },
+        "target_pictures": measured["target_pictures"],
         "domains": measured["domains"],
     }
     with whole_file(_record_file(ablation, run.name)) as file:
         file.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    method = "" if run.variant.scored == "plain" else f"{run.variant.scored}/"
     with np.load(sandbox.folder / pictures(mix), allow_pickle=False) as arrays:
         by_domain = {
-            domain: PictureScores.sorted(arrays[f"{domain}/ids"], arrays[f"{domain}/matrices"])
+            domain: PictureScores.sorted(
+                arrays[f"{domain}/ids"], arrays[f"{domain}/{method}matrices"]
+            )
             for domain in measured["domains"]
         }
     return Outcome(record, by_domain, any(stage.seconds for stage in counted.values()))
+
+
+def _miou(run: Run, score: Mapping[str, Any]) -> float | None:
+    method = run.variant.scored
+    return score["miou"] if method == "plain" else score["adapted"][method]["miou"]
 
 
 def _record_file(ablation: Ablation, run: str) -> Path:
@@ -234,7 +247,8 @@ def _write_comparison(
     if settings.base not in (variant.name for variant in variants):
         return None
     base = ablation.runs[0]
-    rows = compare(variants, settings.base, base.params.evaluate, base.params.seed)
+    how = base.params.evaluate
+    rows = compare(variants, settings.base, how, base.params.seed, TARGET, settings.oracle)
     domains = outcomes[base.name].record["domains"]
     heads = {
         domain: f"{domain} = {score['data_set']} ({score['pictures']} pictures)"
@@ -246,7 +260,8 @@ def _write_comparison(
         mix=settings.mix,
         base=settings.base,
         level=level,
-        table=comparison_table(rows, heads),
+        closed=CLOSED.format(oracle=settings.oracle) if settings.oracle else "",
+        table=comparison_table(rows, heads, TARGET),
     )
     if left_out:
         text += f"\nLeft out: {', '.join(left_out)}.\n"
@@ -282,7 +297,13 @@ def _variant(settings: VariantSettings, outcomes: Sequence[Outcome]) -> Variant:
         tuple(outcome.record["seed"] for outcome in outcomes),
         {domain: [o.scores[domain] for o in outcomes] for domain in outcomes[0].scores},
         sum(measured) / len(measured) if measured else None,
+        _use(settings, outcomes[0]),
     )
+
+
+def _use(settings: VariantSettings, outcome: Outcome) -> Use:
+    use = target_use(outcome.record["target_pictures"])
+    return "transductive" if settings.scored != "plain" and not use else use
 
 
 def _say(*lines: str) -> None:

@@ -4,22 +4,35 @@ import csv
 import json
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from roadshift.determinism import be_deterministic
+from roadshift.environment import write_record
+from roadshift.errors import RoadshiftError
 from roadshift.networks.files import load_network
 from roadshift.networks.network import check_classes
 from roadshift.outputs import whole_file
+from roadshift.records.contents import read_contents
 from roadshift.records.reader import ShardSet, examples, open_shards, same_classes
 from roadshift.scoring.adaptation import TentSegmenter, adapted_statistics
 from roadshift.scoring.inference import PictureScores, Segment, Segmenter, score_pictures
 from roadshift.scoring.report import score_domain
 from roadshift.scoring.tables import confusion_rows
 from stages.entry import run
-from stages.params import Params
-from stages.paths import confusion, network, pictures, scores, test
+from stages.params import TARGET, Params
+from stages.paths import (
+    CODE,
+    confusion,
+    environment,
+    history,
+    network,
+    pictures,
+    scores,
+    test,
+)
 
 
 def main(params: Params, mix: str) -> None:
@@ -28,7 +41,8 @@ def main(params: Params, mix: str) -> None:
     domains = {role: open_shards(test(role)) for role in params.domains}
     taxonomy, class_names = same_classes(domains.values())
     model = load_network(network(mix))
-    check_classes(model, taxonomy, class_names)
+    check_classes(model, network(mix), taxonomy, class_names)
+    used = target_pictures(mix, domains[TARGET])
     max_height, how = params.data.max_height, params.evaluate
     segmenter = Segmenter(model, max_height, how.flip, how.scales)
 
@@ -75,14 +89,35 @@ def main(params: Params, mix: str) -> None:
             print(f"{mix} on {role} ({shards.name}), {name}: mIoU {adapted[name]['miou']}")
 
     with whole_file(scores(mix)) as file:
-        content = {"mix": mix, "taxonomy": taxonomy, "domains": report}
+        counts = {use: len(ids) for use, ids in used.items()}
+        content = {
+            "mix": mix, "taxonomy": taxonomy, "target_pictures": counts, "domains": report,
+        }  # fmt: skip
         file.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    write_record(environment("evaluate", mix), scores(mix), Path(), CODE)
     with whole_file(pictures(mix)) as file, file.open("wb") as sink:
         np.savez_compressed(sink, allow_pickle=False, **arrays)
     with whole_file(confusion(mix)) as file, file.open("w", encoding="utf-8", newline="") as table:
         writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def target_pictures(mix: str, scored: ShardSet) -> dict[str, list[str]]:
+    """The target's pictures that training was given, by their use; none of them is scored.
+
+    Raises:
+        RoadshiftError: one of them is among those to be scored.
+    """
+    used = json.loads(history(mix).read_text("utf-8"))["target_pictures"]
+    asked = {*read_contents(scored.folder, "test", scored.class_names).ids}
+    for use, ids in used.items():
+        if seen := sorted(asked & {*ids}):
+            raise RoadshiftError(
+                f"{history(mix)}: training was given picture '{seen[0]}' of the target ({use}), "
+                "which is to be scored; run the train stage again"
+            )
+    return used
 
 
 if __name__ == "__main__":

@@ -1,12 +1,10 @@
 """The schema of params.yaml: every section with its types and ranges."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from roadshift.augment.settings import AugmentSettings
@@ -15,12 +13,22 @@ from roadshift.datasets.splits import Parting, SplitShares
 from roadshift.errors import RoadshiftError
 from roadshift.networks.settings import ModelSettings
 from roadshift.scoring.settings import EvaluateSettings
-from roadshift.settings import Settings, explain
+from roadshift.settings import Settings, explain, load_yaml, printable
 from roadshift.taxonomy import load_taxonomy
 from roadshift.training.settings import AdaptSettings, RegSettings, TrainSettings
 
 PARAMS = Path("params.yaml")
 TARGET = "target"
+TAKEN = {"summary": "metrics/summary.json", "scores": "models/scores"}
+"""Where a mix of that name would put its own outputs."""
+FAMILIES = {
+    "transfer_probability": ("statistics", "fourier"),
+    "weather_probability": ("fog", "rain", "dusk"),
+}
+"""Operations that are all off unless one is asked for, by their probability.
+
+The photometric ones are on: there a probability of 0 is the way to do without all of them.
+"""
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
@@ -28,18 +36,6 @@ class SplitSettings(SplitShares):
     """How each role's set is parted into train, val and test."""
 
     by: dict[Name, str]
-
-
-class ParamsLoader(yaml.SafeLoader):
-    """Reads a number that has an exponent and no point as a number, as DVC does.
-
-    `-S reg.l1=0.000001` makes DVC write `1e-06`: YAML 1.2's number, and a word to PyYAML's 1.1.
-    """
-
-
-ParamsLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
 
 
 class DataSettings(Settings):
@@ -86,6 +82,10 @@ class Params(Settings):
             with _errors_of(f"data.split.by.{role}"):
                 card.way(Parting(**{**self.data.split.model_dump(), "by": split_by[role]}))
         for mix, weights in self.mixes.items():
+            if mix in TAKEN:
+                raise RoadshiftError(
+                    f"mixes.{mix}: the name of other outputs in {TAKEN[mix]}; choose another"
+                )
             for role in weights:
                 if role not in self.domains or role == TARGET:
                     raise RoadshiftError(
@@ -103,6 +103,13 @@ class Params(Settings):
                 f"reg.stochastic_depth is {self.reg.stochastic_depth}, but model.encoder unet has "
                 "no residual branches: set reg.stochastic_depth=0, or another encoder"
             )
+        for family, strengths in FAMILIES.items():
+            on = [name for name in strengths if getattr(self.aug, name)]
+            if on and not getattr(self.aug, family):
+                raise RoadshiftError(
+                    f"aug.{on[0]} is {getattr(self.aug, on[0])}, but aug.{family} is 0, so that it "
+                    "is never done: raise the one, or set the other to 0"
+                )
         if self.train.focal and self.reg.label_smoothing:
             raise RoadshiftError(
                 f"train.focal is {self.train.focal} and reg.label_smoothing "
@@ -127,19 +134,16 @@ def load_params(file: Path = PARAMS) -> Params:
         RoadshiftError: it is missing, not YAML, or does not fit the schema.
     """
     try:
-        content = ParamsLoader(file.read_text("utf-8")).get_single_data()
-        params = Params.model_validate(content)
+        params = Params.model_validate(load_yaml(file.read_bytes()))
         if missing := _unstated(params):
             raise RoadshiftError(f"{', '.join(missing)}: missing; state every key")
         return params
     except FileNotFoundError:
         raise RoadshiftError(f"{file}: missing; run this from the project's folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RoadshiftError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         raise RoadshiftError(f"{file}: {explain(error, Params)}") from None
     except RoadshiftError as error:
-        raise RoadshiftError(f"{file}: {error}") from None
+        raise RoadshiftError(f"{file}: {printable(str(error))}") from None
 
 
 def _unstated(settings: Settings, place: str = "") -> list[str]:

@@ -8,13 +8,26 @@ BY_HAND = Path("data/by_hand")
 """Where a person puts archives that no machine may fetch."""
 REMAPPED = Path("data/remapped")
 SHARDS = Path("data/shards")
+ADAPT = SHARDS / "adapt"
+"""Shards of what trainings may see of the target."""
 MODELS = Path("models")
 METRICS = Path("metrics")
 SUMMARY = METRICS / "summary.json"
 OVERVIEW = Path("report/overview.png")
+NOTEBOOK = Path("report/report.ipynb")
+REPORT_TEMPLATE = Path("report/report.html.j2")
+EXECUTED = Path("report/executed.ipynb")
+REPORT = Path("report/report.html")
+RESULTS = Path("docs/results")
+"""What is kept of ablations and of runs on real pictures."""
+PAGE = Path("report/index.html")
 ABLATIONS = Path(".dvc/tmp/ablation")
 LOCKS = Path(".dvc/tmp/stages")
 """Files that running stages hold locked."""
+
+
+CODE = ("roadshift", "stages", "dvc.yaml", "params.yaml")
+"""What results come of; the record of the environment tells its commit."""
 
 
 def downloads(role: str) -> Path:
@@ -47,12 +60,22 @@ def network(mix: str) -> Path:
     return MODELS / mix / "model.keras"
 
 
+def history(mix: str) -> Path:
+    """The epochs of a mix's training, the one that was chosen, and what it saw of the target."""
+    return MODELS / mix / "history.json"
+
+
 def training(mix: str) -> Path:
     """What an interrupted training of a mix goes on from.
 
     It is no output of the stage, since DVC removes outputs before it runs a stage.
     """
     return MODELS / ".training" / mix
+
+
+def environment(stage: str, mix: str) -> Path:
+    """What the outcome of a stage was made with; no output of it, see `roadshift.environment`."""
+    return METRICS / "environment" / f"{stage}-{mix}.json"
 
 
 def curves(mix: str) -> Path:
@@ -77,7 +100,7 @@ def pictures(mix: str) -> Path:
 
 def ablation_results(ablation: str) -> Path:
     """What an ablation measured: a record of each run, and the tables."""
-    return Path("docs/results") / ablation
+    return RESULTS / ablation
 
 
 def ablation_chart(ablation: str) -> Path:

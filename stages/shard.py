@@ -1,6 +1,6 @@
 """Packs a role's pictures and remapped labels into TFRecord shards."""
 
-from roadshift.datasets.samples import read_manifest
+from roadshift.datasets.samples import check_labels, read_manifest
 from roadshift.outputs import whole_folder
 from roadshift.records.writer import write_shards
 from roadshift.taxonomy import load_taxonomy
@@ -12,6 +12,7 @@ from stages.paths import RAW, REMAPPED, test, trainval
 def main(params: Params, role: str) -> None:
     """Write a role's shards: train and val apart from test, so that no training can see test."""
     samples = read_manifest(REMAPPED / role / "manifest.csv")
+    check_labels(samples, REMAPPED / role)
     taxonomy = load_taxonomy(params.data.taxonomy)
     for splits, place in ((("train", "val"), trainval(role)), (("test",), test(role))):
         with whole_folder(place) as folder:

@@ -2,55 +2,50 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
+import keras
 import tensorflow as tf
 from dvclive import Live
 
-from roadshift.augment.keys import sample_key
-from roadshift.augment.policy import build_policy
 from roadshift.determinism import be_deterministic
+from roadshift.environment import write_record
 from roadshift.networks.files import save_network
 from roadshift.networks.network import build_network, pretrained_variables
 from roadshift.outputs import whole_folder
-from roadshift.records.pipeline import Source, batch_shares, training_batches
-from roadshift.records.reader import ShardSet, open_shards, same_classes
+from roadshift.records.pipeline import batch_shares
+from roadshift.records.reader import ShardSet, check_records, open_shards, same_classes
 from roadshift.scoring.inference import Segmenter, score_pictures
 from roadshift.scoring.metrics import mean_iou
 from roadshift.training.checkpoint import Checkpoint, fingerprint
+from roadshift.training.data import TrainingData
 from roadshift.training.loop import train
 from roadshift.training.losses import class_weights
+from roadshift.training.self_training import SelfTraining
 from stages.entry import run
-from stages.params import Params
-from stages.paths import MODELS, curves, network, training, trainval
+from stages.params import TARGET, Params
+from stages.paths import ADAPT, CODE, MODELS, curves, environment, network, training, trainval
+from stages.paths import history as history_file
 
 
 def main(params: Params, mix: str) -> None:
-    """Train on the training splits of a mix's sources, and choose the epoch by their val splits."""
+    """Train on a mix's sources and what adapt sets aside; their val splits choose the epoch."""
     be_deterministic(params.seed)
-    shares = batch_shares(mix, params.mixes[mix], params.train.batch_size)
-    shards = {role: open_shards(trainval(role)) for role in shares}
-    taxonomy, class_names = same_classes(shards.values())
-    reg = params.reg
-    model = build_network(
-        params.model, class_names, reg.dropout, params.seed, taxonomy, reg.stochastic_depth
-    )
-    policy = build_policy(params.aug, params.train.crop_height, params.train.crop_width)
-    sources = [Source(shards[role], share) for role, share in shares.items()]
+    data = open_data(params, mix)
+    taxonomy, class_names = same_classes(data.all_shards)
+    for shards in data.all_shards:
+        check_records(shards)
+    reg, self_training = params.reg, params.adapt.self_training
+
+    def build() -> keras.Model:
+        of_classes = class_names, reg.dropout, params.seed, taxonomy, reg.stochastic_depth
+        return build_network(params.model, *of_classes)
 
     def batches_from(epoch: int) -> tf.data.Dataset:
-        return training_batches(
-            sources,
-            policy,
-            sample_key,
-            params.data.max_height,
-            params.seed,
-            params.train.steps_per_epoch,
-            epoch,
-            params.train.rare_class_temperature,
-        )
+        return data.batches(params.aug, params.train, params.data.max_height, params.seed, epoch)
 
-    pixels = [source.pixels["train"] for source in shards.values()]
-    weights = class_weights(pixels, params.train.class_weighting)
+    model = build()
+    weights = class_weights(data.pixels, params.train.class_weighting)
     segmenter = Segmenter(model, params.data.max_height)
 
     read = {
@@ -61,8 +56,10 @@ def main(params: Params, mix: str) -> None:
         "model": params.model,
         "reg": reg,
         "train": params.train,
+        "adapt": [params.adapt.labelled, self_training],
     }
-    checkpoint = Checkpoint(training(mix), fingerprint(read, map(trainval, shares)))
+    folders = (shards.folder for shards in data.all_shards)
+    checkpoint = Checkpoint(training(mix), fingerprint(read, folders))
     with (
         whole_folder(MODELS / mix) as folder,
         whole_folder(curves(mix)) as live_folder,
@@ -71,7 +68,7 @@ def main(params: Params, mix: str) -> None:
         history = train(
             model,
             batches_from,
-            lambda: validation_miou(segmenter, shards),
+            lambda: validation_miou(segmenter, data.sources),
             params.train,
             reg,
             pretrained_variables(model, params.model),
@@ -79,11 +76,32 @@ def main(params: Params, mix: str) -> None:
             lambda epoch: epoch.log(live),
             f"train {mix}",
             checkpoint,
+            SelfTraining(model, build(), self_training) if self_training.weight else None,
         )
         save_network(model, folder / network(mix).name)
-        text = json.dumps(history.as_json(), indent=1) + "\n"
-        (folder / "history.json").write_text(text, "utf-8")
+        account = {**history.as_json(), "target_pictures": data.target_pictures()}
+        text = json.dumps(account, indent=1) + "\n"
+        (folder / history_file(mix).name).write_text(text, "utf-8")
     checkpoint.discard()
+    write_record(environment("train", mix), network(mix), Path(), CODE)
+
+
+def open_data(params: Params, mix: str) -> TrainingData:
+    """Opens the shards of a mix's sources, and those of the target that adapt sets aside."""
+    labelled, self_training = params.adapt.labelled, params.adapt.self_training
+    few = open_shards(ADAPT / "labelled") if labelled.samples else None
+    many = open_shards(ADAPT / "unlabelled") if self_training.weight else None
+    size = params.train.batch_size
+    if few and labelled.alone:
+        return TrainingData({TARGET: few}, {TARGET: size}, few)
+    shares = {**params.mixes[mix], **({TARGET: labelled.weight} if few else {})}
+    return TrainingData(
+        {role: open_shards(trainval(role)) for role in params.mixes[mix]},
+        batch_shares(mix, shares, size),
+        few,
+        many,
+        self_training.batch_size,
+    )
 
 
 def validation_miou(segmenter: Segmenter, shards: Mapping[str, ShardSet]) -> dict[str, float]:

@@ -5,15 +5,16 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from roadshift.errors import RoadshiftError
-from roadshift.settings import Settings, explain, nearest
+from roadshift.settings import Settings, explain, load_yaml, nearest
 from stages.params import PARAMS, Name, Params, load_params
 
+METHODS = {"adabn": "adapt.adabn", "tent": "adapt.tent_steps"}
 Question = Annotated[str, Field(min_length=1, pattern=r"^[^|\n]*$")]
 
 
@@ -26,6 +27,8 @@ class VariantSettings(Settings):
     """An earlier variant whose overrides come before these."""
     overrides: list[str] = Field(default_factory=list)
     """As after `dvc exp run -S`."""
+    scored: Literal["plain", "adabn", "tent"] = "plain"
+    """By which of the results that stand beside each other; the others need `adapt`'s own key."""
     seeds: list[Annotated[int, Field(ge=0, lt=2**31)]] | None = Field(default=None, min_length=1)
     """One run each; without, one run with the parameters' own."""
 
@@ -36,6 +39,8 @@ class AblationSettings(Settings):
     question: Question
     mix: Name
     base: Name
+    oracle: Name | None = None
+    """The variant that is trained on the target's own labels; the base's gap ends at it."""
     include: str | None = None
     """A file beside this one that lists overrides as `-S key=value`; they come first."""
     overrides: list[str] = Field(default_factory=list)
@@ -55,8 +60,9 @@ class AblationSettings(Settings):
             if variant.seeds is not None and len({*variant.seeds}) < len(variant.seeds):
                 raise RoadshiftError(f"variant '{variant.name}': a seed comes twice")
             earlier.append(variant.name)
-        if self.base not in earlier:
-            raise RoadshiftError(f"base: '{self.base}' is no variant{nearest(self.base, earlier)}")
+        for role, name in (("base", self.base), ("oracle", self.oracle)):
+            if name is not None and name not in earlier:
+                raise RoadshiftError(f"{role}: '{name}' is no variant{nearest(name, earlier)}")
         return self
 
 
@@ -94,14 +100,12 @@ def load_ablation(file: Path, params: Path = PARAMS) -> Ablation:
             scored on different pictures.
     """
     try:
-        settings = AblationSettings.model_validate(yaml.safe_load(file.read_text("utf-8")))
+        settings = AblationSettings.model_validate(load_yaml(file.read_bytes()))
         shared = [*_included(file, settings.include), *settings.overrides]
         runs = _runs(settings, shared, params)
         _check_comparable(settings, runs)
     except FileNotFoundError:
         raise RoadshiftError(f"{file}: missing; name the file of an ablation") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RoadshiftError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
         raise RoadshiftError(f"{file}: {explain(error, AblationSettings)}") from None
     except RoadshiftError as error:
@@ -195,6 +199,11 @@ def _check_comparable(settings: AblationSettings, runs: Sequence[Run]) -> None:
             raise RoadshiftError(
                 f"mix: '{settings.mix}' is no mix{nearest(settings.mix, run.params.mixes)}"
             )
+        for method, key in METHODS.items():
+            if run.variant.scored == method and not _value(run.params, key):
+                raise RoadshiftError(
+                    f"variant '{run.variant.name}': scored by {method}, but {key} is off"
+                )
         for key in ("domains", "data.taxonomy", "data.split"):
             ours, theirs = (_value(r.params, key) for r in (run, first))
             if ours != theirs:

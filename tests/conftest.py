@@ -1,15 +1,23 @@
 import http.server
 import os
+import shutil
 import socket
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 from PIL import Image
 
 from roadshift.datasets.transfer import Patience
+
+# The same examples each time: a test that fails now and then tells nobody which change broke it.
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, max_examples=60, database=None
+)
+hypothesis.settings.load_profile("repeatable")
 
 # Before any test module imports TensorFlow: its chatter would hide what a test prints.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -293,3 +301,25 @@ def closed_port():
 def patience():
     """That of a test: the same tries, without the minutes."""
     return Patience(silence=0.3, tries=3, first_wait=0.01, longest_wait=0.02, total_wait=1.5)
+
+
+CHROMIUM_FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
+    "--disable-component-update", "--no-first-run", "--disable-quic",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium. Without one these tests are skipped, but fail where CI is set."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        missing = "no Chromium on PATH (apt-get install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()

@@ -3,7 +3,8 @@ from typing import Literal
 import pytest
 from pydantic import Field, ValidationError
 
-from roadshift.settings import Settings, explain, nearest
+from roadshift.errors import RoadshiftError
+from roadshift.settings import Settings, explain, load_yaml, nearest
 
 
 class Inner(Settings):
@@ -111,3 +112,27 @@ def test_several_problems_stand_on_one_line():
 def test_nearest():
     assert nearest("kiti", ["camvid", "kitti"]) == "; did you mean 'kitti'?"
     assert nearest("x", iter(["camvid", "kitti"])) == "; known: camvid, kitti"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"a: 1\nb: 2\na: 3\n", "not YAML: line 3: the key 'a' comes twice"),
+        (b"a: {b: 1, b: 1}\n", "not YAML: line 1: the key 'b' comes twice"),
+        (b"a: [b\n", "not YAML: line 2: expected ',' or ']'"),
+        (b"a: 2020-13-45\n", "not YAML: month must be in 1..12"),
+        (b"a: \xe9\n", "not YAML: 'utf-8' codec can't decode"),
+        (b"a: !!python/object/apply:os.system [ls]\n", "not YAML: line 1: could not determine"),
+        (b"[" * 5000, "not YAML: "),
+    ],
+)
+def test_what_is_not_yaml(content, expected):
+    with pytest.raises(RoadshiftError) as caught:
+        load_yaml(content)
+    assert str(caught.value).startswith(expected)
+    assert "\n" not in str(caught.value)
+
+
+def test_yaml_is_read_as_dvc_writes_it():
+    content = b"a: 1e-06\nb: &x {c: 1}\nd: *x\ne: {<<: *x, f: 2}\n"
+    assert load_yaml(content) == {"a": 1e-6, "b": {"c": 1}, "d": {"c": 1}, "e": {"c": 1, "f": 2}}

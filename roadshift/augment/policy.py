@@ -182,6 +182,29 @@ def build_policy(settings: AugmentSettings, crop_height: int, crop_width: int) -
     return Policy(settings, crop_height, crop_width)
 
 
+def weak_and_strong(
+    settings: AugmentSettings, crop_height: int, crop_width: int
+) -> tuple[Policy, Policy]:
+    """The two policies of self-training: of a sample with one key both show the same crop.
+
+    Args:
+        settings: of the training.
+        crop_height: rows of every result, > 0.
+        crop_width: columns of every result, > 0.
+
+    Returns:
+        One that places the crop and mirrors it and does no more; and one with all the rest but
+        what takes a partner, for a mixture comes after the labels.
+    """
+    without_partner = dict.fromkeys((*TRANSFER_OPS, *MIX_OPS), 0.0)
+    plain = dict.fromkeys((*WEATHER_OPS, *IMAGE_OPS, *COVER_OPS), 0.0) | without_partner
+    weak, strong = (settings.model_copy(update=off) for off in (plain, without_partner))
+    return (
+        build_policy(weak, crop_height, crop_width),
+        build_policy(strong, crop_height, crop_width),
+    )
+
+
 def _chance(key: tf.Tensor, name: str, probability: float) -> Chance:
     """Draws whether an operation is applied, with a key apart from the operation's own."""
     if probability >= 1:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from roadshift.datasets.splits import Parting, Splits, Way
 from roadshift.datasets.synthetic.world import WorldSettings
 from roadshift.errors import RoadshiftError
-from roadshift.settings import Settings, explain, nearest
+from roadshift.settings import Settings, explain, load_yaml, nearest
 from roadshift.taxonomy import universal_names
 
 UNKNOWN = 255
@@ -270,11 +269,11 @@ def card_names() -> tuple[str, ...]:
 def _load(folder: str, name: str, what: str) -> dict[str, Any]:
     if name not in _names_in(folder):
         raise RoadshiftError(f"'{name}' is not a {what}{nearest(name, _names_in(folder))}")
-    text = (resources.files(__package__) / folder / f"{name}.yaml").read_text("utf-8")
+    content = (resources.files(__package__) / folder / f"{name}.yaml").read_bytes()
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RoadshiftError(f"{what} '{name}': not YAML: {' '.join(str(error).split())}") from None
+        return load_yaml(content)
+    except RoadshiftError as error:
+        raise RoadshiftError(f"{what} '{name}': {error}") from None
 
 
 @cache
@@ -285,8 +284,10 @@ def load_card(name: str) -> Card:
         RoadshiftError: there is no card of that name, or it does not fit the schema.
     """
     content = _load("cards", name, "data set")
+    if not isinstance(content, dict):
+        raise RoadshiftError(f"card '{name}': expected keys with values, not {content!r}")
     try:
-        return Card(name=name, **content)
+        return Card.model_validate({**content, "name": name})
     except ValidationError as error:
         raise RoadshiftError(f"card '{name}': {explain(error, Card)}") from None
 
@@ -308,14 +309,15 @@ def read_encoding(file: Path) -> Encoding:
         RoadshiftError: it is missing, not YAML, or does not fit the schema.
     """
     try:
-        return _encoding(yaml.safe_load(file.read_text("utf-8")), str(file))
+        content = load_yaml(file.read_bytes())
     except FileNotFoundError:
         raise RoadshiftError(
             f"{file}: missing; put the table from label values to universal names there, in the "
             "form of roadshift/datasets/encodings"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RoadshiftError(f"{file}: not YAML: {' '.join(str(error).split())}") from None
+    except RoadshiftError as error:
+        raise RoadshiftError(f"{file}: {error}") from None
+    return _encoding(content, str(file))
 
 
 def _encoding(content: Any, where: str) -> Encoding:

@@ -1,5 +1,6 @@
 """Reading pictures and labels from files, strictly."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,11 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from roadshift.errors import RoadshiftError
+
+ORIENTATION = 0x0112
+"""The EXIF tag that says how a picture is turned; 1 is upright."""
+LOSSY = ("JPEG", "MPO")
+"""Formats that blur ids and colours into others."""
 
 
 @contextmanager
@@ -18,14 +24,22 @@ def opened(file: Path) -> Iterator[Image.Image]:
         RoadshiftError: the file is missing, empty, truncated, too large or no picture.
     """
     try:
-        with Image.open(file) as picture:
+        with warnings.catch_warnings():
+            # Between the size that Pillow warns of and the one that it refuses are panoramas.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            picture = Image.open(file)
+        with picture:
             yield picture
     except FileNotFoundError:
         raise RoadshiftError(f"{file}: missing") from None
     except UnidentifiedImageError:
         raise RoadshiftError(f"{file}: not a picture that can be read; replace it") from None
-    except Image.DecompressionBombError as error:
-        raise RoadshiftError(f"{file}: {error}") from None
+    except Image.DecompressionBombError:
+        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise RoadshiftError(
+            f"{file}: more than {most} pixels, which would fill the memory; scale it down or cut "
+            "it into parts"
+        ) from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise RoadshiftError(f"{file}: a damaged picture ({error}); replace it") from None
 
@@ -44,20 +58,35 @@ def read_label(file: Path, kind: str) -> np.ndarray:
         (height, width) for ids of 16 bits; uint8 (height, width) for others.
 
     Raises:
-        RoadshiftError: the file cannot be read, or is of another kind.
+        RoadshiftError: the file cannot be read, is of another kind or of a format that loses
+            values, or says that it is turned.
     """
     if kind == "red16":
         return _red16(file)
     with opened(file) as picture:
-        if kind == "grey":
-            return _grey(picture, file)
-        if kind == "grey16":
-            if not picture.mode.startswith("I;16"):
-                raise RoadshiftError(f"{file}: expected 16-bit grey, found mode {picture.mode}")
-            return np.asarray(picture).astype(np.uint16)
-        if picture.mode not in ("RGB", "P") and not _is_opaque_rgba(picture):
-            raise RoadshiftError(f"{file}: expected RGB colours, found mode {picture.mode}")
-        return packed_colours(np.asarray(picture.convert("RGB")))
+        if picture.format in LOSSY:
+            raise RoadshiftError(
+                f"{file}: a JPEG, which blurs labels into others; put the PNG it was made from"
+            )
+        label = _of_kind(picture, file, kind)
+        # After the pixels: to look for it may make Pillow read them, and forget how they are kept.
+        if picture.getexif().get(ORIENTATION, 1) != 1:
+            raise RoadshiftError(f"{file}: a label that EXIF says is turned; save it upright")
+        return label
+
+
+def _of_kind(picture: Image.Image, file: Path, kind: str) -> np.ndarray:
+    if kind == "grey":
+        return _grey(picture, file)
+    if kind == "grey16":
+        if not picture.mode.startswith("I;16"):
+            raise RoadshiftError(f"{file}: expected 16-bit grey, found mode {picture.mode}")
+        return np.asarray(picture).astype(np.uint16)
+    if _is_deep(picture):
+        raise RoadshiftError(f"{file}: expected 8-bit RGB colours, found 16 bits a channel")
+    if picture.mode not in ("RGB", "P") and not _is_opaque_rgba(picture):
+        raise RoadshiftError(f"{file}: expected RGB colours, found mode {picture.mode}")
+    return packed_colours(np.asarray(picture.convert("RGB")))
 
 
 def packed_colours(colours: np.ndarray) -> np.ndarray:
@@ -93,6 +122,18 @@ def _red16(file: Path) -> np.ndarray:
     return halves[0] << 8 | halves[1]
 
 
+def _is_deep(picture: Image.Image) -> bool:
+    """Whether Pillow would keep the high byte alone of 16-bit colours; to be asked before it does.
+
+    The raw mode tells, such as 'RGB;16B' in PNG, or the largest value in PPM.
+    """
+    for codec, _, _, arguments in getattr(picture, "tile", []):
+        raw_mode, *further = arguments if isinstance(arguments, tuple) else (arguments,)
+        if ";16" in str(raw_mode) or (codec == "ppm" and further and further[0] > 255):
+            return True
+    return False
+
+
 def _is_opaque_rgba(picture: Image.Image) -> bool:
     return picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (255, 255)
 
@@ -105,7 +146,7 @@ def picture_size(file: Path) -> tuple[int, int]:
     """
     with opened(file) as picture:
         width, height = picture.size
-        turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        turned = picture.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
     return (height, width) if turned else (width, height)
 
 
@@ -116,7 +157,8 @@ def read_image(file: Path) -> np.ndarray:
         RoadshiftError: the file cannot be read, or has more than eight bits a channel.
     """
     with opened(file) as picture:
-        if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
+        deep = picture.mode in ("I", "F") or picture.mode.startswith("I;16")
+        if deep or _is_deep(picture):
             raise RoadshiftError(
                 f"{file}: more than 8 bits a channel (mode {picture.mode}); convert it to 8 bits"
             )

@@ -1,7 +1,7 @@
 """Remapping: a publisher's labels to the ids of a taxonomy, and an account of every pixel."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -97,7 +97,7 @@ def remap_set(
     Raises:
         RoadshiftError: the labels are too coarse for the taxonomy; or pictures and labels do not
             pair up, are of different sizes, cannot be read, or hold values that the encoding
-            does not know.
+            does not know; or every pixel of a split is ignored.
     """
     encoding = card.table_in(raw)
     try:
@@ -115,8 +115,12 @@ def remap_set(
         for result in results:
             done.append(result)
             progress.update()
+    totals: dict[str, np.ndarray] = {}
+    for sample, pixels in done:
+        totals[sample.split] = totals.get(sample.split, 0) + pixels
+    _check_counted(card, totals, remapper, taxonomy)
     write_manifest([sample for sample, _ in done], folder / "manifest.csv")
-    _write_audit(done, remapper, taxonomy, audit_file)
+    _write_audit(totals, remapper, taxonomy, audit_file)
 
 
 def remap_sample(
@@ -158,15 +162,22 @@ def read_native(remapper: Remapper, raw: Path, sample: Sample) -> np.ndarray:
     return remapper.native(values, sample.label)
 
 
-def _write_audit(
-    done: Iterable[tuple[Sample, np.ndarray]],
-    remapper: Remapper,
-    taxonomy: Taxonomy,
-    file: Path,
+def _check_counted(
+    card: Card, totals: Mapping[str, np.ndarray], remapper: Remapper, taxonomy: Taxonomy
 ) -> None:
-    totals: dict[str, np.ndarray] = {}
-    for sample, pixels in done:
-        totals[sample.split] = totals.get(sample.split, 0) + pixels
+    """Stops at labels that are all void, as publishers put in place of those they keep back."""
+    counts = remapper.class_id != IGNORE_ID
+    for split, pixels in sorted(totals.items()):
+        if not pixels[counts].any():
+            raise RoadshiftError(
+                f"{card.name}: every pixel of split '{split}' is ignored in the taxonomy "
+                f"'{taxonomy.name}'; correct the labels, or choose another data.split.by"
+            )
+
+
+def _write_audit(
+    totals: Mapping[str, np.ndarray], remapper: Remapper, taxonomy: Taxonomy, file: Path
+) -> None:
     # Of the whole set, so that a class's rows add up to its share, whatever the split.
     of_all = int(sum(pixels.sum() for pixels in totals.values()))
     with file.open("w", encoding="utf-8", newline="") as sink:

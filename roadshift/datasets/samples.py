@@ -4,12 +4,15 @@ import csv
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from roadshift.datasets.card import Card, Layout
-from roadshift.datasets.splits import Parting, Way
+from roadshift.datasets.splits import SPLITS, Parting, Way
 from roadshift.errors import RoadshiftError
+from roadshift.settings import nearest, printable
+
+_AGAIN = "run the remap stage again"
 
 Matches = dict[tuple[tuple[str, str], ...], str]
 """Files by the values of their pattern's placeholders."""
@@ -92,8 +95,8 @@ def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list
         wanted: the publisher's names of the splits to look at; None for all.
 
     Raises:
-        RoadshiftError: there are no pictures, a picture has no label or the reverse, or two
-            files are the same picture.
+        RoadshiftError: there are no pictures, a picture has no label or the reverse, two files
+            are the same picture, or a name does not print.
     """
     root = folder / card.layout.root
     files = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
@@ -128,6 +131,11 @@ def _matches(
                 raise RoadshiftError(
                     f"{card.name}: '{found[key]}' and '{file}' both fit '{pattern}' as "
                     f"'{match['id']}'; remove one"
+                )
+            if not file.isprintable():
+                # No manifest in UTF-8 could hold some of them, and no line of an error others.
+                raise RoadshiftError(
+                    f"{card.name}: {file!r} has characters in its name that do not print; rename it"
                 )
             found[key] = file
     return found
@@ -179,20 +187,65 @@ def read_manifest(file: Path) -> list[Sample]:
     """Reads what `write_manifest` wrote.
 
     Raises:
-        RoadshiftError: it is missing, or a row is not as written.
+        RoadshiftError: it is missing or empty, a row is not as written, or two rows share an id.
     """
     names = [f.name for f in fields(Sample)]
     try:
         with file.open(encoding="utf-8", newline="") as source:
-            rows = list(csv.DictReader(source))
-        samples = []
-        for number, row in enumerate(rows, 2):
-            if list(row) != names or None in row.values():
-                raise RoadshiftError(f"{file}, line {number}: expected {','.join(names)}")
-            width, height = int(row.pop("width")), int(row.pop("height"))
-            samples.append(Sample(**row, width=width, height=height))
+            reader = csv.DictReader(source, strict=True)
+            samples: dict[str, Sample] = {}
+            for row in reader:
+                where = f"{file}, line {reader.line_num}"
+                if list(row) != names or None in row.values():
+                    raise RoadshiftError(f"{where}: expected {','.join(names)}; {_AGAIN}")
+                width, height = int(row.pop("width")), int(row.pop("height"))
+                sample = Sample(**row, width=width, height=height)
+                _check_row(sample, where)
+                if sample.id in samples:
+                    raise RoadshiftError(f"{where}: the id '{sample.id}' comes twice; {_AGAIN}")
+                samples[sample.id] = sample
+    except RoadshiftError as error:
+        raise RoadshiftError(printable(str(error))) from None
     except FileNotFoundError:
         raise RoadshiftError(f"{file}: missing; run the remap stage") from None
     except (ValueError, csv.Error) as error:
-        raise RoadshiftError(f"{file}: not a manifest ({error}); run remap again") from None
-    return samples
+        reason = printable(str(error))
+        raise RoadshiftError(f"{file}: not a manifest ({reason}); {_AGAIN}") from None
+    if not samples:
+        raise RoadshiftError(f"{file}: has no rows; {_AGAIN}")
+    return [*samples.values()]
+
+
+def _check_row(sample: Sample, where: str) -> None:
+    if not sample.id:
+        raise RoadshiftError(f"{where}: has no id; {_AGAIN}")
+    if sample.split not in SPLITS:
+        raise RoadshiftError(
+            f"{where}: '{sample.split}' is no split{nearest(sample.split, SPLITS)}; {_AGAIN}"
+        )
+    for path in (sample.image, sample.label):
+        parts = PurePosixPath(path).parts
+        if not parts or path.startswith("/") or ".." in parts or "\0" in path:
+            raise RoadshiftError(f"{where}: '{path}' is no path within its folder; {_AGAIN}")
+
+
+def check_labels(samples: Iterable[Sample], folder: Path) -> None:
+    """Makes sure that a manifest's rows are those of the labels that were written with it.
+
+    A row that was lost would make a shorter data set, and nobody would see it.
+
+    Args:
+        samples: the rows.
+        folder: of the manifest, in which the labels lie too.
+
+    Raises:
+        RoadshiftError: a label has no row, or a row has no label.
+    """
+    named = {sample.label for sample in samples}
+    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*.png") if p.is_file()}
+    if lost := sorted(there - named):
+        raise RoadshiftError(
+            f"{folder}: '{lost[0]}' has no row in the manifest ({len(lost)} such); {_AGAIN}"
+        )
+    if missing := sorted(named - there):
+        raise RoadshiftError(f"{folder / missing[0]}: missing ({len(missing)} such); {_AGAIN}")

@@ -65,10 +65,20 @@ def load_network(path: Path) -> keras.Model:
     if not path.is_file():
         raise RoadshiftError(f"{path}: there is no such file: train the network first")
     try:
+        # Keras itself passes over the checksums, and loads the weights that are left of the file.
+        with zipfile.ZipFile(path) as file:
+            if damaged := file.testzip():
+                raise zipfile.BadZipFile(f"{damaged} is damaged")
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras, h5py, json and zipfile raise their own
         reason = (str(error) or type(error).__name__).strip().splitlines()[0]
-        raise RoadshiftError(f"{path}: not a whole .keras file ({reason})") from error
+        if "safe_mode" in reason:
+            raise RoadshiftError(
+                f"{path}: holds code, which is not run; use a network that roadshift wrote"
+            ) from None
+        raise RoadshiftError(
+            f"{path}: not a whole .keras file ({reason}); get it anew, or train it again"
+        ) from error
     if not any(isinstance(layer, Classifier) for layer in network.layers):
         raise RoadshiftError(f"{path}: a Keras model, but not one that roadshift wrote")
     return network

@@ -127,15 +127,23 @@ def taxonomy_of(network: keras.Model) -> str:
     return network.get_layer("classifier").taxonomy
 
 
-def check_classes(network: keras.Model, taxonomy: str, class_names: Sequence[str]) -> None:
+def check_classes(
+    network: keras.Model, path: Path, taxonomy: str, class_names: Sequence[str]
+) -> None:
     """Makes sure that a network speaks of the classes that the data are labelled in.
+
+    Args:
+        network: the network.
+        path: its file, for the message.
+        taxonomy: of the data.
+        class_names: of the data, in the order of their ids.
 
     Raises:
         RoadshiftError: it was trained for another taxonomy.
     """
     if (taxonomy_of(network), class_names_of(network)) != (taxonomy, tuple(class_names)):
         raise RoadshiftError(
-            f"the network was trained for taxonomy '{taxonomy_of(network)}' "
+            f"{path}: trained for taxonomy '{taxonomy_of(network)}' "
             f"({len(class_names_of(network))} classes), the data are labelled in '{taxonomy}' "
             f"({len(class_names)}); train it again"
         )

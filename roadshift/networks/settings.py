@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from roadshift.errors import RoadshiftError
-from roadshift.settings import Settings
+from roadshift.settings import Settings, nearest
 
 Encoder = Literal["efficientnet_lite0", "mobilenet_v2", "unet"]
 
@@ -19,7 +19,7 @@ class ModelSettings(Settings):
 
     Raises:
         RoadshiftError: If the values exclude each other: `encoder: unet` with ImageNet weights or
-            instance normalization.
+            instance normalization; or if `weights` is no kind of file that the encoder takes.
     """
 
     encoder: Encoder = Field(default="efficientnet_lite0", description="the encoder's architecture")
@@ -60,6 +60,7 @@ class ModelSettings(Settings):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
+        _check_weights(self.weights, self.encoder)
         if self.encoder == "unet" and self.weights == "imagenet":
             raise RoadshiftError(
                 "model.weights is imagenet, but there are no ImageNet weights for "
@@ -71,3 +72,19 @@ class ModelSettings(Settings):
                 "stages to put it into: set model.instance_norm=0, or another encoder"
             )
         return self
+
+
+def _check_weights(weights: str, encoder: str) -> None:
+    # Before any data are got: whether the file is there is seen when it is read.
+    if weights in ("imagenet", "none") or weights.endswith(".keras"):
+        return
+    if not weights.endswith(".h5"):
+        raise RoadshiftError(
+            f"model.weights is {weights}, which is neither imagenet nor none nor a .keras or .h5 "
+            f"file{nearest(weights, ('imagenet', 'none'))}"
+        )
+    if encoder != "mobilenet_v2":
+        raise RoadshiftError(
+            f"model.weights is {weights}, but .h5 files are of mobilenet_v2: set "
+            "model.encoder=mobilenet_v2, or model.weights to a .keras file"
+        )

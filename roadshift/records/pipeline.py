@@ -16,6 +16,7 @@ from roadshift.errors import RoadshiftError
 from roadshift.records.index import index_pictures
 from roadshift.records.reader import ShardSet
 from roadshift.records.sampling import partner_draw, rare_class_draw
+from roadshift.taxonomy import IGNORE_ID
 
 SHUFFLE_WINDOW = 512
 """Records, still compressed, that are shuffled among each other: a few hundred kB each."""
@@ -173,6 +174,50 @@ def training_batches(
         lambda *parts: tuple(tf.concat(column, axis=0) for column in zip(*parts, strict=True))
     )
     return joined.prefetch(2)
+
+
+def unlabelled_batches(
+    source: Source,
+    weak: Policy,
+    strong: Policy,
+    sample_key: Key,
+    max_height: int,
+    seed: int,
+    steps_per_epoch: int,
+    first_epoch: int = 0,
+) -> tf.data.Dataset:
+    """Endless batches of pictures without their labels, each picture seen by two policies.
+
+    Args:
+        source: where pictures come from, gone through in passes, and how many of a batch.
+        weak: what the teacher sees.
+        strong: what the network sees: the same crop, and further augmentation.
+        sample_key: the key of (seed, pass, data set, id).
+        max_height: pictures taller than this are scaled down to it first; 0 = none.
+        seed: of order and augmentation.
+        steps_per_epoch: batches an epoch.
+        first_epoch: where to begin, as if the epochs before had been drawn.
+
+    Returns:
+        A data set of (weak and strong pictures, each float32 (N, h, w, 3) in 0..255; where they
+        show the picture and not what lies beyond its edge, or was erased, bool (N, h, w); the
+        samples' keys, int64 (N, 2)).
+    """
+    features = source.shards.features
+
+    def prepare(record: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        example = features.deserialize_example(record)
+        image, label = fit_height(example["image"], example["label"][..., 0], max_height)
+        # Whatever the label holds is left behind here; an operation that hides a pixel marks it.
+        unmarked = tf.zeros_like(label)
+        key = sample_key(seed, index, source.shards.name, example["id"])
+        seen, _ = weak(image, unmarked, key)
+        augmented, marks = strong(image, unmarked, key)
+        return seen, augmented, tf.not_equal(marks, IGNORE_ID), key
+
+    start = first_epoch * steps_per_epoch * source.per_batch
+    samples = _passes(source, seed, start).map(prepare, num_parallel_calls=2, deterministic=True)
+    return samples.batch(source.per_batch, drop_remainder=True).prefetch(2)
 
 
 def _passes(source: Source, seed: int, start: int) -> tf.data.Dataset:

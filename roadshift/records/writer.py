@@ -3,7 +3,7 @@
 import errno
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from math import ceil
@@ -97,7 +97,7 @@ def write_shards(
                 file = template.replace(split=split).sharded_filepath(
                     shard_index=shard, num_shards=number
                 )
-                with _record_writer(Path(file)) as sink:
+                with record_writer(Path(file)) as sink:
                     for sample in ordered[bounds[shard] : bounds[shard + 1]]:
                         label = _label(sample, labels, taxonomy)
                         record = _record(sample, images, label, features, serializer)
@@ -115,11 +115,11 @@ def write_shards(
             )
         )
     write_contents(rows, taxonomy.class_names, folder)
-    _write_metadata(folder, dataset, features, infos, taxonomy, pixels)
+    write_metadata(folder, dataset, features, infos, taxonomy.name, pixels)
 
 
 @contextmanager
-def _record_writer(file: Path) -> Iterator[tf.io.TFRecordWriter]:
+def record_writer(file: Path) -> Iterator[tf.io.TFRecordWriter]:
     """A writer for which a full disk is the error that it is for Python's own files."""
     try:
         with tf.io.TFRecordWriter(str(file)) as sink:
@@ -182,21 +182,22 @@ def _encoded_image(file: Path) -> tuple[bytes, tuple[int, int]]:
     return buffer.getvalue(), image.shape[1::-1]
 
 
-def _write_metadata(
+def write_metadata(
     folder: Path,
     dataset: str,
     features: tfds.features.FeaturesDict,
     infos: list[tfds.core.SplitInfo],
-    taxonomy: Taxonomy,
-    pixels: dict[str, list[int]],
+    taxonomy: str,
+    pixels: Mapping[str, list[int]],
 ) -> None:
+    """Writes what `tfds.builder_from_directory` and `open_shards` find a folder's shards by."""
     info = tfds.core.DatasetInfo(
         builder=tfds.core.dataset_info.DatasetIdentity(
             name=dataset, version=tfds.core.Version(VERSION), data_dir=str(folder), module_name=""
         ),
-        description=f"{dataset}, labels in the taxonomy {taxonomy.name}",
+        description=f"{dataset}, labels in the taxonomy {taxonomy}",
         features=features,
-        metadata=tfds.core.MetadataDict(taxonomy=taxonomy.name, pixels=pixels),
+        metadata=tfds.core.MetadataDict(taxonomy=taxonomy, pixels=dict(pixels)),
     )
     info.set_file_format(tfds.core.FileFormat.TFRECORD)
     info.set_splits(tfds.core.splits.SplitDict(infos))

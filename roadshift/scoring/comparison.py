@@ -5,7 +5,7 @@ pictures, so that the differences to the base are paired.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from roadshift.errors import RoadshiftError
 from roadshift.scoring.bootstrap import Difference, paired_bootstrap
 from roadshift.scoring.metrics import mean_iou
 from roadshift.scoring.settings import EvaluateSettings
+from roadshift.scoring.tables import Use
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Variant:
     """By domain, one for each seed."""
     minutes: float | None
     """Mean over the seeds; None where it was not measured."""
+    use: Use = ""
+    """What it saw of the target."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,20 @@ class Row:
     seeds: tuple[int, ...]
     cells: Mapping[str, Cell]
     minutes: float | None
+    use: Use = ""
+    """What it saw of the target."""
+    gap_closed: float | None = None
+    """(this - base) / (oracle - base) by the target's mIoU, 1 where it is as good as the oracle;
+    None without an oracle, or where that is not above the base."""
 
 
 def compare(
-    variants: Sequence[Variant], base: str, settings: EvaluateSettings, seed: int = 0
+    variants: Sequence[Variant],
+    base: str,
+    settings: EvaluateSettings,
+    seed: int = 0,
+    target: str = "target",
+    oracle: str | None = None,
 ) -> list[Row]:
     """Holds each variant against the base, on every domain.
 
@@ -89,6 +102,8 @@ def compare(
         base: its name.
         settings: the bootstrap of the differences, and its level.
         seed: seed of the bootstrap's draws.
+        target: the domain whose gap is closed.
+        oracle: the variant that was trained on the target's own labels, once it is among them.
 
     Returns:
         A row a variant, in their order.
@@ -109,8 +124,16 @@ def compare(
                 except RoadshiftError as error:
                     raise RoadshiftError(f"{variant.name} on {domain}: {error}") from None
             cells[domain] = Cell(by_seed, difference)
-        rows.append(Row(variant.name, variant.question, variant.seeds, cells, variant.minutes))
-    return rows
+        head = variant.name, variant.question, variant.seeds
+        rows.append(Row(*head, cells, variant.minutes, variant.use))
+    mious = {row.name: row.cells[target].miou for row in rows if oracle}
+    low, high = mious.get(base), mious.get(oracle or base)
+    if low is None or high is None or high <= low:
+        return rows
+    return [
+        replace(row, gap_closed=None if here is None else (here - low) / (high - low))
+        for row, here in zip(rows, mious.values(), strict=True)
+    ]
 
 
 def _difference(
@@ -136,21 +159,42 @@ def _difference(
     )
 
 
-def comparison_table(rows: Sequence[Row], heads: Mapping[str, str]) -> str:
+USES: Mapping[Use, str] = {
+    "": "",
+    "transductive": ", its pictures seen",
+    "labelled": ", its labels seen",
+}
+"""What the head of the target's column says further, for each use of the target."""
+
+
+def comparison_table(rows: Sequence[Row], heads: Mapping[str, str], target: str = "target") -> str:
     """The comparison for people.
 
     Args:
         rows: of `compare`.
         heads: by domain, what heads its column.
+        target: the domain that has a column for each use that was made of it.
 
     Returns:
         Markdown: a row a variant, a column a domain: mIoU in percent, its difference to the base
-        in points with the interval, and 'better' or 'worse' where that excludes 0.
+        in points with the interval, and 'better' or 'worse' where that excludes 0; and the share
+        of the gap that was closed, in percent, where there is an oracle.
     """
-    titles = ["variant", "question", *heads.values(), "seeds", "minutes"]
+    uses = [use for use in USES if any(row.use == use for row in rows)]
+    everywhere = [(domain, None, head) for domain, head in heads.items() if domain != target]
+    there = [(target, use, heads[target] + USES[use]) for use in uses]
+    columns: list[tuple[str, Use | None, str]] = [*everywhere, *there]
+    oracle = any(row.gap_closed is not None for row in rows)
+    closed = ["gap closed"] if oracle else []
+    titles = ["variant", "question", *(c[2] for c in columns), *closed, "seeds", "minutes"]
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for row in rows:
-        cells = [_cell(row.cells[domain], row.seeds) for domain in heads]
+        cells = [
+            _cell(row.cells[domain], row.seeds) if use in (None, row.use) else ""
+            for domain, use, _ in columns
+        ]
+        share = "–" if row.gap_closed is None else f"{100 * row.gap_closed:.0f} %"
+        cells += [share] if oracle else []
         seeds = ", ".join(str(seed) for seed in row.seeds)
         minutes = "–" if row.minutes is None else f"{row.minutes:.1f}"
         lines.append(f"| {' | '.join([row.name, row.question, *cells, seeds, minutes])} |")
@@ -178,7 +222,8 @@ def comparison_rows(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
 
     Yields:
         variant, domain, seeds (parted by blanks), miou, difference, low, high (shares, 0..1,
-        rounded to 4 decimals), verdict, minutes (rounded to 2); None where not defined.
+        rounded to 4 decimals), verdict, use of the target, gap_closed (of the target, rounded to
+        4 decimals), minutes (rounded to 2); None where not defined.
     """
     for row in rows:
         for domain, cell in row.cells.items():
@@ -192,6 +237,8 @@ def comparison_rows(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
                 "low": _rounded(difference.low, 4),
                 "high": _rounded(difference.high, 4),
                 "verdict": cell.verdict,
+                "use": row.use,
+                "gap_closed": _rounded(row.gap_closed, 4),
                 "minutes": _rounded(row.minutes, 2),
             }
 

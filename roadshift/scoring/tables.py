@@ -1,7 +1,7 @@
 """Scores as small tables: rows for plots, and the summary that runs are compared by."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,36 +29,78 @@ def confusion_rows(matrices: np.ndarray, class_names: Sequence[str]) -> Iterator
                 }
 
 
+Use = Literal["", "transductive", "labelled"]
+"""What a training saw of the target: nothing, pictures without labels, or labels, too."""
+
+
+def target_use(pictures: Mapping[str, int]) -> Use:
+    """What a training saw of the target.
+
+    Args:
+        pictures: how many it was given, under 'labelled' and 'unlabelled'.
+    """
+    if pictures.get("labelled"):
+        return "labelled"
+    return "transductive" if pictures.get("unlabelled") else ""
+
+
 def summarize(
     scores: Mapping[str, Mapping[str, Mapping[str, Any]]],
     sources: Mapping[str, Sequence[str]],
     target: str,
+    uses: Mapping[str, Use],
 ) -> dict[str, dict[str, Any]]:
     """The cross-domain table.
 
     Args:
         scores: by mix and domain, what `score_domain` returned.
         sources: by mix, the domains it was trained on.
-        target: the domain that no mix was trained on.
+        target: the domain to adapt to.
+        uses: by mix, what its training saw of the target.
 
     Returns:
         By mix: for each domain a `miou`, and a `miou_<method>` for each method that adapted to
         its unlabelled test pictures; and `gap`, how far the target lies below the mean of
-        the mix's own domains (rounded to 4 decimals, None where a mIoU is not defined).
+        the mix's own domains (rounded to 4 decimals, None where a mIoU is not defined). Where
+        training saw pictures of the target, its `miou` and the `gap` are named `miou_<use>` and
+        `gap_<use>`, so that they stand in columns of their own.
     """
     table: dict[str, dict[str, Any]] = {}
     for mix, domains in scores.items():
-        table[mix] = {domain: _cell(score) for domain, score in domains.items()}
-        own = [domains[source]["miou"] for source in sources[mix]]
-        there = domains[target]["miou"]
-        known = there is not None and None not in own
-        table[mix]["gap"] = round(sum(own) / len(own) - there, 4) if known else None
+        suffix = f"_{uses[mix]}" if uses[mix] else ""
+        table[mix] = {
+            domain: _cell(score, suffix if domain == target else "")
+            for domain, score in domains.items()
+        }
+        table[mix][f"gap{suffix}"] = domain_gap(domains, sources[mix], target)
     return table
 
 
-def _cell(score: Mapping[str, Any]) -> dict[str, float | None]:
+def domain_gap(
+    domains: Mapping[str, Mapping[str, Any]], own: Sequence[str], target: str
+) -> float | None:
+    """How far the target's mIoU lies below the mean of a network's own domains.
+
+    Args:
+        domains: by domain, what `score_domain` returned.
+        own: the domains that the network was trained on.
+        target: the other one.
+
+    Returns:
+        The difference, rounded to 4 decimals; None where a mIoU is not defined.
+    """
+    mious = [domains[source]["miou"] for source in own]
+    there = domains[target]["miou"]
+    known = there is not None and None not in mious
+    return round(sum(mious) / len(mious) - there, 4) if known else None
+
+
+def _cell(score: Mapping[str, Any], suffix: str) -> dict[str, float | None]:
     adapted = score.get("adapted", {}).items()
-    return {"miou": score["miou"], **{f"miou_{name}": other["miou"] for name, other in adapted}}
+    return {
+        f"miou{suffix}": score["miou"],
+        **{f"miou{suffix}_{name}": other["miou"] for name, other in adapted},
+    }
 
 
 def markdown_table(scores: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:

@@ -1,5 +1,6 @@
 """The training loop: steps, an account of each epoch, and the choice among them."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from roadshift.training.losses import (
     soft_dice,
     weight_penalty,
 )
+from roadshift.training.self_training import SelfTraining, Unlabelled
 from roadshift.training.settings import RegSettings, TrainSettings
 
 
@@ -54,15 +56,21 @@ def build_optimizer(
 class Step:
     """What a step of a training does, and all that it changes."""
 
-    run: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+    run: Callable[..., tf.Tensor]
     optimizer: keras.optimizers.Optimizer
     """Of the variables whose learning rate is not slowed."""
     variables: Sequence[tf.Variable]
     """What a training goes on from: with them as they were, it takes the same next step."""
 
-    def __call__(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        """From pictures float32 (N, H, W, 3) and labels uint8 (N, H, W) to the loss."""
-        return self.run(images, labels)
+    def __call__(self, images: tf.Tensor, labels: tf.Tensor, *unlabelled: tf.Tensor) -> tf.Tensor:
+        """From pictures float32 (N, H, W, 3) and labels uint8 (N, H, W) to the loss.
+
+        Args:
+            images: of the sources.
+            labels: theirs.
+            unlabelled: the fields of `Unlabelled`, where there is self-training.
+        """
+        return self.run(images, labels, *unlabelled)
 
 
 def build_step(
@@ -72,6 +80,7 @@ def build_step(
     pretrained: Sequence[keras.Variable],
     weights: np.ndarray | None,
     average: WeightAverage | None,
+    self_training: SelfTraining | None = None,
 ) -> Step:
     """Builds what a step does: loss, gradients, and new weights.
 
@@ -82,6 +91,7 @@ def build_step(
         pretrained: variables whose learning rate is slower, by `encoder_lr_factor`.
         weights: float32 (classes,), the loss's weight of each class; None for none.
         average: of the weights, which is kept up to date; None for none.
+        self_training: whose teacher is kept up to date; None for none.
     """
     variables = network.trainable_variables
     slow = {id(variable) for variable in pretrained}
@@ -96,14 +106,23 @@ def build_step(
     grid = (slice(None), *[slice(REGION_STRIDE // 2, None, REGION_STRIDE)] * 2)
 
     @tf.function
-    def step(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    def step(images: tf.Tensor, labels: tf.Tensor, *unlabelled: tf.Tensor) -> tf.Tensor:
+        number, seen, mixed = images.shape[0], images, None
+        if self_training and unlabelled:
+            mixed = self_training.mix(images, labels, Unlabelled(*unlabelled))
+            seen = tf.concat([images, mixed.images], 0)
         with tf.GradientTape() as tape:
-            logits = network(images, training=True)
+            logits = network(seen, training=True)
+            mixed_logits, logits = logits[number:], logits[:number]
             loss = cross_entropy(labels, logits, reg.label_smoothing, weights, settings.focal)
             if settings.dice:
                 loss += settings.dice * soft_dice(labels[grid], logits[grid])
             if settings.lovasz:
                 loss += settings.lovasz * lovasz_softmax(labels[grid], logits[grid])
+            if self_training and mixed:
+                loss += self_training.weight * cross_entropy(
+                    mixed.labels, mixed_logits, weights=weights, confidence=mixed.confidence
+                )
             loss += weight_penalty(variables, reg.l1, reg.l2)
         gradients = tape.gradient(loss, variables)
         if settings.clip_norm:
@@ -113,15 +132,17 @@ def build_step(
                 optimizer.apply([gradients[k] for k in places], [variables[k] for k in places])
         if average:
             average.update()
+        if self_training:
+            self_training.update()
         return loss
 
     # Those of the network hold the states of its random numbers, too.
     owned = [*network.variables, *(v for _, optimizer in groups for v in optimizer.variables)]
-    averaged = average.variables if average else []
-    return Step(step, groups[0][1], [*(v.value for v in owned), *averaged])
+    followers = [follower.variables for follower in (average, self_training) if follower]
+    return Step(step, groups[0][1], [*(v.value for v in owned), *itertools.chain(*followers)])
 
 
-def _next(batches: Iterator[tuple[tf.Tensor, tf.Tensor]]) -> tuple[tf.Tensor, tf.Tensor]:
+def _next(batches: Iterator[tuple[tf.Tensor, ...]]) -> tuple[tf.Tensor, ...]:
     try:
         return next(batches)
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
@@ -142,6 +163,7 @@ def train(
     on_epoch: Callable[[Epoch], None],
     what: str,
     checkpoint: Checkpoint | None = None,
+    self_training: SelfTraining | None = None,
 ) -> History:
     """Trains a network in place and leaves it with the weights of its best epoch.
 
@@ -152,7 +174,8 @@ def train(
     Args:
         network: from pictures float32 (N, H, W, 3) to logits float32 (N, H, W, classes).
         batches_from: from the number of epochs that are over to endless batches of what comes
-            then: (pictures, labels uint8 (N, H, W)).
+            then: (pictures, labels uint8 (N, H, W)), and with self-training the fields of
+            `Unlabelled`, too.
         validate: scores the network as it stands on each source's validation split.
         settings: the schedule.
         reg: regularization; dropout and stochastic depth are part of the network.
@@ -162,6 +185,7 @@ def train(
         what: a name for the progress bar.
         checkpoint: is written after each epoch, and where it holds one, training goes on from
             there to the same bits; None to keep nothing.
+        self_training: on the pictures without labels, after its warm-up; None for none.
 
     Returns:
         The history of all epochs.
@@ -170,7 +194,8 @@ def train(
         RoadshiftError: the loss is no longer a number.
     """
     average = WeightAverage(network, reg.ema) if reg.ema else None
-    step = build_step(network, settings, reg, pretrained, weights, average)
+    step = build_step(network, settings, reg, pretrained, weights, average, self_training)
+    alone = self_training.warmup_steps(settings.steps_per_epoch) if self_training else 0
     reached = checkpoint.load(step.variables, what) if checkpoint else None
     history = reached.history if reached else History()
     best_weights = reached.best_weights if reached else network.get_weights()
@@ -182,8 +207,11 @@ def train(
     with progress_bar(what, "picture", settings.epochs * per_epoch, done * per_epoch) as progress:
         for number in range(done + 1, settings.epochs + 1):
             total = 0.0
-            for _ in range(settings.steps_per_epoch):
-                loss = float(step(*_next(drawn)))
+            for k in range(settings.steps_per_epoch):
+                batch = _next(drawn)
+                if (number - 1) * settings.steps_per_epoch + k < alone:
+                    batch = batch[:2]
+                loss = float(step(*batch))
                 total += loss
                 progress.set_postfix(loss=f"{loss:.3f}", epoch=number, refresh=False)
                 progress.update(settings.batch_size)

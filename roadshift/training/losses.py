@@ -48,6 +48,7 @@ def cross_entropy(
     label_smoothing: float = 0.0,
     weights: np.ndarray | None = None,
     focal: float = 0.0,
+    confidence: tf.Tensor | None = None,
 ) -> tf.Tensor:
     """Mean cross-entropy over the pixels that count, weighted by class where weights are given.
 
@@ -62,6 +63,8 @@ def cross_entropy(
         label_smoothing: ε in 0..1, 1 excluded.
         weights: float32 (classes,), of a pixel by its label.
         focal: γ, from 0; not together with label smoothing.
+        confidence: float32 (N, H, W) in 0..1, a factor of each pixel's loss. The mean is over
+            the pixels that count all the same, so that what is uncertain lowers the loss.
 
     Returns:
         float32 scalar; 0, with gradient 0, where no pixel counts.
@@ -79,6 +82,8 @@ def cross_entropy(
         # Cross-entropy against the uniform distribution: log-sum-exp minus the mean logit.
         uniform = tf.reduce_logsumexp(logits, -1) - tf.reduce_mean(logits, -1)
         loss = (1 - label_smoothing) * loss + label_smoothing * uniform
+    if confidence is not None:
+        loss *= confidence
     return tf.math.divide_no_nan(tf.reduce_sum(loss * weight), tf.reduce_sum(weight))
 
 

@@ -3,6 +3,8 @@
 Importing it does not import TensorFlow.
 """
 
+from typing import Annotated, Literal
+
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
@@ -64,9 +66,55 @@ class RegSettings(Settings):
     ema: float = Field(default=0.0, ge=0, lt=1)
 
 
-class AdaptSettings(Settings):
-    """Adaptation to a domain by its pictures without their labels; each is off at its default."""
+class LabelledSettings(Settings):
+    """Target pictures that training is given with their labels; off at 0 samples.
 
+    Raises:
+        RoadshiftError: training would be left without any picture.
+    """
+
+    samples: Annotated[int, Field(ge=0, le=10_000_000)] | Literal["all"] = 0
+    weight: int = Field(default=1, ge=1, le=4096)
+    alone: bool = False
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Self:
+        if self.alone and self.samples == 0:
+            raise RoadshiftError(
+                "adapt.labelled.alone is true, but adapt.labelled.samples 0: a training without "
+                "the sources needs target pictures; set samples=all for the oracle"
+            )
+        return self
+
+
+class SelfTrainingSettings(Settings):
+    """Training on the target's pictures by labels that a teacher gives them; off at weight 0."""
+
+    weight: float = Field(default=0.0, ge=0, le=100)
+    batch_size: int = Field(default=4, ge=1, le=4096)
+    threshold: float = Field(default=0.968, ge=0, lt=1)
+    ema: float = Field(default=0.99, ge=0, lt=1)
+    warmup_epochs: float = Field(default=1.0, ge=0)
+
+
+class AdaptSettings(Settings):
+    """Adaptation to the target, by pictures of its own; each way is off at its default.
+
+    Raises:
+        RoadshiftError: the sources are left out of a self-training, which mixes with them.
+    """
+
+    labelled: LabelledSettings = LabelledSettings()
+    self_training: SelfTrainingSettings = SelfTrainingSettings()
     adabn: bool = False
     tent_steps: int = Field(default=0, ge=0, le=1000)
     tent_learning_rate: float = Field(default=0.001, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _oracle_needs_no_teacher(self) -> Self:
+        if self.labelled.alone and self.self_training.weight:
+            raise RoadshiftError(
+                f"adapt.labelled.alone is true and adapt.self_training.weight "
+                f"{self.self_training.weight}: the oracle has all labels; set one of them off"
+            )
+        return self

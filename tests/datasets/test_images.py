@@ -1,4 +1,5 @@
 import io
+import warnings
 
 import numpy as np
 import pytest
@@ -99,6 +100,37 @@ def test_a_jpeg_is_near_to_what_it_was(tmp_path):
 def test_a_picture_of_sixteen_bits_is_refused(tmp_path):
     deep = saved(tmp_path / "i.png", GREY.astype(np.uint16) * 257)
     assert "more than 8 bits a channel" in refuse(read_image, deep)
+
+
+def test_colours_of_sixteen_bits_are_not_cut_to_eight(tmp_path, deep_png):
+    (tmp_path / "i.png").write_bytes(deep_png(np.full((2, 3), 0x1234)))
+    assert "more than 8 bits a channel (mode RGB)" in refuse(read_image, tmp_path / "i.png")
+    assert "found 16 bits a channel" in refuse(read_label, tmp_path / "i.png", "colour")
+    (tmp_path / "i.ppm").write_bytes(b"P6 2 1 65535\n" + bytes(range(12)))
+    assert "more than 8 bits a channel (mode RGB)" in refuse(read_image, tmp_path / "i.ppm")
+    (tmp_path / "i.ppm").write_bytes(b"P6 2 1 255\n" + bytes(range(6)))
+    assert read_image(tmp_path / "i.ppm").tolist() == [[[0, 1, 2], [3, 4, 5]]]
+
+
+def test_a_panorama_is_read_without_a_warning_and_a_bomb_is_not(tmp_path, few_bits_png):
+    (tmp_path / "i.png").write_bytes(few_bits_png(np.zeros((1, 90_000_000), np.uint8), 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert picture_size(tmp_path / "i.png") == (90_000_000, 1)
+    (tmp_path / "i.png").write_bytes(few_bits_png(np.zeros((2, 90_000_000), np.uint8), 1))
+    assert "more than 178956970 pixels" in refuse(picture_size, tmp_path / "i.png")
+
+
+@pytest.mark.parametrize("kind", ["grey", "grey16", "colour"])
+def test_a_label_in_a_lossy_format_or_turned_is_refused(tmp_path, kind):
+    arrays = {"grey": GREY, "grey16": GREY.astype(np.uint16), "colour": RGB}
+    if kind != "grey16":
+        saved(tmp_path / "l.jpg", arrays[kind])
+        assert "a JPEG, which blurs labels" in refuse(read_label, tmp_path / "l.jpg", kind)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    turned = saved(tmp_path / "l.png", arrays[kind], exif=exif)
+    assert "EXIF says is turned" in refuse(read_label, turned, kind)
 
 
 @pytest.mark.parametrize("name", ["i.png", "i.jpg"])

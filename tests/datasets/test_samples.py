@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from roadshift.datasets.card import Layout, load_card
-from roadshift.datasets.samples import Sample, find_samples, read_manifest, write_manifest
+from roadshift.datasets.samples import (
+    Sample,
+    check_labels,
+    find_samples,
+    read_manifest,
+    write_manifest,
+)
 from roadshift.datasets.splits import Parting, Splits
 from roadshift.errors import RoadshiftError
 
@@ -207,7 +213,19 @@ def test_a_missing_manifest(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "row", ["a,train,g,i,l,3", "a,train,g,i,l,3,2,9", "a,train,g,i,l,three,2", "\xff"]
+    "row",
+    [
+        "b,train,g,i,l,3",
+        "b,train,g,i,l,3,2,9",
+        "b,train,g,i,l,three,2",
+        "b,trian,g,i,l,3,2",
+        "a,train,g,i,l,3,2",
+        ",train,g,i,l,3,2",
+        "b,train,g,../i,l,3,2",
+        "b,train,g,i,/l,3,2",
+        "b,train,g,i,,3,2",
+        "\xff",
+    ],
 )
 def test_a_manifest_with_a_damaged_row(tmp_path, row):
     file = tmp_path / "m.csv"
@@ -215,3 +233,27 @@ def test_a_manifest_with_a_damaged_row(tmp_path, row):
     file.write_bytes(file.read_bytes() + row.encode("latin-1") + b"\n")
     with pytest.raises(RoadshiftError, match=r"m\.csv"):
         read_manifest(file)
+
+
+def test_a_manifest_without_rows(tmp_path):
+    write_manifest([], tmp_path / "m.csv")
+    with pytest.raises(RoadshiftError, match=r"m\.csv: has no rows"):
+        read_manifest(tmp_path / "m.csv")
+
+
+def test_rows_and_labels_that_are_not_the_same(tmp_path, save_picture):
+    samples = [Sample(i, "train", "", f"{i}.png", f"labels/{i}.png", 3, 2) for i in "ab"]
+    for i in "ab":
+        save_picture(tmp_path / f"labels/{i}.png", np.zeros((2, 3)))
+    check_labels(samples, tmp_path)
+    with pytest.raises(RoadshiftError, match=r"b\.png' has no row in the manifest \(1 such"):
+        check_labels(samples[:1], tmp_path)
+    (tmp_path / "labels/a.png").unlink()
+    with pytest.raises(RoadshiftError, match=r"labels/a\.png: missing \(1 such"):
+        check_labels(samples, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\udce9"])
+def test_a_name_that_no_manifest_can_hold(tmp_path, write_ika, name):
+    write_ika(tmp_path, {name: np.zeros((2, 2, 3))})
+    refuse("characters in its name that do not print", load_card("ika"), tmp_path)

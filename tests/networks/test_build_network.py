@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -136,9 +138,9 @@ def test_classes_travel_with_the_network():
     network = build_network(RANDOM, CLASSES, taxonomy="driving8")
     assert class_names_of(network) == CLASSES
     assert taxonomy_of(network) == "driving8"
-    check_classes(network, "driving8", CLASSES)
+    check_classes(network, Path("m.keras"), "driving8", CLASSES)
     with pytest.raises(RoadshiftError, match="train it again"):
-        check_classes(network, "driving8", CLASSES[::-1])
+        check_classes(network, Path("m.keras"), "driving8", CLASSES[::-1])
 
 
 @pytest.fixture(scope="module")
@@ -178,4 +180,4 @@ def test_a_file_of_another_encoder_is_refused(trained):
 
 def test_a_missing_weights_file_is_named():
     with pytest.raises(RoadshiftError, match="nowhere, which is no file"):
-        build_network(ModelSettings(weights="nowhere"), CLASSES)
+        build_network(ModelSettings(weights="nowhere.keras"), CLASSES)

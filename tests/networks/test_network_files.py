@@ -78,6 +78,17 @@ def test_a_damaged_file_is_refused(path):
         load_network(path)
 
 
+def test_a_flipped_bit_anywhere_is_refused(path):
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as file:
+        members = [(m.header_offset + 30 + len(m.filename), m.file_size) for m in file.infolist()]
+    for start, size in members:
+        for place in (start, start + size // 2, start + size - 1):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            with pytest.raises(RoadshiftError, match="is damaged"):
+                load_network(path)
+
+
 def test_a_file_without_weights_is_refused(path):
     with zipfile.ZipFile(path) as whole:
         parts = {name: whole.read(name) for name in ("metadata.json", "config.json")}
@@ -100,5 +111,5 @@ def test_code_in_a_file_is_refused(tmp_path):
     path = tmp_path / "lambda.keras"
     inputs = keras.Input((2,))
     keras.Model(inputs, keras.layers.Lambda(lambda x: x)(inputs)).save(path)
-    with pytest.raises(RoadshiftError, match=r"lambda\.keras"):
+    with pytest.raises(RoadshiftError, match=r"lambda\.keras: holds code, which is not run"):
         load_network(path)

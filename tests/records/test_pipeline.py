@@ -6,12 +6,18 @@ import tensorflow as tf
 from PIL import Image
 
 from roadshift.augment.keys import sample_key
-from roadshift.augment.policy import build_policy
+from roadshift.augment.policy import build_policy, weak_and_strong
 from roadshift.augment.settings import AugmentSettings
 from roadshift.errors import RoadshiftError
 from roadshift.records import pipeline
 from roadshift.records.index import index_pictures
-from roadshift.records.pipeline import Source, batch_shares, fit_height, training_batches
+from roadshift.records.pipeline import (
+    Source,
+    batch_shares,
+    fit_height,
+    training_batches,
+    unlabelled_batches,
+)
 from roadshift.records.reader import open_shards
 from roadshift.records.sampling import class_probabilities
 from roadshift.records.writer import write_shards
@@ -455,3 +461,46 @@ def test_a_very_narrow_picture_keeps_a_column():
     _, _, image, label = fitted(100, 2, 10)
     assert image.shape == (10, 1, 3)
     assert label.shape == (10, 1)
+
+
+def unlabelled(source, aug, count, first_epoch=0):
+    dataset = unlabelled_batches(
+        source, *weak_and_strong(AugmentSettings(**aug), 16, 24), sample_key, 0, 3, 2, first_epoch
+    )
+    return [[part.numpy() for part in batch] for batch in dataset.take(count)]
+
+
+def test_teacher_and_network_see_one_crop_and_no_label(shards):
+    aug = {**AUG, "brightness": 0.3, "cutmix": 1.0, "fourier": 0.2}
+    for weak, strong, shown, keys in unlabelled(Source(shards["a"], 3), aug, 4):
+        assert weak.shape == strong.shape == (3, 16, 24, 3)
+        assert keys.shape == (3, 2)
+        # Brightness shifts a whole picture by one amount, but for what is cut off at the ends.
+        shift = strong - weak
+        inside = (strong > 0) & (strong < 255)
+        for one, kept in zip(shift, inside & shown[..., None], strict=True):
+            values = one[kept] if kept.any() else np.zeros(1)  # all may have become black
+            assert np.ptp(values) < 1e-3
+        assert (shift[inside] != 0).any()
+        # Red is the sample's number: a partner would have brought another one.
+        for picture, seen in zip(weak, shown, strict=True):
+            assert np.ptp(picture[..., 0][seen]) < 1e-3
+            assert seen.any()
+
+
+def test_what_lies_beyond_the_edge_or_was_erased_is_not_shown(shards):
+    smaller = unlabelled(Source(shards["a"], 3), {"scale": 3.0}, 4)
+    assert not all(shown.all() for _, _, shown, _ in smaller)
+    for weak, strong, shown, _ in unlabelled(Source(shards["a"], 3), {"erasing": 1.0}, 2):
+        np.testing.assert_array_equal(weak[shown], strong[shown])
+        assert not shown.all()
+        assert (weak != strong).any()
+
+
+def test_unlabelled_batches_go_on_from_an_epoch(shards):
+    source = Source(shards["a"], 4)
+    whole = unlabelled(source, AUG, 6)
+    later = unlabelled(source, AUG, 2, first_epoch=2)
+    for batch, again in zip(whole[4:], later, strict=True):
+        for one, other in zip(batch, again, strict=True):
+            np.testing.assert_array_equal(one, other)

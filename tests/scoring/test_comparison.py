@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -106,7 +108,8 @@ def test_the_table():
     )
     assert list(comparison_rows(compared))[1] == {
         "variant": "gain", "domain": "target", "seeds": "0 1", "miou": 0.56, "difference": 0.06,
-        "low": 0.06, "high": 0.06, "verdict": "better", "minutes": None,
+        "low": 0.06, "high": 0.06, "verdict": "better", "use": "", "gap_closed": None,
+        "minutes": None,
     }  # fmt: skip
 
 
@@ -114,3 +117,26 @@ def test_a_domain_without_a_pixel_has_no_cell():
     nothing = PictureScores.sorted("ab", np.zeros((2, 2, 2), np.int64))
     compared = compare([variant("base", nothing), variant("other", nothing)], "base", SETTINGS)
     assert "| other | other? | – | 0 | – |" in comparison_table(compared, {"target": "target"})
+
+
+def test_the_gap_closed_goes_from_the_base_to_the_oracle():
+    base, half, oracle = (pictures([hits] * 4) for hits in (40, 50, 60))
+    variants = [
+        variant("base", base),
+        variant("half", half),
+        replace(variant("few", half), use="labelled"),
+        replace(variant("oracle", oracle), use="labelled"),
+    ]
+    found = compare(variants, "base", SETTINGS, oracle="oracle")
+    assert [row.gap_closed for row in found] == pytest.approx([0, 0.5, 0.5, 1])
+    head, _, *lines = comparison_table(found, {"target": "t"}).splitlines()
+    assert head == (
+        "| variant | question | t | t, its labels seen | gap closed | seeds | minutes |"
+    )
+    assert lines[1].startswith("| half | half? | 50.0: +10.0 (+10.0 to +10.0) better |  | 50 % |")
+    assert lines[3].startswith("| oracle | oracle? |  | 60.0: +20.0")
+    assert [row["use"] for row in comparison_rows(found)] == ["", "", "labelled", "labelled"]
+    # The base is as good as the oracle: there is no gap to close.
+    assert {row.gap_closed for row in compare(variants, "oracle", SETTINGS, oracle="base")} == {
+        None
+    }

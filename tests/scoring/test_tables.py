@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 
-from roadshift.scoring.tables import confusion_rows, markdown_table, summarize
+from roadshift.scoring.tables import confusion_rows, markdown_table, summarize, target_use
 
 MATRICES = np.array([[[3, 1], [0, 0]], [[2, 2], [0, 0]]])
 
@@ -24,7 +24,9 @@ def test_summary_is_the_nine_cells_and_the_gap():
         "b": domains(0.2, 0.5, None),
         "ab": domains(0.6, 0.5, 0.45),
     }
-    table = summarize(scores, {"a": ["a"], "b": ["b"], "ab": ["a", "b"]}, "target")
+    table = summarize(
+        scores, {"a": ["a"], "b": ["b"], "ab": ["a", "b"]}, "target", dict.fromkeys(scores, "")
+    )
     assert table["a"] == {
         "a": {"miou": 0.6}, "b": {"miou": 0.4}, "target": {"miou": 0.3}, "gap": 0.3,
     }  # fmt: skip
@@ -53,8 +55,26 @@ def test_the_summary_shows_an_adapted_network_beside_the_plain_one():
         "a": {"miou": 0.6},
         "target": {"miou": 0.3, "adapted": adapted},
     }
-    assert summarize({"a": domains}, {"a": ["a"]}, "target")["a"] == {
+    assert summarize({"a": domains}, {"a": ["a"]}, "target", {"a": ""})["a"] == {
         "a": {"miou": 0.6},
         "target": {"miou": 0.3, "miou_adabn": 0.35, "miou_tent": None},
         "gap": 0.3,
     }
+
+
+def test_a_training_that_saw_the_target_has_columns_of_its_own():
+    domains: dict[str, dict[str, Any]] = {
+        "a": {"miou": 0.6},
+        "target": {"miou": 0.4, "adapted": {"tent": {"miou": 0.45}}},
+    }
+    uses = {"plain": "", "few": target_use({"labelled": 5, "unlabelled": 9})}
+    scores = {"plain": domains, "few": domains}
+    table = summarize(scores, {"plain": ["a"], "few": ["a"]}, "target", uses)
+    assert table["few"] == {
+        "a": {"miou": 0.6},
+        "target": {"miou_labelled": 0.4, "miou_labelled_tent": 0.45},
+        "gap_labelled": 0.2,
+    }
+    assert {"miou", "gap"} <= {*table["plain"], *table["plain"]["target"]}
+    assert target_use({"unlabelled": 9}) == "transductive"
+    assert target_use({}) == ""

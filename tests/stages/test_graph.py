@@ -1,6 +1,7 @@
 """What dvc.yaml promises: which stages see which data, and which parameters they declare."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import yaml
 from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
-from stages.params import load_params
+from roadshift.settings import Settings
+from roadshift.training.settings import AdaptSettings
+from stages.params import Params, load_params
 
 PROJECT = Path(__file__).parents[2]
 STAGES = sorted(
@@ -57,10 +60,21 @@ def test_no_training_depends_on_a_test_split(index):
         assert not dependencies(by_name(index)[name]) & tests
 
 
-def test_no_path_leads_from_the_target_to_a_training(index):
-    for name in by_name(index):
+def test_the_only_path_from_the_target_to_a_training_is_adapt_and_it_sees_no_test_split(index):
+    stages = by_name(index)
+    data = {d for d in dependencies(stages["adapt"]) if d.startswith("data/")}
+    assert data == {"data/shards/target/trainval"}
+    graph = index.graph.copy()
+    graph.remove_node(stages["adapt"])
+    for name in stages:
         if name.startswith("train@"):
-            assert not {a for a in ancestors(index, name) if a.endswith("@target")}
+            further = networkx.descendants(graph, stages[name])
+            assert not {s.addressing for s in further if s.addressing.endswith("@target")}
+
+
+def test_without_adaptation_no_key_of_it_is_on():
+    adapt = load_params(PROJECT / "params.yaml").adapt
+    assert adapt == AdaptSettings()
 
 
 def test_a_training_depends_on_its_mix_sources_and_no_others(index):
@@ -69,7 +83,8 @@ def test_a_training_depends_on_its_mix_sources_and_no_others(index):
     assert {f"train@{mix}" for mix in mixes} == {n for n in stages if n.startswith("train@")}
     for mix, weights in mixes.items():
         shards = {d for d in dependencies(stages[f"train@{mix}"]) if d.startswith("data/")}
-        assert shards == {f"data/shards/{role}/trainval" for role in weights}
+        sources = {f"data/shards/{role}/trainval" for role in weights}
+        assert shards == sources | {"data/shards/adapt"}
 
 
 def test_every_domain_is_scored_by_every_mix(index):
@@ -81,7 +96,7 @@ def test_every_domain_is_scored_by_every_mix(index):
 
 def test_augmentation_reruns_training_and_what_follows_and_nothing_before(index):
     changed = {n for n, s in by_name(index).items() if "aug" in declared_params(s)}
-    assert changed == {"train@a", "train@b", "train@ab"}
+    assert changed == {"train@a", "train@b", "train@ab", "report"}
 
 
 def test_another_domain_b_leaves_the_stages_of_a_and_the_target_alone(index):
@@ -103,9 +118,18 @@ def test_another_split_of_a_reruns_its_remap_and_what_follows(index):
     assert not following & {"train@b", "shard@b", "shard@target", "download@a"}
 
 
+def code_of(script):
+    """What a stage runs: its script, and of the report the notebook's cells."""
+    code = (PROJECT / "stages" / f"{script}.py").read_text("utf-8")
+    if script != "report":
+        return code
+    cells = json.loads((PROJECT / "report/report.ipynb").read_text("utf-8"))["cells"]
+    return "\n".join([code, *("".join(c["source"]) for c in cells if c["cell_type"] == "code")])
+
+
 def keys_read(script):
     """The keys of `params` that a stage's code reads, `*` for one chosen by its argument."""
-    tree = ast.parse((PROJECT / "stages" / f"{script}.py").read_text("utf-8"))
+    tree = ast.parse(code_of(script))
     inner = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Attribute | ast.Subscript)}
     keys = set()
     for node in ast.walk(tree):
@@ -116,6 +140,37 @@ def keys_read(script):
         if parts and isinstance(at, ast.Name) and at.id == "params" and id(node) not in inner:
             keys.add(".".join(reversed(parts)))
     return keys
+
+
+@pytest.mark.parametrize("script", STAGES)
+def test_a_stage_hands_its_parameters_to_nobody(script):
+    """But to its own functions; else `keys_read` could not tell what is read of them."""
+    nodes = [*ast.walk(ast.parse(code_of(script)))]
+    own = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    read = [node.value for node in nodes if isinstance(node, ast.Attribute)]
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in own:
+            read += node.args
+    named = [node for node in nodes if isinstance(node, ast.Name) and node.id == "params"]
+    stored = [node for node in named if isinstance(node.ctx, ast.Store)]
+    assert [node.lineno for node in named if node not in [*read, *stored]] == []
+
+
+def test_every_key_is_read_by_some_code():
+    """What a whole section is declared for; an augmentation is a function of the key's name."""
+    files = [*(PROJECT / "roadshift").rglob("*.py"), *(PROJECT / "stages").glob("*.py")]
+    code = "".join(
+        f.read_text("utf-8") for f in files if f.name not in ("settings.py", "params.py")
+    )
+
+    def unread(schema, place):
+        for name, field in schema.model_fields.items():
+            if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+                yield from unread(field.annotation, f"{place}{name}.")
+            elif not re.search(rf"\.{name}\b|\bdef {name}\(", code):
+                yield f"{place}{name}"
+
+    assert [*unread(Params, "")] == []
 
 
 @pytest.mark.parametrize("script", STAGES)
@@ -139,10 +194,9 @@ def test_every_key_a_stage_reads_is_declared_and_the_reverse(index, script):
 
 def imported_files(script):
     """Modules of the library that a stage imports, at any distance, as paths."""
-    seen, queue = set(), [PROJECT / "stages" / f"{script}.py"]
+    seen, queue = set(), [code_of(script)]
     while queue:
-        tree = ast.parse(queue.pop().read_text("utf-8"))
-        for node in ast.walk(tree):
+        for node in ast.walk(ast.parse(queue.pop())):
             if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("road"):
                 continue
             path = PROJECT / Path(*str(node.module).split("."))
@@ -151,15 +205,15 @@ def imported_files(script):
             for file in [module, *(n for n in named if n.is_file())]:
                 if file not in seen:
                     seen.add(file)
-                    queue.append(file)
+                    queue.append(file.read_text("utf-8"))
     return {file.relative_to(PROJECT) for file in seen}
 
 
 # Top-level modules change no result: messages, progress bars, and how files are put in place.
 # A package's __init__ holds no code. The card's schema of synthetic worlds comes with the card.
 NEUTRAL = {
-    "checksum.py", "errors.py", "settings.py", "outputs.py", "progress.py", "determinism.py",
-    "workers.py", "__init__.py",
+    "checksum.py", "determinism.py", "environment.py", "errors.py", "outputs.py", "progress.py",
+    "settings.py", "workers.py", "__init__.py",
 }  # fmt: skip
 
 
@@ -179,7 +233,7 @@ def test_a_stage_depends_on_the_code_it_runs(index, script):
 def test_imports_run_one_way():
     rank = {
         "taxonomy": 0, "datasets": 1, "records": 2, "augment": 2, "networks": 2,
-        "scoring": 3, "training": 4, "pictures": 4, "commands": 5,
+        "scoring": 3, "training": 4, "pictures": 4, "report": 5, "commands": 5,
     }  # fmt: skip
     for file in (PROJECT / "roadshift").rglob("*.py"):
         package = file.relative_to(PROJECT / "roadshift").parts[0]

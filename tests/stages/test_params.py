@@ -1,5 +1,6 @@
 import copy
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from roadshift.errors import RoadshiftError
+from roadshift.settings import Settings
 from stages.params import Params, load_params
 
 PROJECT = Path(__file__).parents[2]
@@ -154,6 +156,30 @@ def test_every_key_of_the_committed_file_is_one_of_the_schema():
             "train.focal is 2.0 and reg.label_smoothing 0.1: the one spares pixels that are "
             "certain, the other makes them less so; set one of them to 0",
         ),
+        (
+            {"aug.fourier": 0.01, "aug.transfer_probability": 0.0},
+            "aug.fourier is 0.01, but aug.transfer_probability is 0, so that it is never done: "
+            "raise the one, or set the other to 0",
+        ),
+        (
+            {"aug.dusk": 0.5, "aug.weather_probability": 0.0},
+            "aug.dusk is 0.5, but aug.weather_probability is 0, so that it is never done: raise "
+            "the one, or set the other to 0",
+        ),
+        (
+            {"model.weights": "imagnet"},
+            "model.weights is imagnet, which is neither imagenet nor none nor a .keras or .h5 "
+            "file; did you mean 'imagenet'?",
+        ),
+        (
+            {"model.weights": "mine.h5"},
+            "model.weights is mine.h5, but .h5 files are of mobilenet_v2: set "
+            "model.encoder=mobilenet_v2, or model.weights to a .keras file",
+        ),
+        (
+            {"mixes.summary": {"a": 1}},
+            "mixes.summary: the name of other outputs in metrics/summary.json; choose another",
+        ),
         ({"evaluate.scales": [1.0, 1.0]}, "evaluate.scales is [1.0, 1.0]: give each scale once"),
         ({"reg.ema": 1.0}, "reg.ema: input should be less than 1, not 1.0"),
         ({"adapt.tent_step": 1}, "adapt.tent_step: unknown key; did you mean 'tent_steps'?"),
@@ -190,6 +216,52 @@ def test_a_missing_target(load):
 
 def test_a_warm_up_that_never_ends(load):
     assert "warm-up" in refusal(load, {"train.epochs": 2, "train.warmup_epochs": 2.0})
+
+
+def test_a_family_can_be_done_without_by_its_probability(load):
+    assert load({"aug.photometric_probability": 0.0}).aug.brightness > 0
+    assert load({"aug.weather_probability": 0.0}).aug.fog == 0
+
+
+def fields(schema, place=()):
+    """Every key of a schema, by its dotted path."""
+    for name, field in schema.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Settings):
+            yield from fields(inner, (*place, name))
+        else:
+            yield ".".join((*place, name)), field
+
+
+def comments():
+    """What params.yaml says behind each key, by its dotted path."""
+    found: dict[str, str] = {}
+    place: list[str] = []
+    for line in COMMITTED.read_text("utf-8").splitlines():
+        if match := re.match(r"( *)([a-z0-9_]+):", line):
+            place = [*place[: len(match[1]) // 2], match[2]]
+            found[".".join(place)] = line.partition("#")[2]
+    return found
+
+
+def test_the_range_of_every_number_stands_behind_it():
+    said = comments()
+    checked = 0
+    for key, field in fields(Params):
+        if field.annotation not in (int, float):
+            continue
+        bounds = {
+            name: getattr(part, name)
+            for part in field.metadata
+            for name in ("ge", "gt", "le", "lt")
+            if hasattr(part, name)
+        }
+        low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
+        endless = high is None or high == 2**31
+        expected = f"from {low:g}" if endless else f"{low:.10g}..{high:.10g}"
+        assert expected in said[key], f"params.yaml: the comment of {key} lacks its {expected}"
+        checked += 1
+    assert checked > 50
 
 
 def test_unet_from_scratch_is_fine(load):

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from roadshift.errors import RoadshiftError
+from roadshift.training.settings import AdaptSettings
 from stages.params import load_params
 from stages.variants import load_ablation
 
@@ -66,6 +67,11 @@ def test_included_overrides_come_before_all_others(load, tmp_path):
     ("changes", "expected"),
     [
         ({"mix": "abc"}, "mix: 'abc' is no mix; did you mean 'ab'?"),
+        ({"oracle": "plane"}, "oracle: 'plane' is no variant; did you mean 'plain'?"),
+        (
+            {"variant": {"name": "x", "scored": "tent"}},
+            "variant 'x': scored by tent, but adapt.tent_steps is off",
+        ),
         ({"base": "plane"}, "base: 'plane' is no variant; did you mean 'plain'?"),
         ({"overides": []}, "overides: unknown key; did you mean 'overrides'?"),
         ({"variants": []}, "variants: list should have at least 1 item"),
@@ -129,6 +135,17 @@ def test_the_committed_ablations_start_from_nothing_and_end_with_the_recipe(name
     recipe = ablation.runs[-1]
     assert recipe.variant.overrides == []
     assert recipe.variant.extends is None
+
+
+def test_the_adaptations_differ_in_nothing_but_adapt():
+    ablation = load_ablation(PROJECT / "experiments/adaptation.yaml", PARAMS)
+    base = ablation.runs[0].params
+    assert base.adapt == AdaptSettings()
+    for run in ablation.runs[1:]:
+        assert run.params.adapt != base.adapt
+        assert run.params.model_copy(update={"adapt": base.adapt}) == base
+    samples = [run.params.adapt.labelled.samples for run in ablation.runs]
+    assert samples[:5] == [0, 1, 5, 20, "all"]
 
 
 def test_the_ablation_asks_of_every_method_alone():

@@ -1,7 +1,9 @@
 """The everyday commands, by the real DVC, on a miniature of the project. The tests are a story:
 each goes on where the one before it ended."""
 
+import hashlib
 import json
+import re
 
 import numpy as np
 import pytest
@@ -58,11 +60,69 @@ def test_the_confusion_matrix_of_every_picture_is_kept_and_adds_up(reproduced):
     assert load(reproduced, "metrics/summary.json")["ab"]["target"]["miou"] == round(miou, 4)
 
 
+def test_the_environment_stands_beside_the_metrics_and_in_no_result(reproduced):
+    code = reproduced.run("git", "log", "-1", "--format=%H", "--", "params.yaml", "dvc.yaml")
+    made = {"train": "models/ab/model.keras", "evaluate": "metrics/ab.json"}
+    for stage, file in made.items():
+        found = load(reproduced, f"metrics/environment/{stage}-ab.json")
+        content = (reproduced.folder / file).read_bytes()
+        assert found["of"]["sha256"] == hashlib.sha256(content).hexdigest()
+        assert found["packages"]["tensorflow"]
+        assert found["code"] == {"commit": code.strip(), "dirty": False}
+    assert reproduced.run("git", "ls-files", "metrics/environment") == ""
+
+
+def test_a_forced_scoring_gives_the_same_record(reproduced):
+    reproduced.run("dvc", "repro", "--force", "--single-item", "evaluate@ab")
+    assert reproduced.run("git", "status", "--porcelain") == ""
+    assert "up to date" in reproduced.run("dvc", "status")
+
+
 def test_the_overview_shows_every_domain(reproduced):
     with Image.open(reproduced.folder / "report/overview.png") as sheet:
         # Picture, label and three networks in a row; a row a domain, of pictures of 64×40.
         assert sheet.width > 5 * 256
         assert sheet.height > 3 * 160
+
+
+def test_the_page_names_what_it_is_of_as_dvc_does(reproduced):
+    page = (reproduced.folder / "report/index.html").read_text("utf-8")
+    lock = yaml.safe_load((reproduced.folder / "dvc.lock").read_text("utf-8"))
+    known = {dep["path"]: dep["md5"] for dep in lock["stages"]["page"]["deps"]}
+    named = dict(re.findall(r'<th scope="row">(.*?)</th><td><code>(\w+(?:\.dir)?)</code>', page))
+    named = {path.replace("<wbr>", ""): value for path, value in named.items()}
+    assert {"params.yaml", "metrics/ab.json", "models/a", "data/shards/target/test"} <= {*named}
+    assert named == {path: known[path] for path in named}
+    command = re.search(r"git log --all -S(\w+) -- dvc.lock", page)
+    assert command
+    found = reproduced.run(
+        "git", "log", "--all", f"-S{command[1]}", "--format=%s", "--", "dvc.lock"
+    )
+    assert found.splitlines() == ["results"]
+
+
+def test_the_page_shows_pictures_of_every_domain_in_a_browser(reproduced, browser):
+    scored = load(reproduced, "metrics/b.json")["domains"]["target"]
+    page = browser.new_page()
+    trouble = []
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.goto((reproduced.folder / "report/index.html").as_uri() + "#mix=b&domain=target")
+    cell = page.locator("a[aria-current=true]").text_content()
+    assert f"{100 * scored['miou']:.1f}" in cell
+    assert page.locator("#which").text_content().startswith("test_")
+    image = page.locator('figure[data-layer="prediction"] img')
+    assert image.evaluate("async e => (await e.decode(), e.naturalWidth)") == 64
+    assert trouble == []
+    page.close()
+
+
+def test_the_page_comes_out_the_same_again(reproduced):
+    before = (reproduced.folder / "dvc.lock").read_text("utf-8")
+    printed = reproduced.run("dvc", "repro", "--force", "--single-item", "page")
+    assert "Running stage 'page'" in printed
+    assert (reproduced.folder / "dvc.lock").read_text("utf-8") == before
+    assert reproduced.run("git", "status", "--porcelain") == ""
 
 
 def test_a_forced_run_gives_the_same_bytes(reproduced):

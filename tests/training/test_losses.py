@@ -245,3 +245,12 @@ def test_gradients_of_region_losses_are_finite_and_lead_down(loss):
     for predictions in (labels[0, 0], labels[0, 1]):
         extreme = value_and_gradient(loss, labels[:1, :1], certain(predictions, 4))
         assert np.isfinite(extreme[1]).all()
+
+
+def test_confidence_lowers_a_pixels_loss_and_not_what_it_is_divided_by():
+    labels = tf.constant([[[0, 1, 255]]], tf.uint8)
+    logits = tf.constant([[[[1.0, 0.0], [2.0, 0.0], [0.0, 5.0]]]])
+    confidence = tf.constant([[[0.25, 1.0, 1.0]]])
+    losses = [np.log(1 + np.exp(-1)), np.log(1 + np.exp(2))]
+    value = cross_entropy(labels, logits, confidence=confidence)
+    assert float(value) == pytest.approx((0.25 * losses[0] + losses[1]) / 2, rel=1e-5)

@@ -1,0 +1,248 @@
+"""Charts of a report: figures, which `png` turns into the same bytes every time."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
+
+from roadshift.pictures.sheet import coloured
+from roadshift.report.conclusions import Score
+from roadshift.taxonomy import Taxonomy
+
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe and Ito's colours, which can be told apart whatever kind of colour blindness one has."""
+MARKERS = "osDv^P"
+_MANY_CLASSES = 19
+"""With more there is no room for numbers and for names that lie flat."""
+_WORTH_A_NUMBER = 9.5
+_WIDTH = 10.0
+"""Inches; at 100 dots an inch the width of the report's text."""
+
+
+def png(picture: Figure | Image.Image) -> bytes:
+    """A chart, twice as fine as it is shown, or a picture; the same bytes every time."""
+    content = io.BytesIO()
+    if isinstance(picture, Figure):
+        # The version of the library is no part of a chart.
+        picture.savefig(content, format="png", dpi=200, metadata={"Software": None})
+    else:
+        picture.save(content, "PNG")
+    return content.getvalue()
+
+
+def _figure(height: float, columns: int = 1, shared_y: bool = False) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    axes = figure.subplots(1, columns, squeeze=False, sharey=shared_y)
+    return figure, list(axes[0])
+
+
+def _grid(axes: Axes, axis: str) -> None:
+    axes.grid(axis=axis, alpha=0.3)  # type: ignore[arg-type]
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def learning_curves(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
+    """Loss, and mIoU on the sources' validation pictures, by epoch.
+
+    Args:
+        curves: by network, then by metric: `loss`, and a `val_miou/<source>` each; a value an
+            epoch.
+    """
+    figure, (left, right) = _figure(3.8, 2)
+    for place, (name, metrics) in enumerate(curves.items()):
+        colour = SERIES[place % len(SERIES)]
+        epochs = range(1, len(metrics["loss"]) + 1)
+        left.plot(epochs, metrics["loss"], color=colour, label=f"trained on {name}")
+        sources = [key for key in metrics if key.startswith("val_miou/")]
+        for style, key in enumerate(sources):
+            right.plot(
+                epochs,
+                [100 * value for value in metrics[key]],
+                color=colour,
+                marker=MARKERS[style % len(MARKERS)],
+                markersize=4,
+                linestyle=("-", "--", ":")[style % 3],
+                label=f"trained on {name}, on {key.removeprefix('val_miou/')}",
+            )
+    left.set(title="Training loss", xlabel="epoch", ylabel="loss", ylim=(0, None))
+    right.set(title="Validation pictures of the sources", xlabel="epoch", ylabel="mIoU, %")
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(frameon=False, fontsize=8)
+        _grid(axes, "both")
+    return figure
+
+
+def share_bars(shares: Mapping[str, Mapping[str, float]]) -> Figure:
+    """The share of the labelled pixels that each class has, on a logarithmic axis.
+
+    Args:
+        shares: by domain, then by class, in 0..1.
+    """
+    return _bars(
+        {domain: dict(classes) for domain, classes in shares.items()},
+        "Share of the labelled pixels by class",
+        "% of pixels (logarithmic)",
+        logarithmic=True,
+    )
+
+
+def class_bars(scores: Mapping[str, Score], title: str) -> Figure:
+    """IoU of each class on one domain, a bar a network; a class that is absent has none.
+
+    Args:
+        scores: by network.
+        title: above the chart.
+    """
+    by_network = {
+        f"trained on {name}": {c: np.nan if v is None else v for c, v in score["iou"].items()}
+        for name, score in scores.items()
+    }
+    figure = _bars(by_network, title, "IoU, %")
+    # One scale for all domains, so that charts below each other can be compared.
+    figure.axes[0].set_ylim(0, 115)
+    figure.axes[0].set_yticks(range(0, 101, 20))
+    return figure
+
+
+def _bars(
+    series: Mapping[str, Mapping[str, float]], title: str, label: str, logarithmic: bool = False
+) -> Figure:
+    figure, (axes,) = _figure(3.4)
+    names = list(next(iter(series.values())))
+    width = 0.8 / len(series)
+    for place, (name, values) in enumerate(series.items()):
+        left = np.arange(len(names)) + (place - (len(series) - 1) / 2) * width
+        heights = 100 * np.array([values[n] for n in names], np.float64)
+        axes.bar(left, heights, width, color=SERIES[place % len(SERIES)], label=name)
+    axes.set_xticks(
+        range(len(names)),
+        [n.replace("_", "\n") for n in names],
+        fontsize=9,
+        rotation=90 if len(names) > _MANY_CLASSES else 0,
+    )
+    if logarithmic:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set(title=title, ylabel=label)
+    axes.legend(frameon=False, fontsize=9, ncols=len(series))
+    axes.margins(x=0.01, y=0.15)
+    _grid(axes, "y")
+    return figure
+
+
+def confusion_figure(
+    matrices: Mapping[str, np.ndarray], class_names: Sequence[str], title: str
+) -> Figure:
+    """Where the pixels of each class went, matrices side by side.
+
+    Args:
+        matrices: by what heads each, int64 (classes, classes), rows the truth.
+        class_names: of rows and columns.
+        title: above all.
+    """
+    number = len(matrices)
+    figure, row = _figure(0.8 + _WIDTH / (number + 0.6), number, shared_y=True)
+    for axes, (name, matrix) in zip(row, matrices.items(), strict=True):
+        truth = matrix.sum(axis=1, keepdims=True)
+        shares = np.where(truth > 0, 100 * matrix / np.maximum(truth, 1), np.nan)
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+        for (actual, predicted), share in np.ndenumerate(shares):
+            if share >= _WORTH_A_NUMBER and len(class_names) <= _MANY_CLASSES:
+                axes.text(
+                    predicted, actual, f"{share:.0f}", ha="center", va="center", fontsize=6,
+                    color="white" if share > 60 else "#1a1a1a",
+                )  # fmt: skip
+        labels = [n.replace("_", " ") for n in class_names]
+        axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=7)
+        axes.set_yticks(range(len(labels)), labels, fontsize=7)
+        axes.set_title(name, fontsize=9)
+        axes.set_xlabel("predicted", fontsize=8)
+    row[0].set_ylabel("truth", fontsize=8)
+    figure.colorbar(row[0].images[0], ax=row, shrink=0.7, label="% of the true class's pixels")
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def drop_chart(drops: Mapping[str, tuple[float, float | None, float | None]], title: str) -> Figure:
+    """Drops to the target with their intervals, a bar a network.
+
+    Args:
+        drops: by network, the drop and the ends of its interval, as shares.
+        title: above the chart.
+    """
+    figure, (axes,) = _figure(0.9 + 0.45 * len(drops))
+    for place, (drop, low, high) in enumerate(drops.values()):
+        axes.barh(place, 100 * drop, 0.6, color=SERIES[place % len(SERIES)])
+        if low is not None and high is not None:
+            axes.plot([100 * low, 100 * high], [place, place], color="#1a1a1a", linewidth=1.5)
+    axes.set_yticks(range(len(drops)), list(drops))
+    axes.invert_yaxis()
+    axes.axvline(0, color="#1a1a1a", linewidth=0.8)
+    axes.set(title=title, xlabel="points of mIoU lost (line: interval)")
+    _grid(axes, "x")
+    return figure
+
+
+def shift_chart(shifts: Mapping[str, Sequence[float]], title: str) -> Figure:
+    """How far a domain's features lie from those of the network's own domains, layer by layer.
+
+    Args:
+        shifts: by domain, of `roadshift.report.network.feature_shifts`.
+        title: above the chart.
+    """
+    figure, (axes,) = _figure(3.2)
+    for place, (domain, values) in enumerate(shifts.items()):
+        axes.plot(
+            range(1, len(values) + 1), values, color=SERIES[place % len(SERIES)],
+            marker=MARKERS[place % len(MARKERS)], markersize=4, label=f"on {domain}",
+        )  # fmt: skip
+    axes.set(title=title, xlabel="normalized layer, in the order of the forward pass")
+    axes.set(ylabel="distance of the features' means\n(standard deviations)", ylim=(0, None))
+    axes.legend(frameon=False)
+    _grid(axes, "both")
+    return figure
+
+
+def label_steps(
+    native: np.ndarray, label: np.ndarray, image: np.ndarray, taxonomy: Taxonomy
+) -> Figure:
+    """A picture, its label as published, and its label in the taxonomy.
+
+    Args:
+        native: native indices or colours of the label: uint8 (H, W) or RGB (H, W, 3).
+        label: uint8 (H, W), taxonomy ids.
+        image: uint8 RGB (H, W, 3).
+        taxonomy: for the colours.
+    """
+    figure, row = _figure(2.6, 3)
+    published = "as its publisher colours it" if native.ndim == 3 else "ids as grey values"
+    shown = (
+        ("picture", image),
+        (f"label, {published}", native),
+        (f"label in {taxonomy.name}", coloured(label, taxonomy)),
+    )
+    for axes, (title, picture) in zip(row, shown, strict=True):
+        axes.imshow(picture, cmap="gray" if picture.ndim == 2 else None, interpolation="nearest")
+        axes.set_title(title, fontsize=10)
+        axes.set_axis_off()
+    return figure
+
+
+def matrix_figure(parts: Mapping[str, np.ndarray]) -> Figure:
+    """Small integer matrices side by side, with their numbers, for calculations by hand."""
+    figure, row = _figure(2.9, len(parts))
+    for axes, (name, values) in zip(row, parts.items(), strict=True):
+        axes.imshow(np.where(values == 255, np.nan, values), cmap="Blues", vmin=0, vmax=6)
+        for (y, x), value in np.ndenumerate(values):
+            ink = "white" if 3 < value < 255 else "#1a1a1a"
+            axes.text(x, y, str(value), ha="center", va="center", color=ink)
+        axes.set_title(name, fontsize=10)
+        axes.set_xticks([])
+        axes.set_yticks([])
+    return figure

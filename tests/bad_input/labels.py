@@ -1,0 +1,160 @@
+"""Labels that are not what they should be."""
+
+from functools import partial
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from tests.bad_input.pictures import (
+    LABEL,
+    PICTURE,
+    WAY,
+    as_jpeg,
+    cut,
+    label,
+    picture,
+    saved,
+    shard_example,
+    write,
+)
+from tests.bad_input.project import HEIGHT, OWN, TABLE, WIDTH, Case, save
+
+
+def palette_label() -> Image.Image:
+    image = Image.fromarray(label(), "P")
+    image.putpalette([10, 200, 30, 99, 98, 97, 1, 2, 3, 250, 250, 250])
+    return image
+
+
+def coloured_table() -> None:
+    content = yaml.safe_load(TABLE) | {"kind": "colour", "values": [[0, 0, 0, "road"]]}
+    (OWN / "encoding.yaml").write_text(yaml.safe_dump(content), "utf-8")
+
+
+def see_through_label() -> None:
+    coloured_table()
+    for file in (OWN / "labels").iterdir():
+        save(Image.new("RGBA", (WIDTH, HEIGHT), (0, 0, 0, 128)), file)
+
+
+def turned_label() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(label()).save(LABEL, exif=exif)
+
+
+def all_void() -> None:
+    for file in (OWN / "labels").iterdir():
+        save(np.zeros((HEIGHT, WIDTH), np.uint8), file)
+
+
+def unknown_values() -> None:
+    values = label()
+    values[0, :5], values[1, :2] = 77, 9
+    save(values, LABEL)
+
+
+def is_void() -> None:
+    assert (shard_example()[1] == 255).all()
+
+
+def keeps_values() -> None:
+    values = label()
+    np.testing.assert_array_equal(shard_example()[1] == 255, values == 0)
+    assert len(np.unique(shard_example()[1][values == 1])) == 1
+
+
+LABELS = (
+    Case(
+        "of another size",
+        saved(lambda: label()[:, :-1], LABEL),
+        WAY,
+        "images/003.png is 64×40, its label labels/003.png is 63×40: expected the same size",
+    ),
+    Case(
+        "ids that the table does not know",
+        unknown_values,
+        WAY,
+        "labels/003.png: ids unknown to the card's encoding: 77 (5 pixels), 9 (2 "
+        "pixels); correct the label or add them to the encoding",
+    ),
+    Case(
+        "colours in a set of ids",
+        saved(picture, LABEL),
+        WAY,
+        "data/raw/target/labels/003.png: expected one grey byte a pixel, found mode RGB",
+    ),
+    Case(
+        "ids in a set of colours",
+        coloured_table,
+        WAY,
+        "data/raw/target/labels/002.png: expected RGB colours, found mode L",
+    ),
+    Case(
+        "half transparent colours",
+        see_through_label,
+        WAY,
+        "data/raw/target/labels/002.png: expected RGB colours, found mode RGBA",
+    ),
+    Case(
+        "16-bit ids in a set of 8",
+        saved(lambda: label().astype(np.uint16), LABEL),
+        WAY,
+        "data/raw/target/labels/003.png: expected one grey byte a pixel, found mode I;16",
+    ),
+    Case(
+        "a JPEG named .png",
+        lambda: write(LABEL, as_jpeg(Image.fromarray(label()))),
+        WAY,
+        "data/raw/target/labels/003.png: a JPEG, which blurs labels into others; put "
+        "the PNG it was made from",
+    ),
+    Case(
+        "EXIF says turned",
+        turned_label,
+        WAY,
+        "data/raw/target/labels/003.png: a label that EXIF says is turned; save it upright",
+    ),
+    Case(
+        "cut short",
+        partial(cut, LABEL, 60),
+        WAY,
+        "data/raw/target/labels/003.png: a damaged picture (…); replace it",
+    ),
+    Case(
+        "missing",
+        LABEL.unlink,
+        WAY,
+        "folder: 'images/003.png' has no 'labels/003.png' (1 such); add the missing "
+        "files or remove the extra ones",
+    ),
+    Case(
+        "without a picture",
+        PICTURE.unlink,
+        WAY,
+        "folder: 'labels/003.png' has no 'images/003.*' (1 such); add the missing "
+        "files or remove the extra ones",
+    ),
+    Case(
+        "a palette",
+        saved(palette_label, LABEL),
+        WAY,
+        works="its indices, not its colours",
+        check=keeps_values,
+    ),
+    Case(
+        "all void",
+        saved(lambda: np.zeros((HEIGHT, WIDTH), np.uint8), LABEL),
+        WAY,
+        works="a picture that counts nowhere",
+        check=is_void,
+    ),
+    Case(
+        "all void, in all of the set",
+        all_void,
+        WAY,
+        "folder: every pixel of split 'test' is ignored in the taxonomy 'driving11'; "
+        "correct the labels, or choose another data.split.by",
+    ),
+)

@@ -1,0 +1,163 @@
+"""Parameters that are mistyped, out of range, or make no sense together."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bad_input.project import Case, set_params
+from tests.bad_input.records import TRAIN
+
+CHECK = (("check",),)
+FILE = Path("params.yaml")
+
+
+def changed(**keys: object) -> Callable[[], None]:
+    return lambda: set_params({key.replace("__", "."): value for key, value in keys.items()})
+
+
+def text(old: str, new: str) -> Callable[[], None]:
+    def make() -> None:
+        content = FILE.read_text("utf-8")
+        assert old in content
+        FILE.write_text(content.replace(old, new, 1), "utf-8")
+
+    return make
+
+
+PARAMS = (
+    Case(
+        "a mistyped key",
+        text("brightness:", "brigthness:"),
+        CHECK,
+        "params.yaml: aug.brigthness: unknown key; did you mean 'brightness'?",
+    ),
+    Case(
+        "a mistyped section",
+        text("evaluate:", "evalaute:"),
+        CHECK,
+        "params.yaml: evaluate: missing; evalaute: unknown key; did you mean 'evaluate'?",
+    ),
+    Case(
+        "a key removed",
+        text("  flip: 0.5\n", ""),
+        CHECK,
+        "params.yaml: aug.flip: missing; state every key",
+    ),
+    Case(
+        "a value out of range",
+        changed(aug__brightness=1.5),
+        CHECK,
+        "params.yaml: aug.brightness: input should be less than or equal to 1, not 1.5",
+    ),
+    Case(
+        "a word for a number",
+        changed(train__epochs="ten"),
+        CHECK,
+        "params.yaml: train.epochs: input should be a valid integer, not 'ten'",
+    ),
+    Case(
+        "a number for a word",
+        changed(data__taxonomy=11),
+        CHECK,
+        "params.yaml: data.taxonomy: input should be a valid string, not 11",
+    ),
+    Case(
+        "a fraction for a count",
+        changed(train__batch_size=2.5),
+        CHECK,
+        "params.yaml: train.batch_size: input should be a valid integer, not 2.5",
+    ),
+    Case(
+        "not a number",
+        changed(reg__l1=float("nan")),
+        CHECK,
+        "params.yaml: reg.l1: input should be a finite number, not nan",
+    ),
+    Case(
+        "a crop that no network takes",
+        changed(train__crop_width=100),
+        CHECK,
+        "params.yaml: train.crop_width: input should be a multiple of 32, not 100",
+    ),
+    Case(
+        "a data set that there is not",
+        changed(domains__a="camvit"),
+        CHECK,
+        "params.yaml: domains.a: 'camvit' is not a data set; did you mean 'camvid'?",
+    ),
+    Case(
+        "a mix of the target",
+        changed(mixes__a={"a": 1, "target": 1}),
+        CHECK,
+        "params.yaml: mixes.a: 'target' is not a source; sources are a",
+    ),
+    Case(
+        "ImageNet weights for unet",
+        changed(model__weights="imagenet"),
+        CHECK,
+        "params.yaml: model.weights is imagenet, but there are no ImageNet weights for "
+        "model.encoder unet: set model.weights=none",
+    ),
+    Case(
+        "mistyped weights",
+        changed(model__weights="imagnet"),
+        CHECK,
+        "params.yaml: model.weights is imagnet, which is neither imagenet nor none nor a .keras or "
+        ".h5 file; did you mean 'imagenet'?",
+    ),
+    Case(
+        "a fog that never comes",
+        changed(aug__fog=1.0, aug__weather_probability=0.0),
+        CHECK,
+        "params.yaml: aug.fog is 1.0, but aug.weather_probability is 0, so that it is never done: "
+        "raise the one, or set the other to 0",
+    ),
+    Case(
+        "a warm-up without an end",
+        changed(train__warmup_epochs=1.0),
+        CHECK,
+        "params.yaml: train.warmup_epochs is 1.0, train.epochs 1: the warm-up must be "
+        "shorter than the schedule",
+    ),
+    Case(
+        "a key twice",
+        text("seed: 0\n", "seed: 0\nseed: 1\n"),
+        CHECK,
+        "params.yaml: not YAML: line 2: the key 'seed' comes twice",
+    ),
+    Case(
+        "not YAML",
+        text("seed: 0\n", "seed: [0\n"),
+        CHECK,
+        "params.yaml: not YAML: line 2: expected ',' or ']', but got ':'",
+    ),
+    Case(
+        "empty",
+        lambda: FILE.write_bytes(b""),
+        CHECK,
+        "params.yaml: expected keys with values, not None",
+    ),
+    Case("no file", FILE.unlink, CHECK, "params.yaml: missing; run this from the project's folder"),
+    Case(
+        "a role that there is not",
+        bool,
+        (("download", "b"),),
+        "'b' is no key of domains in params.yaml; known: a, target",
+    ),
+    Case(
+        "a mix that there is not",
+        bool,
+        (("train", "ab"),),
+        "'ab' is no key of mixes in params.yaml; did you mean 'a'?",
+    ),
+    Case(
+        "a source without a picture in the batch",
+        changed(
+            train__batch_size=1,
+            mixes__a={"a": 1, "b": 1},
+            domains__b="folder",
+            **{"data__split__by__b": "official"},
+        ),
+        TRAIN,
+        "mixes.a: source 'b' gets no picture of a batch of 1; raise its weight or train.batch_size",
+    ),
+)

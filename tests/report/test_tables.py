@@ -1,0 +1,80 @@
+from roadshift.report.tables import (
+    Shaded,
+    class_shares,
+    cross_domain_table,
+    html_table,
+    merged_table,
+)
+
+
+def cell(miou, low=None, high=None, **more):
+    return {
+        "data_set": "noon", "pictures": 3, "miou": miou, "miou_low": low, "miou_high": high, **more
+    }  # fmt: skip
+
+
+def test_text_is_escaped_and_the_first_column_heads_the_rows():
+    table = html_table(["a<b"], [["<i>", Shaded("x&y", 1.0, "<note>")]], "A & B")
+    assert "<caption>A &amp; B</caption>" in table
+    assert '<th scope="col">a&lt;b</th>' in table
+    assert '<th scope="row">&lt;i&gt;</th>' in table
+    assert "x&amp;y<br><small>&lt;note&gt;</small>" in table
+
+
+def test_dark_cells_have_light_text():
+    light, dark = (html_table(["", ""], [["", Shaded("1", shade)]]) for shade in (0.0, 1.0))
+    assert "color:#1a1a1a" in light
+    assert "color:#ffffff" in dark
+
+
+def test_the_cross_domain_table_has_intervals_shades_and_gaps():
+    scores = {
+        "a": {"a": cell(0.5, 0.45, 0.55), "target": cell(0.25)},
+        "b": {"a": cell(0.4, 0.35, 0.45), "target": cell(None)},
+    }
+    table = cross_domain_table(scores, {"a": "a", "b": "b"})
+    assert "a = noon, 3 pictures" in table
+    assert "50.0<br><small>45.0 to 55.0</small>" in table
+    assert ">25.0</td>" in table
+    assert "<td>–</td>" in table
+    # The highest is the darkest.
+    dark = table.split("50.0<br>")[0].rsplit("background:", 1)[1][:7]
+    assert table.count(dark) == 1
+
+
+def test_adapted_results_stand_in_columns_of_their_own():
+    adapted = cell(0.3, adapted={"tent": cell(0.35)})
+    scores = {"a": {"target": adapted}, "b": {"target": cell(0.2)}}
+    table = cross_domain_table(scores, {"a": "a", "b": "b"})
+    assert "target, tent (has seen the test pictures)" in table
+    assert table.index("30.0") < table.index("35.0") < table.index("20.0") < table.index("–")
+
+
+def row(name, universal, pixels, because=""):
+    return {
+        "split": "test", "class": name, "universal": universal, "pixels": str(pixels),
+        "share": "0", "ignored_because": because,
+    }  # fmt: skip
+
+
+AUDITS = {
+    "a": [
+        row("road", "road", 60),
+        row("road", "lane_marking", 20),
+        row("sky", "sky", 0),
+        row("ignored: static", "static", 20, "no class of its own"),
+    ],
+    "b": [row("road", "road", 30), row("road", "road", 10), row("sky", "sky", 60)],
+}
+
+
+def test_shares_leave_out_what_is_ignored():
+    shares = class_shares(AUDITS, ["road", "sky"])
+    assert shares == {"a": {"road": 1.0, "sky": 0.0}, "b": {"road": 0.4, "sky": 0.6}}
+
+
+def test_what_is_merged_and_what_is_ignored_by_name():
+    table = merged_table({"road": ["road", "lane_marking"], "sky": ["sky"]}, AUDITS)
+    assert '<th scope="row">road</th><td>road, lane_marking</td><td>80.00</td><td>40.00' in table
+    assert '<th scope="row">sky</th><td>sky</td><td>0.00</td><td>60.00' in table
+    assert "<td>no class of its own</td><td>20.00</td><td>0.00</td>" in table

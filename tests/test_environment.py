@@ -1,0 +1,89 @@
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from roadshift.environment import code_state, environment, write_record
+
+PROJECT = Path(__file__).parents[1]
+
+
+def test_the_environment_is_that_of_the_process():
+    found = environment()
+    assert found["packages"]["tensorflow"] == tf.__version__
+    assert found["packages"]["keras"] == keras.__version__
+    assert found["packages"]["numpy"] == np.__version__
+    assert found["packages"]["dvc"]
+    assert found["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert found["processor"]
+    assert found["cores"] >= 1
+    assert found == environment()
+
+
+def test_the_record_names_the_file_and_the_code_that_it_is_of(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"abc")
+    write_record(tmp_path / "kept/e.json", tmp_path / "model.keras", PROJECT, ["roadshift"])
+    found = json.loads((tmp_path / "kept/e.json").read_text("utf-8"))
+    assert found == {
+        "of": {"file": "model.keras", "sha256": hashlib.sha256(b"abc").hexdigest()},
+        "code": code_state(PROJECT, ["roadshift"]),
+        **environment(),
+    }
+
+
+def test_asking_does_not_import_tensorflow():
+    program = (
+        "import json, sys; from roadshift.environment import environment; environment(); "
+        "print(json.dumps([m for m in ('tensorflow', 'keras', 'dvc') if m in sys.modules]))"
+    )
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert json.loads(printed.stdout) == []
+
+
+@pytest.fixture
+def repository(tmp_path):
+    def git(*arguments):
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        command = ["git", *identity, "-C", str(tmp_path), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/a.py").write_text("1\n")
+    git("init", "--quiet")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "code")
+    return tmp_path, git
+
+
+def test_the_commit_is_the_code_s_and_not_that_of_its_results(repository):
+    folder, git = repository
+    first = {"commit": git("rev-parse", "HEAD"), "dirty": False}
+    assert code_state(folder, ["code"]) == first
+    (folder / "results.json").write_text("{}\n")
+    assert code_state(folder, ["code"]) == first
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "results")
+    assert code_state(folder, ["code"]) == first
+    (folder / "code/b.py").write_text("2\n")
+    assert code_state(folder, ["code"]) == first | {"dirty": True}
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "more code")
+    assert code_state(folder, ["code"]) == {"commit": git("rev-parse", "HEAD"), "dirty": False}
+
+
+def test_without_a_repository_or_git_there_is_no_commit(tmp_path, repository, monkeypatch):
+    folder, _ = repository
+    unknown = {"commit": None, "dirty": None}
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    (tmp_path / "apart").mkdir()
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "apart"))
+    assert code_state(tmp_path / "apart", ["code"]) == unknown
+    monkeypatch.delenv("GIT_DIR")
+    monkeypatch.setenv("PATH", "")
+    assert code_state(folder, ["code"]) == unknown
