@@ -103,8 +103,10 @@ def main() -> None:
             project = begin(folder, f"copy{copies}")
             ended, row = False, ""
             while not ended:
-                # About two stages' time at most, so that some end and some do not.
-                limit = moments.uniform(0.5, seconds / 7) if kills < options.kills else 10 * seconds
+                # About two of the longer stages at most, so that some end and some do not.
+                limit = (
+                    moments.uniform(0.5, seconds / 10) if kills < options.kills else 10 * seconds
+                )
                 status, printed = run_for(project, limit)
                 ran = RUNNING.findall(printed)
                 told = [*ran[:1], *TOLD.findall(printed)]

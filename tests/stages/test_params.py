@@ -162,7 +162,7 @@ def test_every_key_of_the_committed_file_is_one_of_the_schema():
             "raise the one, or set the other to 0",
         ),
         (
-            {"aug.dusk": 0.5, "aug.weather_probability": 0.0},
+            {"aug.rain": 0.0, "aug.dusk": 0.5, "aug.weather_probability": 0.0},
             "aug.dusk is 0.5, but aug.weather_probability is 0, so that it is never done: raise "
             "the one, or set the other to 0",
         ),
@@ -220,7 +220,8 @@ def test_a_warm_up_that_never_ends(load):
 
 def test_a_family_can_be_done_without_by_its_probability(load):
     assert load({"aug.photometric_probability": 0.0}).aug.brightness > 0
-    assert load({"aug.weather_probability": 0.0}).aug.fog == 0
+    clear = {"aug.rain": 0.0, "aug.dusk": 0.0, "aug.weather_probability": 0.0}
+    assert load(clear).aug.fog == 0
 
 
 def fields(schema, place=()):
