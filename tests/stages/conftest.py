@@ -103,8 +103,8 @@ def shared_cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-def make_miniature(folder, cache):
-    """Copies the project as it stands, shrinks its settings and data, and commits it."""
+def copy_project(folder, cache):
+    """Copies the project as it stands, without its results."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=PROJECT, check=True, capture_output=True, text=True,
@@ -113,18 +113,30 @@ def make_miniature(folder, cache):
         if (PROJECT / name).is_file() and not name.startswith(("metrics/", "dvc.lock", "tests/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(PROJECT / name, folder / name)
+    project = Miniature(folder)
+    project.run("git", "init", "--quiet", "--initial-branch", "main")
+    project.run("git", "config", "user.name", "tester")
+    project.run("git", "config", "user.email", "tester@example.org")
+    project.run("dvc", "cache", "dir", "--local", str(cache))
+    return project
+
+
+def make_miniature(folder, cache):
+    """Copies the project, shrinks its settings and data, and commits it."""
+    project = copy_project(folder, cache)
     cards = folder / "roadshift/datasets/cards"
     for world in ("noon", "overcast", "dusk"):
         text = (cards / f"synthetic_{world}.yaml").read_text("utf-8")
         (cards / f"tiny_{world}.yaml").write_text(tiny_card(text), "utf-8")
-    project = Miniature(folder)
     project.set_params(**TINY)
-    project.run("git", "init", "--quiet", "--initial-branch", "main")
-    project.run("git", "config", "user.name", "tester")
-    project.run("git", "config", "user.email", "tester@example.org")
     project.commit("miniature")
-    project.run("dvc", "cache", "dir", "--local", str(cache))
     return project
+
+
+@pytest.fixture(scope="module")
+def default_project(tmp_path_factory, shared_cache):
+    """The project at its own size."""
+    return copy_project(tmp_path_factory.mktemp("default"), shared_cache)
 
 
 @pytest.fixture(scope="module")
