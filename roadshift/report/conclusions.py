@@ -150,6 +150,31 @@ def versus_sentence(subject: str, other: str, domain: str, cell: Cell, level: fl
     }[verdict(difference)]
 
 
+def seen_sentence(pictures: Mapping[str, Mapping[str, int]], target: str) -> str:
+    """What the trainings of a run saw of the target.
+
+    Args:
+        pictures: by network, how many were given to its training, under 'labelled' and
+            'unlabelled'.
+        target: the domain.
+    """
+    with_labels, without = (
+        max((counts.get(use, 0) for counts in pictures.values()), default=0)
+        for use in ("labelled", "unlabelled")
+    )
+    seen = [
+        f"{number} picture{'s' if number > 1 else ''} {how}"
+        for number, how in ((with_labels, "with labels"), (without, "without"))
+        if number
+    ]
+    if not seen:
+        return f"No training of this run saw any picture of the {target}."
+    return (
+        f"Trainings of this run **saw the {target}**: {listed(seen)}, all of its train split. None "
+        "of them is scored; what is said of it below is not of a domain that was never seen."
+    )
+
+
 def best_on(
     scores: Mapping[str, Mapping[str, Score]], mixes: Sequence[str], domain: str
 ) -> str | None:

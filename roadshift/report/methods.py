@@ -1,6 +1,7 @@
 """The methods that are parameters, with what each is thought to do and where it comes from."""
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 _ARXIV = "https://arxiv.org/abs/"
@@ -241,6 +242,29 @@ ADAPTATION: tuple[Method, ...] = (
         start=100,
     ),
     Method(
+        ("adapt.labelled.samples", "adapt.labelled.weight", "adapt.labelled.alone"),
+        "a few labelled pictures of the target join the sources with a weight in every batch; all "
+        "of them alone are the oracle",
+        (Source("Motiian et al., ICCV 2017", "1709.10190"),),
+        start=5,
+    ),
+    Method(
+        (
+            "adapt.self_training.weight",
+            "adapt.self_training.batch_size",
+            "adapt.self_training.threshold",
+            "adapt.self_training.ema",
+            "adapt.self_training.warmup_epochs",
+        ),
+        "DACS: an averaged teacher labels pictures of the target, and classes of labelled source "
+        "pictures are pasted into them",
+        (
+            Source("Tranheden et al., WACV 2021", "2007.08702"),
+            Source("Mean Teacher, Tarvainen and Valpola, NeurIPS 2017", "1703.01780"),
+        ),
+        start=1,
+    ),
+    Method(
         ("adapt.adabn",),
         "AdaBN: batch-norm statistics of the scored domain's unlabelled pictures",
         (Source("Li et al. 2016", "1603.04779"),),
@@ -266,8 +290,7 @@ def methods_table(methods: Sequence[Method], params: Mapping[str, Any]) -> str:
     """
     lines = ["| key | in this run | to begin with | idea | source |", "|---" * 5 + "|"]
     for method in methods:
-        section, key = method.keys[0].split(".")
-        value = params[section][key]
+        value = reduce(lambda section, key: section[key], method.keys[0].split("."), params)
         # False and 0 are off, and so is True nowhere.
         shown = "off" if value in (False, 0) else "on" if value is True else str(value)
         sources = "; ".join(source.link for source in method.sources)

@@ -149,3 +149,10 @@ def test_metrics_that_are_not_of_the_pictures_are_named():
 def test_words_in_a_row():
     assert conclusions.listed(["a"]) == "a"
     assert conclusions.listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_what_training_saw_of_the_target():
+    nothing = conclusions.seen_sentence({"a": {}, "ab": {}}, "target")
+    assert nothing == "No training of this run saw any picture of the target."
+    some = conclusions.seen_sentence({"a": {}, "ab": {"labelled": 1, "unlabelled": 9}}, "target")
+    assert "**saw the target**: 1 picture with labels and 9 pictures without, all" in some
