@@ -13,19 +13,20 @@ import numpy as np
 import psutil
 import pytest
 
+TEACHER = {"weight": 1.0, "batch_size": 2, "threshold": 0.1, "ema": 0.9, "warmup_epochs": 0.5}
 EVERYTHING = {
     "model": {"encoder": "unet", "weights": "none"},
     "aug": {"classmix": 0.5, "fog": 0.5},
     "reg": {"ema": 0.9, "dropout": 0.2},
     "train": {"epochs": 5, "precise_statistics": 2, "rare_class_temperature": 0.5},
-    "adapt": {
-        "self_training": {
-            "weight": 1.0, "batch_size": 2, "threshold": 0.1, "ema": 0.9, "warmup_epochs": 0.5,
-        },
-    },
-}  # fmt: skip
+    "adapt": {"self_training": TEACHER},
+}
 """Mixing, an average, a teacher: all that a training has a state of, or draws at random."""
-EFFICIENTNET = {"model": {"encoder": "efficientnet_lite0", "weights": "imagenet"}}
+EFFICIENTNET = {
+    "model": {"encoder": "efficientnet_lite0", "weights": "imagenet"},
+    "train": {"epochs": 3},
+    "adapt": {"self_training": {**TEACHER, "weight": 0.0}},
+}
 TRAINED = ("models/ab", "metrics/curves/ab")
 FORCED = ("dvc", "repro", "--force", "--single-item", "train@ab")
 STAGES = {
