@@ -103,10 +103,8 @@ def main() -> None:
             project = begin(folder, f"copy{copies}")
             ended, row = False, ""
             while not ended:
-                # About two of the longer stages at most, so that some end and some do not.
-                limit = (
-                    moments.uniform(0.5, seconds / 10) if kills < options.kills else 10 * seconds
-                )
+                # Up to a third of the whole, so that kills fall into all of its stages.
+                limit = moments.uniform(0.5, seconds / 3) if kills < options.kills else 10 * seconds
                 status, printed = run_for(project, limit)
                 ran = RUNNING.findall(printed)
                 told = [*ran[:1], *TOLD.findall(printed)]
