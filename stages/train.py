@@ -82,8 +82,8 @@ def main(params: Params, mix: str) -> None:
         account = {**history.as_json(), "target_pictures": data.target_pictures()}
         text = json.dumps(account, indent=1) + "\n"
         (folder / history_file(mix).name).write_text(text, "utf-8")
-    checkpoint.discard()
     write_record(environment("train", mix), network(mix), Path(), CODE)
+    checkpoint.discard()
 
 
 def open_data(params: Params, mix: str) -> TrainingData:
