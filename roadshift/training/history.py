@@ -64,9 +64,8 @@ def read_target_pictures(file: Path) -> dict[str, list[str]]:
     try:
         used = json.loads(file.read_text("utf-8"))["target_pictures"]
         return {str(use): [str(name) for name in ids] for use, ids in used.items()}
-    except FileNotFoundError:
-        raise RoadshiftError(f"{file}: missing; run the train stage again") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RoadshiftError(
-            f"{file}: not the account of a training ({error!r}); run the train stage again"
+            f"{file}: does not say which pictures of the target training was given "
+            f"({type(error).__name__}); train the network again"
         ) from None

@@ -19,6 +19,8 @@ import numpy as np
 import yaml
 from PIL import Image
 
+from stages.paths import LOCKS
+
 COMMITTED = Path(__file__).parents[2] / "params.yaml"
 HEIGHT, WIDTH = 40, 64
 OWN = Path("data/own")
@@ -183,9 +185,9 @@ def _read(file: IO[bytes]) -> str:
 
 
 def listed(folder: Path) -> dict[str, str]:
-    """Every file of a folder, with a hash of its content."""
+    """Every file of a project but DVC's own and locks, with a hash of its content."""
     return {
         file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(folder.rglob("*"))
-        if file.is_file()
+        if file.is_file() and LOCKS.parts[0] not in file.relative_to(folder).parts
     }

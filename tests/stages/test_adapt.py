@@ -98,7 +98,7 @@ def test_pictures_that_training_saw_are_not_scored_whatever_the_history_says(ada
     assert "Traceback" not in printed
     file.write_text(before[:100], "utf-8")
     printed = adapted.run("python", "-m", "stages.evaluate", "ab", ok=False)
-    assert "history.json: not the account of a training" in printed
+    assert "history.json: does not say which pictures of the target training was given" in printed
     assert "Traceback" not in printed
     file.write_text(before, "utf-8")
 
