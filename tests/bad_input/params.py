@@ -49,9 +49,9 @@ PARAMS = (
     ),
     Case(
         "a key removed",
-        text("  flip: 0.5\n", ""),
+        text("  hue: 0.06\n", ""),
         CHECK,
-        "params.yaml: aug.flip: missing; state every key",
+        "params.yaml: aug.hue: missing; state every key",
     ),
     Case(
         "a value out of range",
