@@ -119,6 +119,9 @@ class Sandbox:
         override(self.folder / PARAMS, overrides)
         if start is not None:
             self._git(self.folder, "checkout", "--quiet", start, "--", str(LOCK), str(METRICS))
+            # Git has put them into its index, too, where `exp save` finds what it cannot merge
+            # once a stage writes what the last commit has.
+            self._git(self.folder, "reset", "--quiet")
         seconds: dict[str, float | None] = {}
         # DVC's run cache leaves out stages with an output in git, so that only what is in place
         # counts as done.

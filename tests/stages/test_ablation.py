@@ -200,3 +200,17 @@ def test_a_second_time_nothing_runs_and_nothing_changes(project, resumed):
     # The experiments now start from the new commit, too.
     assert len(project.run("git", "for-each-ref", "refs/exps/*/*/tiny-*").splitlines()) == 6
     assert not (project.folder / WORK / "project").exists()
+
+
+def test_a_variant_may_be_what_is_committed(project, resumed):
+    variants = [
+        {"name": "fewer", "question": "less mirroring", "overrides": ["aug.flip=0.3"]},
+        {"name": "committed", "question": "the parameters as they are"},
+    ]
+    content = {**VARIANTS, "base": "fewer", "variants": variants}
+    file = project.folder / "experiments/again.yaml"
+    file.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    project.run("dvc", "repro", "evaluate@ab")
+    project.commit("the results of the parameters as they are")
+    printed = project.run(*COMMAND[:-1], "experiments/again.yaml")
+    assert "[2/2] committed: mIoU" in printed
