@@ -181,7 +181,8 @@ def _print(result: dict[str, Any]) -> None:
             cells[2] = "" if when == "before" else f"{check['agreement']:.3%}"
         grid.add_row(result[name], f"{size / 1e6:.1f}", *cells)
     out.print(grid)
-    sizes = " x ".join(map(str, result["size"])) if result["size"] else "any, in multiples of 32"
+    some = result["size"]
+    sizes = " x ".join(map(str, some)) if some else "any size in multiples of 32"
     out.print(f"takes pictures of {sizes}; classes of {result['taxonomy']} in taxonomy.json")
     if check:
         out.print(f"checked on {check['pictures']} pictures of split '{check['split']}'")
