@@ -136,7 +136,9 @@ def make_miniature(folder, cache):
 @pytest.fixture(scope="module")
 def default_project(tmp_path_factory, shared_cache):
     """The project at its own size."""
-    return copy_project(tmp_path_factory.mktemp("default"), shared_cache)
+    project = copy_project(tmp_path_factory.mktemp("default"), shared_cache)
+    project.commit("default")
+    return project
 
 
 @pytest.fixture(scope="module")
