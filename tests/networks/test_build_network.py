@@ -179,5 +179,5 @@ def test_a_file_of_another_encoder_is_refused(trained):
 
 
 def test_a_missing_weights_file_is_named():
-    with pytest.raises(RoadshiftError, match="nowhere, which is no file"):
+    with pytest.raises(RoadshiftError, match=r"nowhere\.keras, which is no file"):
         build_network(ModelSettings(weights="nowhere.keras"), CLASSES)
