@@ -30,8 +30,8 @@ streets: setup  ## run it on CamVid, KITTI and the ika set, as an experiment
 	dvc exp run $$(grep -v '^#' experiments/streets.txt)
 
 FILE ?= experiments/ablation.yaml
-ablation: setup  ## run the variants of FILE (experiments/ablation.yaml) and compare them
-	$(BIN)/python -m stages.ablation $(FILE)
+ablation: setup  ## run the variants of FILE (experiments/ablation.yaml), or those of ONLY, and compare
+	$(BIN)/python -m stages.ablation $(FILE) $(if $(ONLY),--only $(ONLY))
 
 test: setup  ## run the tests
 	$(BIN)/python -m pytest

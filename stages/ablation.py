@@ -32,7 +32,7 @@ from roadshift.scoring.tables import Use, target_use
 from stages.params import TARGET
 from stages.paths import ABLATIONS, ablation_chart, ablation_results, pictures, scores
 from stages.sandbox import RunFailedError, Sandbox, StageRun
-from stages.variants import Ablation, Run, VariantSettings, load_ablation
+from stages.variants import Ablation, Run, VariantSettings, load_ablation, only
 
 COUNTED = ("train", "evaluate")
 """The stages whose time a variant is charged with; data are made once for all."""
@@ -68,14 +68,18 @@ def main() -> None:
     """
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("file", type=Path, help="YAML: the variants")
-    file = parser.parse_args().file
+    parser.add_argument(
+        "--only", nargs="+", metavar="VARIANT", help="run the base and these, and compare them"
+    )
+    given = parser.parse_args()
     # A batch system's way to end a job, and a terminal that is closed, are as Ctrl-C is.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
     try:
         with _alone():
-            _run_all(load_ablation(file))
+            ablation = load_ablation(given.file)
+            _run_all(only(ablation, given.only) if given.only else ablation)
     except RoadshiftError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -111,6 +111,21 @@ def load_ablation(file: Path, params: Path = PARAMS) -> Ablation:
     except RoadshiftError as error:
         raise RoadshiftError(f"{file}: {error}") from None
     return Ablation(file.stem, settings, tuple(runs))
+
+
+def only(ablation: Ablation, names: Sequence[str]) -> Ablation:
+    """An ablation of the base and some further variants.
+
+    Raises:
+        RoadshiftError: there is no variant of a name.
+    """
+    known = [variant.name for variant in ablation.settings.variants]
+    for name in names:
+        if name not in known:
+            raise RoadshiftError(f"'{name}' is no variant of {ablation.name}{nearest(name, known)}")
+    wanted = {ablation.settings.base, *names}
+    runs = tuple(run for run in ablation.runs if run.variant.name in wanted)
+    return replace(ablation, runs=runs)
 
 
 def _included(file: Path, name: str | None) -> list[str]:

@@ -6,7 +6,7 @@ import yaml
 from roadshift.errors import RoadshiftError
 from roadshift.training.settings import AdaptSettings
 from stages.params import load_params
-from stages.variants import load_ablation
+from stages.variants import load_ablation, only
 
 PROJECT = Path(__file__).parents[2]
 PARAMS = PROJECT / "params.yaml"
@@ -146,6 +146,15 @@ def test_the_adaptations_differ_in_nothing_but_adapt():
         assert run.params.model_copy(update={"adapt": base.adapt}) == base
     samples = [run.params.adapt.labelled.samples for run in ablation.runs]
     assert samples[:5] == [0, 1, 5, 20, "all"]
+
+
+def test_some_variants_alone_run_after_their_base():
+    ablation = load_ablation(PROJECT / "experiments/ablation.yaml", PARAMS)
+    few = only(ablation, ["recipe", "hue"])
+    assert [run.name for run in few.runs] == ["source_only", "hue", "recipe-s0", "recipe-s1"]
+    assert few.settings == ablation.settings
+    with pytest.raises(RoadshiftError, match=r"'heu' is no variant of ablation.*'hue'"):
+        only(ablation, ["heu"])
 
 
 def test_the_ablation_asks_of_every_method_alone():
