@@ -20,7 +20,7 @@ def scores(folder):
 
 
 # A folder of an ablation holds other tables than a workflow's.
-WORKFLOWS = sorted(p.parent for p in RESULTS.glob("*/ab.json"))
+WORKFLOWS = sorted({p.parent for m in ("a", "b", "ab") for p in RESULTS.glob(f"*/{m}.json")})
 
 
 @pytest.mark.parametrize("folder", [p.name for p in WORKFLOWS])
