@@ -118,6 +118,8 @@ class Sandbox:
         self._git(self.folder, "checkout", "--quiet", self.head, "--", str(PARAMS))
         override(self.folder / PARAMS, overrides)
         if start is not None:
+            # Another run's files would stay beside those of `start`, and make them look changed.
+            shutil.rmtree(self.folder / METRICS, ignore_errors=True)
             self._git(self.folder, "checkout", "--quiet", start, "--", str(LOCK), str(METRICS))
             # Git has put them into its index, too, where `exp save` finds what it cannot merge
             # once a stage writes what the last commit has.
