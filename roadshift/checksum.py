@@ -1,6 +1,7 @@
 """Telling files apart by what is in them."""
 
 import hashlib
+import json
 from pathlib import Path
 
 
@@ -11,3 +12,20 @@ def sha256_of(file: Path) -> str:
         while block := content.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def dvc_hash(path: Path) -> str:
+    """The hash of a file or folder as `dvc.lock` has it, which is not written yet."""
+    if path.is_file():
+        return _md5(path.read_bytes())
+    files = sorted(
+        (file.relative_to(path).parts, file) for file in path.rglob("*") if file.is_file()
+    )
+    entries = [
+        {"md5": _md5(file.read_bytes()), "relpath": "/".join(parts)} for parts, file in files
+    ]
+    return _md5(json.dumps(entries, sort_keys=True).encode()) + ".dir"
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -73,7 +73,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     # A batch system's way to end a job, and a terminal that is closed, are as Ctrl-C is.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
     try:

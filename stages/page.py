@@ -1,15 +1,14 @@
 """Writes the page: the cross-domain table, and what the networks make of pictures."""
 
-import hashlib
 import json
 import platform
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from roadshift import __version__
+from roadshift.checksum import dvc_hash
 from roadshift.datasets.card import load_card
 from roadshift.determinism import be_deterministic
 from roadshift.networks.files import load_network
@@ -77,23 +76,6 @@ def main(params: Params, mixes: list[str]) -> None:
     with whole_file(PAGE) as file:
         file.write_text(page, "utf-8", newline="\n")
     print(f"{PAGE}: {len(page.encode()) / 1e6:.1f} MB")
-
-
-def dvc_hash(path: Path) -> str:
-    """The hash of a file or folder as `dvc.lock` has it, which is not written yet."""
-    if path.is_file():
-        return _md5(path.read_bytes())
-    files = sorted(
-        (file.relative_to(path).parts, file) for file in path.rglob("*") if file.is_file()
-    )
-    entries = [
-        {"md5": _md5(file.read_bytes()), "relpath": "/".join(parts)} for parts, file in files
-    ]
-    return _md5(json.dumps(entries, sort_keys=True).encode()) + ".dir"
-
-
-def _md5(content: bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 if __name__ == "__main__":

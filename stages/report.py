@@ -1,38 +1,20 @@
 """Executes the notebook of the report, and writes it as a page."""
 
-import os
-import re
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import nbformat
-from ipykernel.kernelspec import write_kernel_spec
 from jinja2 import FileSystemLoader
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import KernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 
-from roadshift.errors import RoadshiftError
 from roadshift.outputs import whole_file
-from roadshift.progress import progress_bar
+from roadshift.report.execution import execute
 from stages.entry import run
 from stages.params import Params
 from stages.paths import EXECUTED, NOTEBOOK, REPORT, REPORT_TEMPLATE
-
-SECONDS_TO_START = 180
-_KERNEL = "roadshift"
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def main(_params: Params) -> None:
     """Run report/report.ipynb from top to bottom, and write it with its results."""
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    execute(notebook, NOTEBOOK.parent)
-    _drop_chatter(notebook)
+    execute(notebook, NOTEBOOK)
     exporter = HTMLExporter(
         extra_loaders=[FileSystemLoader(REPORT_TEMPLATE.parent)],
         template_file=REPORT_TEMPLATE.name,
@@ -41,73 +23,6 @@ def main(_params: Params) -> None:
     with whole_file(EXECUTED) as executed, whole_file(REPORT) as report:
         nbformat.write(notebook, executed)
         report.write_text(page, "utf-8")
-
-
-def execute(notebook: nbformat.NotebookNode, folder: Path) -> None:
-    """Runs a notebook in place, by this interpreter, whatever kernels are installed.
-
-    Raises:
-        RoadshiftError: a cell failed, or the kernel did.
-    """
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    done = 0
-    with _kernel() as (manager, environment), progress_bar("report", "cell", len(code)) as progress:
-
-        def count(**_: object) -> None:
-            nonlocal done
-            done += 1
-            progress.update()
-
-        client = NotebookClient(
-            notebook,
-            km=manager,
-            timeout=None,
-            startup_timeout=SECONDS_TO_START,
-            record_timing=False,
-            resources={"metadata": {"path": str(folder)}},
-            on_cell_executed=count,
-        )
-        try:
-            client.execute(env=environment)
-        except CellExecutionError as error:
-            reason = _ANSI.sub("", f"{error.ename}: {error.evalue}").strip()
-            raise RoadshiftError(_failure(done, len(code), reason)) from None
-        except (DeadKernelError, CellTimeoutError, RuntimeError) as error:
-            reason = str(error).strip() or type(error).__name__
-            raise RoadshiftError(_failure(done + 1, len(code), reason)) from None
-
-
-def _drop_chatter(notebook: nbformat.NotebookNode) -> None:
-    """Takes out what libraries say as they load: it tells the time and a process's number."""
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
-
-
-def _failure(number: int, total: int, reason: str) -> str:
-    first, *_ = [line.strip() for line in reason.splitlines() if line.strip()]
-    return f"{NOTEBOOK}, code cell {number} of {total}: {first.removeprefix('RoadshiftError: ')}"
-
-
-@contextmanager
-def _kernel() -> Iterator[tuple[KernelManager, dict[str, str]]]:
-    """A kernel of this interpreter, and an environment without a person's own IPython set-up."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        write_kernel_spec(folder / "kernels" / _KERNEL)
-        manager = KernelManager(
-            kernel_name=_KERNEL,
-            kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(folder / "kernels")]),
-            connection_file=str(folder / "connection.json"),
-            transport="ipc",
-            ip=str(folder / "kernel"),
-        )
-        own = {"IPYTHONDIR": str(folder / "ipython"), "PYTHONHASHSEED": "0"}
-        try:
-            yield manager, {**os.environ, **own}
-        finally:
-            if manager.has_kernel:
-                manager.shutdown_kernel(now=True)
 
 
 if __name__ == "__main__":

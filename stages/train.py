@@ -6,7 +6,6 @@ from pathlib import Path
 
 import keras
 import tensorflow as tf
-from dvclive import Live
 
 from roadshift.determinism import be_deterministic
 from roadshift.environment import write_record
@@ -19,6 +18,7 @@ from roadshift.scoring.inference import Segmenter, score_pictures
 from roadshift.scoring.metrics import mean_iou
 from roadshift.training.checkpoint import Checkpoint, fingerprint
 from roadshift.training.data import TrainingData
+from roadshift.training.history import open_live
 from roadshift.training.loop import train
 from roadshift.training.losses import class_weights
 from roadshift.training.self_training import SelfTraining
@@ -63,7 +63,7 @@ def main(params: Params, mix: str) -> None:
     with (
         whole_folder(MODELS / mix) as folder,
         whole_folder(curves(mix)) as live_folder,
-        Live(str(live_folder), save_dvc_exp=False, dvcyaml=None) as live,
+        open_live(live_folder) as live,
     ):
         history = train(
             model,

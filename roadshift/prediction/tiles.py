@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from roadshift.networks.settings import STRIDE
-from roadshift.records.pipeline import fit_height
+from roadshift.records.height import fit_height
 from roadshift.scoring.inference import Segmenter, most_probable
 
 MAX_PIXELS = 2**21

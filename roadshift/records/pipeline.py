@@ -13,6 +13,7 @@ from typing import Protocol
 import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
+from roadshift.records.height import fit_height
 from roadshift.records.index import index_pictures
 from roadshift.records.reader import ShardSet
 from roadshift.records.sampling import partner_draw, rare_class_draw
@@ -75,33 +76,6 @@ def batch_shares(mix: str, weights: Mapping[str, int], batch_size: int) -> dict[
                 "raise its weight or train.batch_size"
             )
     return shares
-
-
-def fit_height(image: tf.Tensor, label: tf.Tensor, max_height: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Scales a picture taller than `max_height` down to it, the label by nearest neighbour.
-
-    Args:
-        image: uint8 (height, width, 3).
-        label: uint8 (height, width).
-        max_height: pixels; 0 leaves every picture as it is.
-    """
-    height, width = tf.shape(image)[0], tf.shape(image)[1]
-    if max_height == 0:
-        return image, label
-
-    def scaled() -> tuple[tf.Tensor, tf.Tensor]:
-        size = tf.stack([max_height, fitted_width(height, width, max_height)])
-        small = tf.image.resize(image, size, method="bilinear", antialias=True)
-        nearest = tf.image.resize(label[..., tf.newaxis], size, method="nearest")[..., 0]
-        return tf.cast(tf.round(small), tf.uint8), nearest
-
-    return tf.cond(height > max_height, scaled, lambda: (image, label))
-
-
-def fitted_width(height: tf.Tensor, width: tf.Tensor, max_height: int) -> tf.Tensor:
-    """The width that keeps a picture's shape when it is scaled to `max_height`."""
-    ratio = tf.cast(max_height, tf.float64) / tf.cast(height, tf.float64)
-    return tf.cast(tf.maximum(tf.round(tf.cast(width, tf.float64) * ratio), 1), tf.int32)
 
 
 def training_batches(

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from roadshift.networks.settings import STRIDE
-from roadshift.records.pipeline import fit_height
+from roadshift.records.height import fit_height
 from roadshift.records.reader import Example, ShardSet, examples
 from roadshift.scoring.calibration import CalibrationSums, calibration_sums, no_pixels
 from roadshift.scoring.confusion import confusion_matrix

@@ -12,6 +12,24 @@ if TYPE_CHECKING:
     from dvclive import Live  # whoever reads a history need not import it
 
 
+def open_live(folder: Path) -> "Live":
+    """DVCLive's curves in a folder: no experiment of its own, and nothing in dvc.yaml.
+
+    Raises:
+        RoadshiftError: the git repository has no commit yet, which DVCLive cannot do with.
+    """
+    from dvclive import Live
+    from scmrepo.exceptions import SCMError
+
+    try:
+        return Live(str(folder), save_dvc_exp=False, dvcyaml=None)
+    except SCMError as error:
+        raise RoadshiftError(
+            f"DVCLive asks git for the revision, and there is none ({error}); make a first "
+            "commit: git add --all && git commit"
+        ) from None
+
+
 @dataclass(frozen=True)
 class Epoch:
     """What an epoch came to."""

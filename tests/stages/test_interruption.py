@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -105,6 +106,19 @@ def test_a_stage_killed_at_any_moment_leaves_nothing_in_part(reproduced, stage):
             assert {n: h for n, h in found.items() if n.startswith(place)} in ({}, ours)
     project.run(*command(stage))
     assert project.hashes(*places) == whole
+    assert leftovers(project) == set()
+
+
+def test_ctrl_c_while_tensorflow_is_imported_shows_no_traceback(reproduced):
+    project, whole = reproduced, reproduced.hashes(*TRAINED)
+    with project.started(*command("train ab")) as process:
+        maps = Path(f"/proc/{process.pid}/maps")
+        wait_until(lambda: "libtensorflow" in maps.read_text(), process)
+        os.killpg(process.pid, signal.SIGINT)
+        printed, _ = process.communicate(timeout=PATIENCE)
+    assert process.returncode == -signal.SIGINT
+    assert "Traceback" not in printed
+    assert project.hashes(*TRAINED) == whole
     assert leftovers(project) == set()
 
 
