@@ -11,7 +11,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from roadshift.networks.batch_norm import batch_statistics, normalizations
+from roadshift.networks.batch_norm import (
+    batch_statistics,
+    learning_normalizations,
+    normalizations,
+)
 from roadshift.networks.statistics import recompute_statistics
 from roadshift.scoring.inference import Segmenter, fit_picture
 
@@ -23,17 +27,19 @@ BATCH_PIXELS = 2**21
 def adapted_statistics(
     network: keras.Model, pictures: Iterable[np.ndarray], max_height: int
 ) -> Iterator[None]:
-    """Inside, all batch-norm statistics of a network are those of a domain's pictures (AdaBN).
+    """Inside, a network's batch-norm statistics of the sources are those of a domain's (AdaBN).
 
-    Those that training kept or froze are replaced, too; all other weights stay as they are. It
-    takes one pass over the pictures (Li et al. 2016, https://arxiv.org/abs/1603.04779).
+    It takes one pass over the pictures (Li et al. 2016, https://arxiv.org/abs/1603.04779).
+    Statistics that training kept or froze were never the sources': the layers after them learned
+    with those of ImageNet, and would be put off their point on the sources themselves. They stay
+    as they are, as all other weights do.
 
     Args:
         network: has its own statistics again afterwards.
         pictures: uint8 RGB (H, W, 3), at least one.
         max_height: as for `Segmenter`.
     """
-    norms = normalizations(network)
+    norms = learning_normalizations(network)
     moving = [variable for norm in norms for variable in (norm.moving_mean, norm.moving_variance)]
     with _restored(moving):
         recompute_statistics(network, norms, _batches(pictures, max_height))
@@ -58,8 +64,9 @@ def _batches(pictures: Iterable[np.ndarray], max_height: int) -> Iterator[tf.Ten
 class TentSegmenter:
     """Segments each picture with a network that was adapted to it by TENT.
 
-    All normalizations use the statistics of the picture, and their scales and offsets are moved to
-    lower the mean entropy of its pixels, by Adam. Episodic: each picture begins with the trained
+    Normalizations use the statistics of the picture where training used those of its batch (the
+    others as for `adapted_statistics`). The scales and offsets of all are moved to lower the mean
+    entropy of its pixels, by Adam. Episodic: each picture begins with the trained
     network, so that its result depends on no other picture and on no order
     (Wang et al. 2021, https://arxiv.org/abs/2006.10726).
     """
@@ -83,10 +90,11 @@ class TentSegmenter:
             flip: as for `Segmenter`, for the prediction after the last step.
             scales: as for `Segmenter`, likewise.
         """
-        self._norms = normalizations(network)
+        self._norms = learning_normalizations(network)
         self._steps = steps
         self._segmenter = Segmenter(network, max_height, flip, scales)
-        affine = [variable for norm in self._norms for variable in (norm.gamma, norm.beta)]
+        norms = normalizations(network)
+        affine = [variable for norm in norms for variable in (norm.gamma, norm.beta)]
         optimizer = keras.optimizers.Adam(learning_rate)
         optimizer.build(affine)
         self._changed = [*affine, *optimizer.variables]

@@ -3,9 +3,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from roadshift.networks.batch_norm import BatchNormalization, NormalizedConvolution, normalizations
+from roadshift.networks.batch_norm import (
+    BatchNormalization,
+    NormalizedConvolution,
+    learning_normalizations,
+    normalizations,
+)
 from roadshift.networks.network import build_network
 from roadshift.networks.settings import ModelSettings
+from roadshift.networks.statistics import recompute_statistics
 from roadshift.scoring.adaptation import BATCH_PIXELS, TentSegmenter, _batches, adapted_statistics
 from roadshift.scoring.inference import Segmenter
 
@@ -41,14 +47,33 @@ def changed(network, before):
 
 
 @pytest.mark.parametrize("build", [unet, frozen])
-def test_adabn_changes_statistics_alone_all_of_them_and_gives_them_back(build):
+def test_adabn_changes_statistics_alone_those_of_the_sources_and_gives_them_back(build):
     network = build()
     before = snapshot(network)
     with adapted_statistics(network, [picture(1), picture(2, 33, 40)], 0):
         assert changed(network, before) == {"moving_mean", "moving_variance"}
         for norm in normalizations(network):
-            assert not np.array_equal(norm.moving_mean, before[norm.moving_mean.path])
+            kept = norm.keep_statistics or not norm.trainable
+            assert kept == np.array_equal(norm.moving_mean, before[norm.moving_mean.path])
     assert changed(network, before) == set()
+
+
+def test_what_training_kept_or_froze_is_still_known_of_a_saved_network(tmp_path):
+    network = frozen()
+    network.save(tmp_path / "network.keras")
+    loaded = keras.saving.load_model(tmp_path / "network.keras")
+    assert len(learning_normalizations(loaded)) == len(learning_normalizations(network)) == 1
+
+
+def test_adabn_leaves_a_network_alone_on_what_its_statistics_are_of():
+    network = frozen()
+    norms = learning_normalizations(network)
+    sources = [picture(1), picture(2, 33, 40)]
+    recompute_statistics(network, norms, _batches(sources, 0))
+    plain = Segmenter(network, 0)(picture(3))
+    with adapted_statistics(network, sources, 0):
+        for one, other in zip(Segmenter(network, 0)(picture(3)), plain, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 def test_adabn_gives_the_statistics_back_after_an_error():
