@@ -111,7 +111,9 @@ def test_a_stage_killed_at_any_moment_leaves_nothing_in_part(reproduced, stage):
 
 def test_ctrl_c_while_tensorflow_is_imported_shows_no_traceback(reproduced):
     project, whole = reproduced, reproduced.hashes(*TRAINED)
-    with project.started(*command("train ab")) as process:
+    # A shell's background job, as tests may be, ignores Ctrl-C, and what it starts does, too.
+    heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    with project.started(*command("train ab"), **heeding) as process:
         maps = Path(f"/proc/{process.pid}/maps")
         wait_until(lambda: "libtensorflow" in maps.read_text(), process)
         os.killpg(process.pid, signal.SIGINT)
