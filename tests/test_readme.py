@@ -10,6 +10,8 @@ from roadshift.scoring.tables import markdown_table
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.md").read_text("utf-8")
+PAGES = [PROJECT / "README.md", PROJECT / "docs/results.md"]
+TEXT = "\n".join(page.read_text("utf-8") for page in PAGES)
 RESULTS = PROJECT / "docs/results"
 
 
@@ -25,20 +27,21 @@ WORKFLOWS = sorted({p.parent for m in ("a", "b", "ab") for p in RESULTS.glob(f"*
 
 @pytest.mark.parametrize("folder", [p.name for p in WORKFLOWS])
 def test_the_tables_are_what_the_pipeline_measured(folder):
-    assert markdown_table(scores(RESULTS / folder)) in README
+    assert markdown_table(scores(RESULTS / folder)) in TEXT
 
 
 def test_no_other_table_gives_intervals():
     tables = "".join(markdown_table(scores(folder)) for folder in WORKFLOWS)
-    cells = re.findall(r"\| \d+\.\d \(\d+\.\d to \d+\.\d\)", README)
+    cells = re.findall(r"\| \d+\.\d \(\d+\.\d to \d+\.\d\)", TEXT)
     assert cells
     assert all(cell in tables for cell in cells)
 
 
-def test_links_lead_somewhere():
-    targets = re.findall(r"\]\((?!http|#)([^)#]+)", README)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    targets = re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text("utf-8"))
     assert targets
-    assert [t for t in targets if not (PROJECT / t).exists()] == []
+    assert [t for t in targets if not (page.parent / t).exists()] == []
 
 
 def test_the_commands_name_make_targets_that_exist():
@@ -49,7 +52,7 @@ def test_the_commands_name_make_targets_that_exist():
 
 def test_params_named_in_the_readme_exist():
     params = (PROJECT / "params.yaml").read_text("utf-8")
-    for section, key in re.findall(r"\b(aug|reg|train|model|data)\.(\w+)=", README):
+    for section, key in re.findall(r"\b(aug|reg|train|model|data)\.(\w+)=", TEXT):
         assert re.search(rf"^{section}:(?:\n .*)*\n  {key}:", params, re.MULTILINE), (section, key)
 
 
