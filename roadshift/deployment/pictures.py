@@ -78,7 +78,7 @@ class ShardPictures:
                 yield self._fit(example.image)
 
     def _fit(self, image: np.ndarray) -> np.ndarray:
-        return fit_picture(image, self._max_height)[0].numpy()
+        return fit_picture(image, self._max_height).numpy()
 
     def _spread(self, what: str, split: str, number: int) -> Iterator[Example]:
         shards = self._sets[split]

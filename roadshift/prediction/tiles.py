@@ -7,8 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from roadshift.networks.settings import STRIDE
-from roadshift.records.height import fit_height
-from roadshift.scoring.inference import Segmenter, most_probable
+from roadshift.scoring.inference import Segmenter, fit_picture, most_probable
 
 MAX_PIXELS = 2**21
 """Pixels that pass through a network at once, unless another number is asked for."""
@@ -23,13 +22,12 @@ LEAST_PIXELS = (2 * OVERLAP) ** 2
 class TiledSegmenter:
     """A `Segmenter` whose memory does not grow with the picture.
 
-    Pictures of at most `max_pixels` are left to a `Segmenter`. Larger ones are scaled down to
-    `max_height` as there, pass through the network in tiles where they are still larger, and are
-    brought back to their own resolution in strips. Tiles begin at multiples of the network's
-    stride and overlap; there, logits fade from one tile into the next, so that no seam shows.
+    Pictures of at most `max_pixels` are left to a `Segmenter`. Larger ones are stretched as there,
+    pass through the network in tiles where they are still larger, and are brought back to their
+    own resolution in strips. Tiles begin at multiples of the network's stride and overlap; there,
+    logits fade from one tile into the next, so that no seam shows.
 
-    Of logits, all are kept at the network's resolution where the picture was scaled down, and
-    those of one row of tiles where it was not.
+    Of logits, those of one row of tiles are kept.
     """
 
     def __init__(self, network: keras.Model, max_height: int, max_pixels: int = MAX_PIXELS) -> None:
@@ -45,40 +43,37 @@ class TiledSegmenter:
         self._classes = network.output_shape[-1]
         picture = tf.TensorSpec((None, None, 3), tf.uint8)
         logits = tf.TensorSpec((None, None, None), tf.float32)
-        whole_number = tf.TensorSpec((), tf.int32)
+        scalar, whole_number = tf.TensorSpec((), tf.float32), tf.TensorSpec((), tf.int32)
 
         @tf.function(input_signature=[picture])
         def fit(image: tf.Tensor) -> tf.Tensor:
-            return fit_height(image, image[..., 0], max_height)[0]
+            return fit_picture(image, max_height)
 
-        @tf.function(input_signature=[picture, *[whole_number] * 4])
-        def tile(
-            image: tf.Tensor, top: tf.Tensor, left: tf.Tensor, height: tf.Tensor, width: tf.Tensor
-        ) -> tf.Tensor:
-            # The picture's edges are repeated, as `fit_picture` does.
-            rows = tf.minimum(tf.range(top, top + height), tf.shape(image)[0] - 1)
-            columns = tf.minimum(tf.range(left, left + width), tf.shape(image)[1] - 1)
-            pixels = tf.gather(tf.gather(image, rows, axis=0), columns, axis=1)
-            return network(tf.cast(pixels, tf.float32)[tf.newaxis], training=False)[0]
+        @tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.float32)])
+        def tile(pixels: tf.Tensor) -> tf.Tensor:
+            return network(pixels[tf.newaxis], training=False)[0]
 
-        @tf.function(input_signature=[logits, *[whole_number] * 4])
+        @tf.function(input_signature=[logits, *[scalar] * 2, *[whole_number] * 2])
         def strip(
-            logits: tf.Tensor, top: tf.Tensor, rows: tf.Tensor, height: tf.Tensor, width: tf.Tensor
+            logits: tf.Tensor,
+            factor: tf.Tensor,
+            shift: tf.Tensor,
+            rows: tf.Tensor,
+            width: tf.Tensor,
         ) -> tuple[tf.Tensor, tf.Tensor]:
-            # Rows `top` and below of the logits as bilinearly resized to (height, width).
-            scale = tf.cast(tf.stack([height, width]) / tf.shape(logits)[:2], tf.float32)
+            # Bilinear, with half-pixel centers, as `Segmenter` stretches logits back.
+            across = tf.cast(width, tf.float32) / tf.cast(tf.shape(logits)[1], tf.float32)
             resized = tf.raw_ops.ScaleAndTranslate(
                 images=logits[tf.newaxis],
                 size=tf.stack([rows, width]),
-                scale=scale,
-                translation=tf.stack([-tf.cast(top, tf.float32), 0.0]),
+                scale=tf.stack([factor, across]),
+                translation=tf.stack([shift, 0.0]),
                 kernel_type="triangle",
                 antialias=False,
             )
             return most_probable(resized[0])
 
         self._fit, self._tile, self._strip = fit, tile, strip
-        self._most_probable = tf.function(most_probable, input_signature=[logits])
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Segments a picture.
@@ -104,52 +99,52 @@ class TiledSegmenter:
     def _parts(self, image: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Classes and probabilities, some rows at a time."""
         height, width = image.shape[:2]
-        rows = max(1, self._max_pixels // width)
-        if not self._max_height or height <= self._max_height:
-            for band in self._bands(image):
-                for top in range(0, len(band), rows):
-                    prediction, probability = self._most_probable(band[top : top + rows])
-                    yield prediction.numpy(), probability.numpy()
-            return
-        logits = tf.constant(np.concatenate([*self._bands(self._fit(image).numpy())]))
-        for top in range(0, height, rows):
-            some = min(rows, height - top)
-            prediction, probability = self._strip(logits, top, some, height, width)
-            yield prediction.numpy(), probability.numpy()
+        fitted = self._fit(image).numpy()
+        factor = height / len(fitted)
+        most = max(1, self._max_pixels // width)
+        logits = np.empty((0, fitted.shape[1], self._classes), np.float32)
+        first = top = 0  # Of the logits' rows that are kept, and of the picture's that are next.
+        for band in self._bands(fitted):
+            logits = np.concatenate([logits, band])
+            reached = first + len(logits)
+            # A row of the picture needs those of the logits above and below its centre.
+            ready = height if reached == len(fitted) else int((reached - 1) * factor)
+            while top < ready:
+                rows = min(most, ready - top)
+                shift = first * factor - top
+                prediction, probability = self._strip(logits, factor, shift, rows, width)
+                yield prediction.numpy(), probability.numpy()
+                top += rows
+            done = max(int(top / factor) - 1 - first, 0)
+            logits, first = logits[done:].copy(), first + done
 
     def _bands(self, image: np.ndarray) -> Iterator[np.ndarray]:
-        """Logits (rows, W, classes) of a picture, blended, from top to bottom."""
+        """Logits (rows, W, classes) of a picture that fits, blended, from top to bottom."""
         height, width = image.shape[:2]
-        whole = _rounded_up(height), _rounded_up(width)
         # As wide as fits: a row of tiles is what is kept.
         side = int(self._max_pixels**0.5) // STRIDE * STRIDE
-        tile_height = min(whole[0], side)
-        tile_width = min(whole[1], self._max_pixels // tile_height // STRIDE * STRIDE)
+        tile_height = min(height, side)
+        tile_width = min(width, self._max_pixels // tile_height // STRIDE * STRIDE)
         from_above = None
-        for top, rows in _spans(whole[0], tile_height):
-            band = self._band(image, top, rows, whole[1], tile_width)
-            band *= _fade(rows, top > 0, top + rows < whole[0])[:, np.newaxis, np.newaxis]
+        for top, rows in _spans(height, tile_height):
+            band = self._band(image[top : top + rows], tile_width)
+            band *= _fade(rows, top > 0, top + rows < height)[:, np.newaxis, np.newaxis]
             if from_above is not None:
                 band[:OVERLAP] += from_above
-            done = rows if top + rows == whole[0] else rows - OVERLAP
+            done = rows if top + rows == height else rows - OVERLAP
             # A copy, which does not keep the band alive.
             from_above = band[done:].copy()
-            yield band[: min(done, height - top), :width]
+            yield band[:done]
 
-    def _band(
-        self, image: np.ndarray, top: int, rows: int, whole_width: int, tile_width: int
-    ) -> np.ndarray:
+    def _band(self, pixels: np.ndarray, tile_width: int) -> np.ndarray:
         """Logits of a row of tiles, blended from left to right."""
-        band = np.zeros((rows, whole_width, self._classes), np.float32)
-        for left, columns in _spans(whole_width, tile_width):
-            logits = self._tile(image, top, left, rows, columns).numpy()
-            fade = _fade(columns, left > 0, left + columns < whole_width)
+        rows, width = pixels.shape[:2]
+        band = np.zeros((rows, width, self._classes), np.float32)
+        for left, columns in _spans(width, tile_width):
+            logits = self._tile(pixels[:, left : left + columns]).numpy()
+            fade = _fade(columns, left > 0, left + columns < width)
             band[:, left : left + columns] += logits * fade[:, np.newaxis]
         return band
-
-
-def _rounded_up(length: int) -> int:
-    return -(-length // STRIDE) * STRIDE
 
 
 def _spans(length: int, tile: int) -> list[tuple[int, int]]:

@@ -77,8 +77,7 @@ def feature_shifts(
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)])
     def moments(image: tf.Tensor) -> list[tf.Tensor]:
-        padded, _, _ = fit_picture(image, max_height)
-        outputs = features(padded[tf.newaxis], training=False)
+        outputs = features(fit_picture(image, max_height)[tf.newaxis], training=False)
         return [tf.stack(tf.nn.moments(x[0], [0, 1])) for x in outputs]
 
     # By domain and layer: means and mean squares (2, C), all pictures alike.

@@ -47,16 +47,16 @@ def adapted_statistics(
 
 
 def _batches(pictures: Iterable[np.ndarray], max_height: int) -> Iterator[tf.Tensor]:
-    """Float32 (N, H, W, 3) of pictures that follow each other and have one size when padded."""
+    """Float32 (N, H, W, 3) of pictures that follow each other and are fitted to one size."""
     batch: list[tf.Tensor] = []
     for picture in pictures:
-        padded, _, _ = fit_picture(picture, max_height)
-        height, width, _ = padded.shape
+        fitted = fit_picture(picture, max_height)
+        height, width, _ = fitted.shape
         full = (len(batch) + 1) * height * width > BATCH_PIXELS
-        if batch and (full or batch[0].shape != padded.shape):
+        if batch and (full or batch[0].shape != fitted.shape):
             yield tf.stack(batch)
             batch = []
-        batch.append(padded)
+        batch.append(fitted)
     if batch:
         yield tf.stack(batch)
 
@@ -101,12 +101,12 @@ class TentSegmenter:
 
         @tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)])
         def step(image: tf.Tensor) -> tf.Tensor:
-            picture, height, width = fit_picture(image, max_height)
+            picture = fit_picture(image, max_height)
             values = [variable.value for variable in affine]
             # Named one by one, since a tape does not watch what training froze.
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(values)
-                logits = network(picture[tf.newaxis], training=False)[:, :height, :width]
+                logits = network(picture[tf.newaxis], training=False)
                 log_probability = tf.nn.log_softmax(logits)
                 information = tf.exp(log_probability) * log_probability
                 entropy = -tf.reduce_mean(tf.reduce_sum(information, -1))

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 from roadshift.networks.settings import STRIDE
-from roadshift.records.height import fit_height
 from roadshift.records.reader import Example, ShardSet, examples
 from roadshift.scoring.calibration import CalibrationSums, calibration_sums, no_pixels
 from roadshift.scoring.confusion import confusion_matrix
@@ -20,10 +19,10 @@ Segment = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 class Segmenter:
     """A network made ready for whole pictures of any size.
 
-    A picture taller than `max_height` is scaled down to it; its right and bottom edges are
-    repeated up to a multiple of the stride; logits are resized to the picture's own resolution
-    before the classes compete. With a flip or several scales the probabilities of all passes are
-    averaged there, one pass after the other, so that memory does not grow with their number.
+    A picture is stretched to the nearest size that the network takes (`fit_picture`); logits are
+    stretched back to the picture's own resolution before the classes compete. With a flip or
+    several scales the probabilities of all views are averaged there, one view after the other, so
+    that memory does not grow with their number.
     """
 
     def __init__(
@@ -38,39 +37,32 @@ class Segmenter:
         Args:
             network: pictures float32 (N, H, W, 3) in 0..255 to logits (N, H, W, classes).
             max_height: pixels, 0 for no limit.
-            flip: whether each scale is also passed mirrored left and right.
+            flip: whether each scale is also seen mirrored left and right.
             scales: of the size that the picture has after `max_height`; each is made from the
                 picture itself, so that one above 1 shows detail that a lower height hides.
         """
         self._network, self._max_height = network, max_height
         picture = tf.TensorSpec((None, None, 3), tf.uint8)
+        scalar, truth = tf.TensorSpec((), tf.float32), tf.TensorSpec((), tf.bool)
 
-        @tf.function(input_signature=[picture])
-        def segment(image: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            return most_probable(self._logits(image, scales[0], False))
+        @tf.function(input_signature=[picture, scalar, truth])
+        def segment(
+            image: tf.Tensor, scale: tf.Tensor, flipped: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
+            return most_probable(self._logits(image, scale, flipped))
 
-        def build_pass(scale: float, flipped: bool) -> Callable[[tf.Tensor], tf.Tensor]:
-            return tf.function(
-                lambda image: tf.nn.softmax(self._logits(image, scale, flipped)),
-                input_signature=[picture],
-            )
+        @tf.function(input_signature=[picture, scalar, truth])
+        def view(image: tf.Tensor, scale: tf.Tensor, flipped: tf.Tensor) -> tf.Tensor:
+            return tf.nn.softmax(self._logits(image, scale, flipped))
 
-        self._segment = segment
-        self._passes = [
-            build_pass(scale, flipped)
-            for scale in scales
-            for flipped in ((False, True) if flip else (False,))
-        ]
+        self._segment, self._view = segment, view
+        self._views = [(scale, flipped) for scale in scales for flipped in sorted({False, flip})]
 
-    def _logits(self, image: tf.Tensor, scale: float, flipped: bool) -> tf.Tensor:
-        """Logits (H, W, classes) of a picture, seen scaled and mirrored."""
-        padded, height, width = fit_picture(image, self._max_height, scale, flipped)
-        logits = self._network(padded[tf.newaxis], training=False)[:, :height, :width]
-        if flipped:
-            logits = tf.reverse(logits, [2])
-        if self._max_height or scale != 1:
-            logits = tf.image.resize(logits, tf.shape(image)[:2])
-        return logits[0]
+    def _logits(self, image: tf.Tensor, scale: tf.Tensor, flipped: tf.Tensor) -> tf.Tensor:
+        """Logits (H, W, classes) of a picture, seen scaled and perhaps mirrored."""
+        fitted = _mirrored(fit_picture(image, self._max_height, scale), flipped)
+        logits = self._network(fitted[tf.newaxis], training=False)[0]
+        return tf.image.resize(_mirrored(logits, flipped), tf.shape(image)[:2])
 
     def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Segments a picture.
@@ -81,42 +73,40 @@ class Segmenter:
         Returns:
             Class ids, uint8 (H, W), and the probability of each, float32 (H, W) in 0..1.
         """
-        if len(self._passes) == 1:
-            prediction, confidence = self._segment(image)
+        if len(self._views) == 1:
+            prediction, confidence = self._segment(image, *self._views[0])
             return prediction.numpy(), confidence.numpy()
-        total = self._passes[0](image)
-        for one_pass in self._passes[1:]:
-            total += one_pass(image)
+        total = self._view(image, *self._views[0])
+        for view in self._views[1:]:
+            total += self._view(image, *view)
         prediction = tf.cast(tf.argmax(total, -1), tf.uint8)
-        return prediction.numpy(), (tf.reduce_max(total, -1) / len(self._passes)).numpy()
+        return prediction.numpy(), (tf.reduce_max(total, -1) / len(self._views)).numpy()
 
 
-def fit_picture(
-    image: tf.Tensor, max_height: int, scale: float = 1.0, flipped: bool = False
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Makes a picture one that a network takes.
+def fit_picture(image: tf.Tensor, max_height: int, scale: float | tf.Tensor = 1.0) -> tf.Tensor:
+    """Stretches a picture to the nearest size that a network takes.
+
+    Stretching changes each side by half a stride at the most. To fill a picture up instead, with
+    its last rows and columns, shows the network an edge that no street has.
 
     Args:
         image: uint8 RGB (H, W, 3).
         max_height: pixels; a taller picture is scaled down to it; 0 for no limit.
         scale: of the size that it then has.
-        flipped: whether it is mirrored left and right.
 
     Returns:
-        The picture, float32, its right and bottom edges repeated up to a multiple of the stride;
-        and the height and width of it that are not repeated.
+        The picture, float32 (h, w, 3) in 0..255, both sides multiples of the stride.
     """
-    fitted, _ = fit_height(image, image[..., 0], max_height)
-    if scale != 1:
-        size = tf.round(tf.cast(tf.shape(fitted)[:2], tf.float32) * scale)
-        fitted = tf.image.resize(image, tf.maximum(tf.cast(size, tf.int32), 1), antialias=True)
-    if flipped:
-        fitted = tf.reverse(fitted, [1])
-    height, width = tf.shape(fitted)[0], tf.shape(fitted)[1]
-    rows = tf.minimum(tf.range(_rounded_up(height)), height - 1)
-    columns = tf.minimum(tf.range(_rounded_up(width)), width - 1)
-    padded = tf.gather(tf.gather(fitted, rows, axis=0), columns, axis=1)
-    return tf.cast(padded, tf.float32), height, width
+    size = tf.cast(tf.shape(image)[:2], tf.float32)
+    if max_height:
+        size *= tf.minimum(max_height / size[0], 1.0)
+    strides = tf.maximum(tf.cast(tf.round(size * scale / STRIDE), tf.int32), 1)
+    # Where the size stays as it is, so do the pixels.
+    return tf.image.resize(image, strides * STRIDE, antialias=True)
+
+
+def _mirrored(pixels: tf.Tensor, flipped: tf.Tensor) -> tf.Tensor:
+    return tf.cond(flipped, lambda: tf.reverse(pixels, [1]), lambda: pixels)
 
 
 def most_probable(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -124,10 +114,6 @@ def most_probable(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     # The largest softmax value, without the other ones.
     confidence = tf.exp(tf.reduce_max(logits, -1) - tf.reduce_logsumexp(logits, -1))
     return tf.cast(tf.argmax(logits, -1), tf.uint8), confidence
-
-
-def _rounded_up(length: tf.Tensor) -> tf.Tensor:
-    return (length + STRIDE - 1) // STRIDE * STRIDE
 
 
 @dataclass(frozen=True)

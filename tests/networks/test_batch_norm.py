@@ -79,11 +79,12 @@ def test_kept_statistics_are_used_and_unchanged_while_scale_and_offset_are_train
 
 
 @pytest.mark.parametrize("filters", [7, None])
+@pytest.mark.parametrize("size", [1, 3])
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("relu6", [True, False])
-def test_folded_convolution_equals_convolution_then_normalization(filters, stride, relu6):
+def test_folded_convolution_equals_convolution_then_normalization(filters, size, stride, relu6):
     layer = NormalizedConvolution(
-        filters, 3, stride=stride, relu6=relu6, keep_statistics=True, seed=4
+        filters, size, stride=stride, relu6=relu6, keep_statistics=True, seed=4
     )
     layer.build(SHAPE)
     layer.norm.set_weights(weights(filters or 6))

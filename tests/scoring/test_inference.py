@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from roadshift.scoring.inference import Segmenter
+from roadshift.scoring.inference import Segmenter, fit_picture
 
 
 def brightness_network(stride=4):
@@ -21,6 +21,29 @@ def halves(height, width):
     image = np.zeros((height, width, 3), np.uint8)
     image[:, width // 2 :] = 255
     return image
+
+
+@pytest.mark.parametrize(
+    ("size", "max_height", "scale", "fitted"),
+    [
+        ((360, 480), 0, 1.0, (352, 480)),
+        ((375, 1242), 384, 1.0, (384, 1248)),
+        ((1024, 2048), 384, 1.0, (384, 768)),
+        ((720, 960), 384, 0.75, (288, 384)),
+        ((720, 960), 384, 1.5, (576, 768)),
+        ((1, 1), 0, 1.0, (32, 32)),
+    ],
+)
+def test_a_picture_is_stretched_to_the_nearest_size_that_a_network_takes(
+    size, max_height, scale, fitted
+):
+    picture = fit_picture(np.full((*size, 3), 7, np.uint8), max_height, scale)
+    assert picture.shape == (*fitted, 3)
+    np.testing.assert_allclose(picture, 7, rtol=1e-6)
+
+
+def test_pixels_of_a_picture_that_fits_stay_as_they_are():
+    np.testing.assert_array_equal(fit_picture(noise(64, 96), 64), noise(64, 96))
 
 
 @pytest.mark.parametrize("size", [(32, 64), (33, 65), (1, 1), (31, 100), (375, 1242)])
