@@ -33,8 +33,8 @@ FILE ?= experiments/ablation.yaml
 ablation: setup  ## run the variants of FILE (experiments/ablation.yaml), or those of ONLY, and compare
 	$(BIN)/python -m stages.ablation $(FILE) $(if $(ONLY),--only $(ONLY))
 
-test: setup  ## run the tests
-	$(BIN)/python -m pytest
+test: setup  ## run the tests, a file a process, up to four at a time
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: setup  ## lint, format, types, parameters
 	ruff check .

@@ -310,7 +310,11 @@ def test_nothing_under_the_root(pack, inside):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("content", [b"", b"no archive at all" * 100, gzip.compress(b"nor this")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive at all" * 100, gzip.compress(b"nor this")],
+    ids=["empty", "text", "gzip"],
+)
 def test_no_archive_at_all(tmp_path, inside, kind, content):
     archive = tmp_path / f"a.{kind}"
     archive.write_bytes(content)

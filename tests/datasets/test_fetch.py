@@ -104,7 +104,9 @@ def test_a_mirrors_checksum_that_does_not_fit_names_both(mirror, get, server, an
     assert list(places.downloads.iterdir()) == []
 
 
-@pytest.mark.parametrize("sums", ["", f"{SUM}  settings.zip\n", "\xff\xfe"])
+@pytest.mark.parametrize(
+    "sums", ["", f"{SUM}  settings.zip\n", "\xff\xfe"], ids=["empty", "another", "no text"]
+)
 def test_an_archive_that_a_mirrors_checksums_do_not_list(mirror, get, server, answer, sums):
     (mirror / "SHA256SUMS").write_bytes(sums.encode("latin-1"))
     server.serve("/set.zip", answer(CONTENT))

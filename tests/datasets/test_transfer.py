@@ -228,7 +228,11 @@ def test_the_pause_that_a_server_asks_for_is_kept(server, answer, bring, status)
     assert time.monotonic() - began >= 1
 
 
-@pytest.mark.parametrize("asked", ["3600", formatdate(time.time() + 3600, usegmt=True), "9" * 30])
+@pytest.mark.parametrize(
+    "asked",
+    ["3600", formatdate(time.time() + 3600, usegmt=True), "9" * 30],
+    ids=["seconds", "date", "endless"],
+)
 def test_a_pause_beyond_the_bound_ends_with_a_word(server, answer, bring, asked):
     url = server.serve("/set.zip", answer(b"", 429, {"Retry-After": asked}))
     refuse(bring, url, r"answers 429 .* means to wait \d{4,} s; run the stage again later")
