@@ -243,7 +243,7 @@ def _write_comparison(
     variants, left_out = [], []
     for variant in settings.variants:
         names = [run.name for run in ablation.runs if run.variant.name == variant.name]
-        if all(name in outcomes for name in names):
+        if names and all(name in outcomes for name in names):
             variants.append(_variant(variant, [outcomes[name] for name in names]))
         else:
             reason = "failed" if any(name in failed for name in names) else "not run yet"

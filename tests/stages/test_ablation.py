@@ -206,6 +206,15 @@ def test_a_second_time_nothing_runs_and_nothing_changes(project, resumed):
     assert not (project.folder / WORK / "project").exists()
 
 
+def test_only_some_variants_are_compared(project, resumed):
+    printed = project.run(*COMMAND, "--only", "bins")
+    assert printed.count(": as before, mIoU") == 2
+    table = results(project)["table.md"]
+    assert "\n| bins |" in table
+    assert "\n| mirrored |" not in table
+    assert "\nLeft out: `mirrored` (not run yet)" in table
+
+
 def test_a_variant_may_be_what_is_committed(project, resumed):
     variants = [
         {"name": "fewer", "question": "less mirroring", "overrides": ["aug.flip=0.3"]},
