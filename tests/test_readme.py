@@ -37,6 +37,15 @@ def test_no_other_table_gives_intervals():
     assert all(cell in tables for cell in cells)
 
 
+def test_rows_of_the_ablation_are_quoted_as_they_are():
+    table = (RESULTS / "ablation/table.md").read_text("utf-8")
+    quoted = re.search(r"<!-- ablation: .*-->\n\n((?:\|.*\n)+)", README)
+    assert quoted
+    head, _, *rows = quoted[1].splitlines()
+    assert len(rows) == 2
+    assert {head, *rows} <= {*table.splitlines()}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
     targets = re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text("utf-8"))
