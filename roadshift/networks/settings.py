@@ -8,7 +8,7 @@ from typing_extensions import Self
 from roadshift.errors import RoadshiftError
 from roadshift.settings import Settings, nearest
 
-Encoder = Literal["efficientnet_lite0", "mobilenet_v2", "unet"]
+Encoder = Literal["efficientnet_lite0", "efficientnet_lite2", "mobilenet_v2", "unet"]
 
 STRIDE = 32
 """The coarsest stride of the encoders: networks take pictures whose sides are multiples of it."""

@@ -33,16 +33,17 @@ def street_scenes(archive, folder, step):
             yield np.asarray(square.resize((224, 224), Image.Resampling.BICUBIC), np.float32)
 
 
+@pytest.mark.parametrize("encoder", ["efficientnet_lite0", "efficientnet_lite2"])
 @pytest.mark.parametrize(
     ("archive", "folder"),
     [("data_semantics.zip", "training/image_2/"), ("camvid.zip", "CamVid/test/")],
 )
-def test_street_scenes_are_classified_as_such(archive, folder):
+def test_street_scenes_are_classified_as_such(archive, folder, encoder):
     path = Path(MIRROR) / archive
     if not MIRROR or not path.is_file():
         pytest.skip(f"the environment variable ROADSHIFT_MIRROR names no folder with {archive}")
     pictures = np.stack(list(street_scenes(path, folder, 5)))
-    logits = build_imagenet_classifier()(pictures).numpy()
+    logits = build_imagenet_classifier(encoder)(pictures).numpy()
     first_five = np.argsort(-logits, axis=1)[:, :5]
     hit = np.isin(first_five, STREET).any(axis=1)
     # By chance it would be 1 in 50: four classes of 1000, five guesses.
@@ -59,11 +60,15 @@ def smooth_noise():
     return np.clip(total + 115.0, 0.0, 255.0)
 
 
-def test_kernels_fit_the_statistics_that_follow_them():
+@pytest.mark.parametrize(
+    ("encoder", "count"), [("efficientnet_lite0", 48), ("efficientnet_lite2", 63)]
+)
+def test_kernels_fit_the_statistics_that_follow_them(encoder, count):
     # The moving means are those of ImageNet's features. A kernel whose axes or strides were read
     # wrongly gives features with other means, from its layer on.
-    network = build_network(ModelSettings(keep_statistics=False, decoder_channels=8), ("road",))
-    norms = normalizations(network)[:48]
+    settings = ModelSettings(encoder=encoder, keep_statistics=False, decoder_channels=8)
+    network = build_network(settings, ("road",))
+    norms = normalizations(network)[:count]
     stored = [norm.moving_mean.numpy() for norm in norms]
     network(smooth_noise(), training=True)
     for norm, before in zip(norms, stored, strict=True):
