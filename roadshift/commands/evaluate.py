@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from roadshift.commands.inference import inference_options
 from roadshift.commands.output import completion, console, print_json, quieten_tensorflow, table
 from roadshift.datasets.card import card_names, load_card
 from roadshift.datasets.splits import SPLITS, Parting
@@ -36,10 +37,7 @@ VAL_SHARE, TEST_SHARE = 0.1, 0.3
     "--split-seed", type=click.IntRange(0), default=0, show_default=True,
     help="Of what is parted by seed, as data.split.seed.",
 )  # fmt: skip
-@click.option(
-    "--max-height", type=click.IntRange(0), default=384, show_default=True, metavar="PIXELS",
-    help="Taller pictures are scaled down to it for the network, as data.max_height; 0 = never.",
-)  # fmt: skip
+@inference_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     model: Path,
@@ -49,6 +47,9 @@ def command(
     split_by: str,
     split_seed: int,
     max_height: int,
+    max_pixels: int,
+    flip: bool,
+    scales: tuple[float, ...],
     as_json: bool,
 ) -> None:
     """Score a network on the labelled pictures of a folder, laid out as a data set's card says.
@@ -72,9 +73,8 @@ def command(
         chosen = None if split == ALL else split
         pictures = LabelledFolder(card, folder, taxonomy, chosen, parting)
     settings, classes = EvaluateSettings(), taxonomy.class_names
-    scored = score_examples(
-        TiledSegmenter(network, max_height), pictures, len(classes), settings.calibration_bins
-    )
+    segmenter = TiledSegmenter(network, max_height, max_pixels, flip, scales)
+    scored = score_examples(segmenter, pictures, len(classes), settings.calibration_bins)
     found = scored.ids, scored.matrices, scored.calibration
     scores = {
         "model": str(model),

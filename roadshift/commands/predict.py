@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from roadshift.commands.inference import inference_options
 from roadshift.commands.output import print_json, quieten_tensorflow
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
@@ -31,14 +32,7 @@ from roadshift.progress import progress_bar
     "--probabilities", is_flag=True,
     help="Write the probability of the chosen class as grey pictures, white is 1.",
 )  # fmt: skip
-@click.option(
-    "--max-height", type=click.IntRange(0), default=384, show_default=True, metavar="PIXELS",
-    help="Taller pictures are scaled down to it for the network, as data.max_height; 0 = never.",
-)  # fmt: skip
-@click.option(
-    "--max-pixels", type=click.IntRange(2**18), default=2**21, show_default=True,
-    help="Pixels that pass through the network at once; larger pictures do in tiles.",
-)  # fmt: skip
+@inference_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     model: Path,
@@ -49,6 +43,8 @@ def command(
     probabilities: bool,
     max_height: int,
     max_pixels: int,
+    flip: bool,
+    scales: tuple[float, ...],
     as_json: bool,
 ) -> None:
     """Label a picture, all pictures and videos of a folder, or a video.
@@ -71,7 +67,7 @@ def command(
 
     network, taxonomy = load_with_taxonomy(model)
     record = open_record(out, model, taxonomy)
-    segmenter = TiledSegmenter(network, max_height, max_pixels)
+    segmenter = TiledSegmenter(network, max_height, max_pixels, flip, scales)
     cityscapes = labels == "cityscapes"
     predictor = Predictor(segmenter, taxonomy, out, overlay, cityscapes, probabilities)
     with progress_bar("predict", "input", len(inputs)) as progress:

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from roadshift.datasets.images import read_any_image
+from roadshift.errors import RoadshiftError
 from roadshift.outputs import whole_file, whole_folder
 from roadshift.pictures.prediction import label_image, overlay, probability_image
 from roadshift.prediction.inputs import Input
@@ -47,13 +48,13 @@ class Predictor:
             to 4 decimals.
 
         Raises:
-            RoadshiftError: the input cannot be read. Nothing of it is written then.
+            RoadshiftError: the input cannot be read or segmented. Nothing of it is written then.
         """
         return self._video(given) if given.is_video else self._picture(given)
 
     def _picture(self, given: Input) -> dict[str, Any]:
         image = read_any_image(given.file)
-        prediction, probability = self.segment(image)
+        prediction, probability = self._segment(given, image)
         made = {LABELS: label_image(prediction, self.taxonomy, self.cityscapes)}
         if self.overlay:
             made[OVERLAYS] = Image.fromarray(overlay(image, prediction, self.taxonomy))
@@ -85,7 +86,7 @@ class Predictor:
                 writer = stack.enter_context(new_video(partial, video.rate))
                 written[OVERLAYS] = str(final)
             for number, image in enumerate(video):
-                prediction, probability = self.segment(image)
+                prediction, probability = self._segment(given, image)
                 name = f"{number:06}.png"
                 label = label_image(prediction, self.taxonomy, self.cityscapes)
                 label.save(folders[LABELS] / name)
@@ -97,6 +98,12 @@ class Predictor:
                 progress.update()
         account = self._account(given, prediction.shape, written, pixels)
         return account | {"frames": number + 1, "frames_expected": video.frames or number + 1}
+
+    def _segment(self, given: Input, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            return self.segment(image)
+        except RoadshiftError as error:
+            raise RoadshiftError(f"{given.file}: {error}") from None
 
     def _account(
         self, given: Input, shape: tuple[int, ...], written: dict[str, str], pixels: np.ndarray

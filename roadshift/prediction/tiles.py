@@ -1,11 +1,12 @@
 """Segmenting pictures that are too large to pass through a network at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from roadshift.errors import RoadshiftError
 from roadshift.networks.settings import STRIDE
 from roadshift.scoring.inference import Segmenter, fit_picture, most_probable
 
@@ -30,16 +31,26 @@ class TiledSegmenter:
     Of logits, those of one row of tiles are kept.
     """
 
-    def __init__(self, network: keras.Model, max_height: int, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self,
+        network: keras.Model,
+        max_height: int,
+        max_pixels: int = MAX_PIXELS,
+        flip: bool = False,
+        scales: Sequence[float] = (1.0,),
+    ) -> None:
         """Compiles the way from picture to classes.
 
         Args:
             network: pictures float32 (N, H, W, 3) in 0..255 to logits (N, H, W, classes).
             max_height: pixels, 0 for no limit.
             max_pixels: at least `LEAST_PIXELS`.
+            flip: whether each scale is also seen mirrored, and the views averaged.
+            scales: of the size that a picture has after `max_height`; all are averaged.
         """
         self._max_height, self._max_pixels = max_height, max(max_pixels, LEAST_PIXELS)
-        self._segmenter = Segmenter(network, max_height)
+        self._segmenter = Segmenter(network, max_height, flip, scales)
+        self._plain = not flip and tuple(scales) == (1.0,)
         self._classes = network.output_shape[-1]
         picture = tf.TensorSpec((None, None, 3), tf.uint8)
         logits = tf.TensorSpec((None, None, None), tf.float32)
@@ -83,10 +94,19 @@ class TiledSegmenter:
 
         Returns:
             Class ids, uint8 (H, W), and the probability of each, float32 (H, W) in 0..1.
+
+        Raises:
+            RoadshiftError: several views are to be averaged of a picture that is too large.
         """
         height, width = image.shape[:2]
         if height * width <= self._max_pixels:
             return self._segmenter(image)
+        if not self._plain:
+            raise RoadshiftError(
+                f"a picture of {width}x{height} is above {self._max_pixels} pixels, and what is "
+                "larger passes in tiles, of which there is one view: leave the flip and the "
+                "scales out, or let more pixels through at once"
+            )
         prediction = np.empty((height, width), np.uint8)
         probability = np.empty((height, width), np.float32)
         top = 0

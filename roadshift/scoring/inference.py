@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from roadshift.errors import RoadshiftError
 from roadshift.networks.settings import STRIDE
 from roadshift.records.reader import Example, ShardSet, examples
 from roadshift.scoring.calibration import CalibrationSums, calibration_sums, no_pixels
@@ -141,10 +142,17 @@ def score_pictures(
 def score_examples(
     segmenter: Segment, found: Iterable[Example], classes: int, calibration_bins: int = 15
 ) -> PictureScores:
-    """Scores pictures, at least one, at their labels' own resolution."""
+    """Scores pictures, at least one, at their labels' own resolution.
+
+    Raises:
+        RoadshiftError: a picture cannot be segmented.
+    """
     ids, matrices, calibration = [], [], no_pixels(calibration_bins)
     for example in found:
-        prediction, confidence = segmenter(example.image)
+        try:
+            prediction, confidence = segmenter(example.image)
+        except RoadshiftError as error:
+            raise RoadshiftError(f"{example.id}: {error}") from None
         ids.append(example.id)
         matrices.append(confusion_matrix(example.label, prediction, classes))
         calibration += calibration_sums(example.label, prediction, confidence, calibration_bins)

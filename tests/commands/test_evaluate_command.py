@@ -62,6 +62,35 @@ def test_scores_agree_with_a_count_by_hand(evaluate, folder, colour_network, dra
     assert (found["miou_low"], found["miou_high"]) == (None, None)  # Of one picture there is none.
 
 
+def test_averaged_views_are_scored_as_the_workflow_does(
+    evaluate, folder, colour_network, draw_blocks
+):
+    from roadshift.networks.files import load_network
+    from roadshift.scoring.inference import Segmenter
+
+    views = ("--flip", "--scale", "0.5", "--scale", "1")
+    arguments = ("--card", "kitti", "--split", "all", "--json")
+    found = json.loads(evaluate(folder, *arguments, *views).stdout)
+    segment = Segmenter(load_network(colour_network), 384, flip=True, scales=[0.5, 1.0])
+    drawn = [draw_blocks(number) for number in range(10)]
+    right = sum(np.count_nonzero(segment(image)[0] == label) for image, label in drawn)
+    assert found["pixel_accuracy"] == round(right / sum(label.size for _, label in drawn), 4)
+    assert (
+        found["pixel_accuracy"] != json.loads(evaluate(folder, *arguments).stdout)["pixel_accuracy"]
+    )
+
+
+def test_a_picture_too_large_for_averaged_views_is_named(
+    evaluate, tmp_path, draw_blocks, save_picture
+):
+    image, label = draw_blocks(0, 500, 600)
+    save_picture(tmp_path / "training/image_2/000000_10.png", image)
+    save_picture(tmp_path / "training/semantic_rgb/000000_10.png", TAXONOMY.palette[label])
+    arguments = ("--card", "kitti", "--split", "all", "--max-pixels", str(2**18), "--flip")
+    done = evaluate(tmp_path, *arguments, status=1)
+    assert "000000_10.png: a picture of 600x500 is above 262144 pixels" in done.stderr
+
+
 def test_all_takes_what_there_is_in_whatever_splits(evaluate, tmp_path, draw_blocks, save_picture):
     image, label = draw_blocks(0)
     # CamVid's test pictures alone, of which no split can be made.

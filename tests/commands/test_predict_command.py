@@ -49,6 +49,23 @@ def test_a_picture_gives_labels_and_an_overlay(predict, picture, tmp_path):
     assert not (out / "probabilities").exists()
 
 
+def test_views_are_averaged_on_demand(predict, picture, tmp_path, colour_network):
+    from roadshift.networks.files import load_network
+    from roadshift.scoring.inference import Segmenter
+
+    predict(picture[0], "--flip", "--scale", "0.5", "--scale", "1")
+    segment = Segmenter(load_network(colour_network), 384, flip=True, scales=[0.5, 1.0])
+    expected, _ = segment(read(picture[0]))
+    np.testing.assert_array_equal(read(tmp_path / "predictions/labels/street.png"), expected)
+
+
+def test_a_picture_too_large_for_averaged_views_is_named(predict, tmp_path, draw_blocks):
+    Image.fromarray(draw_blocks(1, 500, 600)[0]).save(tmp_path / "large.png")
+    done = predict("large.png", "--flip", "--max-pixels", 2**18, status=1)
+    assert "large.png: a picture of 600x500 is above 262144 pixels" in done.stderr
+    assert not (tmp_path / "predictions/labels").exists()
+
+
 def test_cityscapes_colours_and_probabilities_on_demand(predict, picture, tmp_path):
     file, label = picture
     arguments = ("--labels", "cityscapes", "--probabilities", "--no-overlay")

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from roadshift.errors import RoadshiftError
 from roadshift.networks.files import load_network
 from roadshift.networks.network import build_network
 from roadshift.networks.settings import ModelSettings
@@ -63,9 +64,16 @@ def test_a_network_that_sees_far_agrees_on_nearly_all_pixels(draw_blocks):
     assert np.mean(prediction == expected) > 0.995
 
 
-def test_a_picture_that_fits_is_left_to_the_segmenter(colours, draw_blocks):
+@pytest.mark.parametrize("views", [(False, (1.0,)), (True, (0.5, 1.0))])
+def test_a_picture_that_fits_is_left_to_the_segmenter(colours, draw_blocks, views):
     image, _ = draw_blocks(7, 300, 400)
-    for found, expected in zip(
-        TiledSegmenter(colours, 128)(image), Segmenter(colours, 128)(image), strict=True
-    ):
-        np.testing.assert_array_equal(found, expected)
+    found = TiledSegmenter(colours, 128, LEAST_PIXELS, *views)(image)
+    for one, other in zip(found, Segmenter(colours, 128, *views)(image), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("views", [(True, (1.0,)), (False, (0.5,))])
+def test_other_views_of_a_picture_that_does_not_fit_are_refused(colours, draw_blocks, views):
+    image, _ = draw_blocks(7, 600, 500)
+    with pytest.raises(RoadshiftError, match="500x600 is above 262144 pixels"):
+        TiledSegmenter(colours, 128, LEAST_PIXELS, *views)(image)
