@@ -247,6 +247,8 @@ def _write_comparison(
             variants.append(_variant(variant, [outcomes[name] for name in names]))
         else:
             reason = "failed" if any(name in failed for name in names) else "not run yet"
+            if not names:
+                reason = "not asked for"
             left_out.append(f"`{variant.name}` ({reason})")
     if settings.base not in (variant.name for variant in variants):
         return None
@@ -259,12 +261,13 @@ def _write_comparison(
         for domain, score in domains.items()
     }
     level = 100 * base.params.evaluate.confidence_level
+    closed = any(row.gap_closed is not None for row in rows)
     text = TEXT.format(
         question=settings.question,
         mix=settings.mix,
         base=settings.base,
         level=level,
-        closed=CLOSED.format(oracle=settings.oracle) if settings.oracle else "",
+        closed=CLOSED.format(oracle=settings.oracle) if closed else "",
         table=comparison_table(rows, heads, TARGET),
     )
     if left_out:

@@ -116,6 +116,13 @@ class Params(Settings):
                 f"{self.reg.label_smoothing}: the one spares pixels that are certain, the other "
                 "makes them less so; set one of them to 0"
             )
+        teaching = self.adapt.self_training
+        if teaching.weight and teaching.warmup_epochs >= self.train.epochs:
+            raise RoadshiftError(
+                f"adapt.self_training.warmup_epochs is {teaching.warmup_epochs}, train.epochs "
+                f"{self.train.epochs}: no self-training would come after it; lower it, or set "
+                "adapt.self_training.weight=0"
+            )
         return self
 
 

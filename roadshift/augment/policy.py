@@ -193,12 +193,13 @@ def weak_and_strong(
         crop_width: columns of every result, > 0.
 
     Returns:
-        One that places the crop and mirrors it and does no more; and one with all the rest but
-        what takes a partner, for a mixture comes after the labels.
+        One that places the crop and mirrors it and does no more; and one that then mixes it with
+        a partner by ClassMix, always, and does all the rest to the mixture, as DACS does: what is
+        pasted must not be told by its colours.
     """
-    without_partner = dict.fromkeys((*TRANSFER_OPS, *MIX_OPS), 0.0)
-    plain = dict.fromkeys((*WEATHER_OPS, *IMAGE_OPS, *COVER_OPS), 0.0) | without_partner
-    weak, strong = (settings.model_copy(update=off) for off in (plain, without_partner))
+    alone = dict.fromkeys((*TRANSFER_OPS, *MIX_OPS), 0.0)
+    plain = dict.fromkeys((*WEATHER_OPS, *IMAGE_OPS, *COVER_OPS), 0.0) | alone
+    weak, strong = (settings.model_copy(update=u) for u in (plain, alone | {"classmix": 1.0}))
     return (
         build_policy(weak, crop_height, crop_width),
         build_policy(strong, crop_height, crop_width),

@@ -49,34 +49,13 @@ def classmix(
     other_label: tf.Tensor,
     key: tf.Tensor,
 ) -> Pair:
-    """ClassMix (https://arxiv.org/abs/2007.07936): pastes half of the partner's classes."""
-    return mix_classes(image, label, other_image, other_label, key)[:2]
-
-
-def mix_classes(
-    image: tf.Tensor,
-    label: tf.Tensor,
-    other_image: tf.Tensor,
-    other_label: tf.Tensor,
-    key: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Pastes the pixels of half of the classes present in a picture into another.
+    """ClassMix (https://arxiv.org/abs/2007.07936): pastes half of the partner's classes.
 
     Half of an odd number is rounded up, as in DACS (https://arxiv.org/abs/2007.08702), so that a
     partner of one class gives it. Ignored pixels are of no class and are never pasted.
-
-    Args:
-        image: (H, W, 3) that is pasted into.
-        label: uint8 (H, W), its classes.
-        other_image: (H, W, 3) of the same type, that is cut from.
-        other_label: uint8 (H, W), its classes.
-        key: int64 [2].
-
-    Returns:
-        The image, the label, and the mask, bool (H, W), True where they are the other's.
     """
     mask = _half_of_the_classes(other_label, key)
-    return (*_paste(image, label, other_image, other_label, mask), mask)
+    return _paste(image, label, other_image, other_label, mask)
 
 
 def _half_of_the_classes(label: tf.Tensor, key: tf.Tensor) -> tf.Tensor:

@@ -38,14 +38,14 @@ class ModelSettings(Settings):
     keep_statistics: bool = Field(
         default=True,
         description="a pretrained encoder keeps the batch-norm statistics of its pretraining, in "
-        "training too; a network from scratch always learns its own",
+        "training too; a network from scratch always learns its own (not for unet)",
     )
     freeze: int = Field(
         default=0,
         ge=0,
         le=7,
         description="the first stages of a pretrained encoder that are not trained; 1 = the stem; "
-        "a network from scratch trains all",
+        "a network from scratch trains all (not for unet)",
     )
     instance_norm: int = Field(
         default=0,

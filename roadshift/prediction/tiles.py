@@ -28,7 +28,8 @@ class TiledSegmenter:
     own resolution in strips. Tiles begin at multiples of the network's stride and overlap; there,
     logits fade from one tile into the next, so that no seam shows.
 
-    Of logits, those of one row of tiles are kept.
+    Of logits, those of one row of tiles are kept. Instance norm (`model.instance_norm`) takes a
+    tile's statistics for the picture's, and may differ where a picture's parts do.
     """
 
     def __init__(

@@ -17,13 +17,15 @@ from roadshift.records.height import fit_height
 from roadshift.records.index import index_pictures
 from roadshift.records.reader import ShardSet
 from roadshift.records.sampling import partner_draw, rare_class_draw
-from roadshift.taxonomy import IGNORE_ID
 
 SHUFFLE_WINDOW = 512
 """Records, still compressed, that are shuffled among each other: a few hundred kB each."""
 SHARDS_AT_ONCE = 4
 WORKERS = 2
 """Pictures that are decoded and augmented at once."""
+
+TO_GUESS = 254
+"""In the label of a picture without one: here its class is to be guessed. No class has this id."""
 
 Pair = tuple[tf.Tensor, tf.Tensor]
 Key = Callable[[int, tf.Tensor, str, tf.Tensor], tf.Tensor]
@@ -115,10 +117,6 @@ def training_batches(
         RoadshiftError: a source has no training pictures, or none to draw classes from.
     """
 
-    def decoded(shards: ShardSet, record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        example = shards.features.deserialize_example(record)
-        return *fit_height(example["image"], example["label"][..., 0], max_height), example["id"]
-
     def of_source(source: Source) -> tf.data.Dataset:
         shards = source.shards
 
@@ -126,8 +124,8 @@ def training_batches(
             return sample_key(seed, index, shards.name, sample_id)
 
         def prepare(record: tf.Tensor, index: tf.Tensor, other: tf.Tensor | None = None) -> Pair:
-            image, label, sample_id = decoded(shards, record)
-            partner = None if other is None else lambda: decoded(shards, other)[:2]
+            image, label, sample_id = _decoded(shards, record, max_height)
+            partner = None if other is None else lambda: _decoded(shards, other, max_height)[:2]
             return policy(image, label, key(index, sample_id), partner)
 
         start = first_epoch * steps_per_epoch * source.per_batch
@@ -152,6 +150,7 @@ def training_batches(
 
 def unlabelled_batches(
     source: Source,
+    labelled: list[Source],
     weak: Policy,
     strong: Policy,
     sample_key: Key,
@@ -164,8 +163,9 @@ def unlabelled_batches(
 
     Args:
         source: where pictures come from, gone through in passes, and how many of a batch.
+        labelled: where the partners come from that a policy mixes them with, drawn evenly.
         weak: what the teacher sees.
-        strong: what the network sees: the same crop, and further augmentation.
+        strong: what the network sees: the same crop, mixed with a partner's and augmented.
         sample_key: the key of (seed, pass, data set, id).
         max_height: pictures taller than this are scaled down to it first; 0 = none.
         seed: of order and augmentation.
@@ -173,25 +173,37 @@ def unlabelled_batches(
         first_epoch: where to begin, as if the epochs before had been drawn.
 
     Returns:
-        A data set of (weak and strong pictures, each float32 (N, h, w, 3) in 0..255; where they
-        show the picture and not what lies beyond its edge, or was erased, bool (N, h, w); the
-        samples' keys, int64 (N, 2)).
+        A data set of (weak pictures float32 (N, h, w, 3) in 0..255; where they show the picture
+        and not what lies beyond its edge, bool (N, h, w); strong pictures, as the weak ones; their
+        labels uint8 (N, h, w), `TO_GUESS` where they show the picture, a class where the partner,
+        the ignore id where neither).
     """
-    features = source.shards.features
 
-    def prepare(record: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        example = features.deserialize_example(record)
-        image, label = fit_height(example["image"], example["label"][..., 0], max_height)
+    def key(index: tf.Tensor, sample_id: tf.Tensor) -> tf.Tensor:
+        return sample_key(seed, index, source.shards.name, sample_id)
+
+    def prepare(record: tf.Tensor, index: tf.Tensor, other: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        image, label, sample_id = _decoded(source.shards, record, max_height)
         # Whatever the label holds is left behind here; an operation that hides a pixel marks it.
-        unmarked = tf.zeros_like(label)
-        key = sample_key(seed, index, source.shards.name, example["id"])
-        seen, _ = weak(image, unmarked, key)
-        augmented, marks = strong(image, unmarked, key)
-        return seen, augmented, tf.not_equal(marks, IGNORE_ID), key
+        unmarked = tf.fill(tf.shape(label), tf.constant(TO_GUESS, tf.uint8))
+        seen, marks = weak(image, unmarked, key(index, sample_id))
+        # All shards hold the same features.
+        partner = lambda: _decoded(source.shards, other, max_height)[:2]  # noqa: E731
+        mixed, labels = strong(image, unmarked, key(index, sample_id), partner)
+        return seen, tf.equal(marks, TO_GUESS), mixed, labels
 
     start = first_epoch * steps_per_epoch * source.per_batch
-    samples = _passes(source, seed, start).map(prepare, num_parallel_calls=2, deterministic=True)
+    records = _with_partners(_passes(source, seed, start), source, labelled, strong, key)
+    samples = records.map(prepare, num_parallel_calls=WORKERS, deterministic=True)
     return samples.batch(source.per_batch, drop_remainder=True).prefetch(2)
+
+
+def _decoded(
+    shards: ShardSet, record: tf.Tensor, max_height: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Image, label and id of a record."""
+    example = shards.features.deserialize_example(record)
+    return *fit_height(example["image"], example["label"][..., 0], max_height), example["id"]
 
 
 def _passes(source: Source, seed: int, start: int) -> tf.data.Dataset:

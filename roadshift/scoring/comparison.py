@@ -222,8 +222,8 @@ def comparison_rows(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
 
     Yields:
         variant, domain, seeds (parted by blanks), miou, difference, low, high (shares, 0..1,
-        rounded to 4 decimals), verdict, use of the target, gap_closed (of the target, rounded to
-        4 decimals), minutes (rounded to 2); None where not defined.
+        rounded to 6 decimals), verdict, use of the target, gap_closed (of the target, rounded to
+        6 decimals), minutes (rounded to 2); None where not defined.
     """
     for row in rows:
         for domain, cell in row.cells.items():
@@ -232,13 +232,13 @@ def comparison_rows(rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
                 "variant": row.name,
                 "domain": domain,
                 "seeds": " ".join(str(seed) for seed in row.seeds),
-                "miou": _rounded(cell.miou, 4),
-                "difference": _rounded(difference.difference, 4),
-                "low": _rounded(difference.low, 4),
-                "high": _rounded(difference.high, 4),
+                "miou": _rounded(cell.miou, 6),
+                "difference": _rounded(difference.difference, 6),
+                "low": _rounded(difference.low, 6),
+                "high": _rounded(difference.high, 6),
                 "verdict": cell.verdict,
                 "use": row.use,
-                "gap_closed": _rounded(row.gap_closed, 4),
+                "gap_closed": _rounded(row.gap_closed, 6),
                 "minutes": _rounded(row.minutes, 2),
             }
 

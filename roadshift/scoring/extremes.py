@@ -22,8 +22,8 @@ def picture_mious(matrices: np.ndarray) -> list[float | None]:
 def best_median_worst(ids: Sequence[str], matrices: np.ndarray) -> dict[str, str]:
     """The ids of the pictures with the highest, the median and the lowest mIoU.
 
-    The lower one of two in the middle; of equals the first by id. Pictures without a labelled
-    pixel are left out.
+    The lower one of two in the middle; of equals the first by id ranks as the better. Pictures
+    without a labelled pixel are left out.
 
     Args:
         ids: of the pictures.

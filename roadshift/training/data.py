@@ -60,6 +60,7 @@ class TrainingData:
             return batches
         further = unlabelled_batches(
             Source(self.unlabelled, self.unlabelled_share),
+            parts,
             *weak_and_strong(aug, *size),
             sample_key,
             max_height,

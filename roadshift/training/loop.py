@@ -40,7 +40,7 @@ def build_optimizer(
         factor: on the learning rate.
     """
     peak = settings.learning_rate * factor
-    warmup_steps = round(settings.warmup_epochs * settings.steps_per_epoch)
+    warmup_steps = settings.warmup_steps
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0 if warmup_steps else peak,
         decay_steps=settings.steps - warmup_steps,
@@ -107,12 +107,11 @@ def build_step(
 
     @tf.function
     def step(images: tf.Tensor, labels: tf.Tensor, *unlabelled: tf.Tensor) -> tf.Tensor:
-        number, seen, mixed = images.shape[0], images, None
+        number, mixed = images.shape[0], None
         if self_training and unlabelled:
-            mixed = self_training.mix(images, labels, Unlabelled(*unlabelled))
-            seen = tf.concat([images, mixed.images], 0)
+            mixed = self_training.label(Unlabelled(*unlabelled))
         with tf.GradientTape() as tape:
-            logits = network(seen, training=True)
+            logits = network(_seen(images, *unlabelled), training=True)
             mixed_logits, logits = logits[number:], logits[:number]
             loss = cross_entropy(labels, logits, reg.label_smoothing, weights, settings.focal)
             if settings.dice:
@@ -232,6 +231,12 @@ def train(
                 checkpoint.save(step.variables, Standing(history, best_weights))
     network.set_weights(best_weights)
     if settings.precise_statistics:
-        further = (_next(drawn)[0] for _ in range(settings.precise_statistics))
-        recompute_statistics(network, learning_normalizations(network), further)
+        further = (_next(drawn) for _ in range(settings.precise_statistics))
+        seen = (_seen(images, *unlabelled) for images, _, *unlabelled in further)
+        recompute_statistics(network, learning_normalizations(network), seen)
     return history
+
+
+def _seen(images: tf.Tensor, *unlabelled: tf.Tensor) -> tf.Tensor:
+    """All pictures of a step that the network is trained on, and normalizes together."""
+    return tf.concat([images, Unlabelled(*unlabelled).mixed], 0) if unlabelled else images

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from roadshift.augment.regions import mix_classes
-from roadshift.taxonomy import IGNORE_ID
+from roadshift.records.pipeline import TO_GUESS
 from roadshift.training.settings import SelfTrainingSettings
 
 
@@ -15,19 +14,17 @@ class Unlabelled(NamedTuple):
 
     weak: tf.Tensor
     """float32 (N, H, W, 3) in 0..255, for the teacher."""
-    strong: tf.Tensor
-    """The same crops as the network sees them."""
     shown: tf.Tensor
-    """bool (N, H, W), whether a pixel is the picture's."""
-    keys: tf.Tensor
-    """int64 (N, 2), each sample's."""
+    """bool (N, H, W), whether a pixel of these is the picture's."""
+    mixed: tf.Tensor
+    """The same crops with classes of a labelled picture pasted in, as the network sees them."""
+    labels: tf.Tensor
+    """uint8 (N, H, W), theirs: a class where it is given, `TO_GUESS` where it is not."""
 
 
-class Mixed(NamedTuple):
-    """Pictures with labels in part given and in part guessed."""
+class Guessed(NamedTuple):
+    """The labels of mixed pictures, in part given and in part guessed."""
 
-    images: tf.Tensor
-    """float32 (N, H, W, 3) in 0..255."""
     labels: tf.Tensor
     """uint8 (N, H, W), `IGNORE_ID` where a pixel does not count."""
     confidence: tf.Tensor
@@ -39,9 +36,9 @@ class SelfTraining:
 
     A teacher, whose weights are the exponential moving average of the network's, labels the
     pictures. Half of the classes of a labelled picture are pasted into each, label and all
-    (ClassMix). What the teacher said counts as much as the share of the picture that it is surer
-    of than a threshold; what was pasted counts in full (Tranheden et al. 2021,
-    https://arxiv.org/abs/2007.08702).
+    (ClassMix), and the mixture is augmented as a whole. What the teacher said counts as much as
+    the share of the picture that it is surer of than a threshold; what was pasted counts in full
+    (Tranheden et al. 2021, https://arxiv.org/abs/2007.08702).
 
     The teacher normalizes by its moving statistics, as it would when it is scored. Its decay is
     min(ema, (1 + t) / (10 + t)) in step t = 1, 2, …, so that it soon forgets how it began.
@@ -80,33 +77,16 @@ class SelfTraining:
         for mine, others in self._pairs:
             mine.assign(mine + (1 - decay) * (others - mine))
 
-    def mix(self, images: tf.Tensor, labels: tf.Tensor, unlabelled: Unlabelled) -> Mixed:
-        """Labels a batch by the teacher, and pastes classes of labelled pictures into it.
-
-        Args:
-            images: float32 (M, H, W, 3) in 0..255, of the sources, as the network sees them.
-            labels: uint8 (M, H, W).
-            unlabelled: N pictures.
-
-        Returns:
-            N mixed pictures, each with classes of another one of the M, in turn, spread over all
-            of them where they are more.
-        """
+    def label(self, unlabelled: Unlabelled) -> Guessed:
+        """Labels mixed pictures by the teacher, where they show the picture without labels."""
         logits = self._teacher(unlabelled.weak, training=False)
-        guess = tf.cast(tf.argmax(logits, -1), tf.uint8)
-        guess = tf.where(unlabelled.shown, guess, tf.constant(IGNORE_ID, tf.uint8))
         sure = tf.exp(tf.reduce_max(logits, -1) - tf.reduce_logsumexp(logits, -1))
         shown = tf.cast(unlabelled.shown, tf.float32)
         sure_pixels = tf.cast(sure > self._settings.threshold, tf.float32) * shown
         trust = tf.math.divide_no_nan(
-            tf.reduce_sum(sure_pixels, [1, 2]), tf.reduce_sum(shown, [1, 2])
+            tf.reduce_sum(sure_pixels, [1, 2], keepdims=True),
+            tf.reduce_sum(shown, [1, 2], keepdims=True),
         )
-        number, given = unlabelled.keys.shape[0], images.shape[0]
-        mixed = []
-        for k in range(number):
-            source = k * max(given // number, 1) % given
-            image, label, pasted = mix_classes(
-                unlabelled.strong[k], guess[k], images[source], labels[source], unlabelled.keys[k]
-            )
-            mixed.append(Mixed(image, label, tf.where(pasted, 1.0, trust[k])))
-        return Mixed(*(tf.stack(column) for column in zip(*mixed, strict=True)))
+        to_guess = tf.equal(unlabelled.labels, TO_GUESS)
+        guess = tf.cast(tf.argmax(logits, -1), tf.uint8)
+        return Guessed(tf.where(to_guess, guess, unlabelled.labels), tf.where(to_guess, trust, 1.0))

@@ -41,12 +41,18 @@ class TrainSettings(Settings):
 
     @model_validator(mode="after")
     def _warm_up_ends(self) -> Self:
-        if self.warmup_epochs >= self.epochs:
+        # By steps, of which a part of an epoch may round to the whole.
+        if self.warmup_steps >= self.steps:
             raise RoadshiftError(
                 f"train.warmup_epochs is {self.warmup_epochs}, train.epochs {self.epochs}: "
                 "the warm-up must be shorter than the schedule"
             )
         return self
+
+    @property
+    def warmup_steps(self) -> int:
+        """Steps of the learning rate's rise."""
+        return round(self.warmup_epochs * self.steps_per_epoch)
 
     @property
     def steps(self) -> int:

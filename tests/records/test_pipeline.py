@@ -12,6 +12,7 @@ from roadshift.errors import RoadshiftError
 from roadshift.records import pipeline
 from roadshift.records.index import index_pictures
 from roadshift.records.pipeline import (
+    TO_GUESS,
     Source,
     batch_shares,
     training_batches,
@@ -20,7 +21,7 @@ from roadshift.records.pipeline import (
 from roadshift.records.reader import open_shards
 from roadshift.records.sampling import class_probabilities
 from roadshift.records.writer import write_shards
-from roadshift.taxonomy import load_taxonomy
+from roadshift.taxonomy import IGNORE_ID, load_taxonomy
 
 TAXONOMY = load_taxonomy("driving11")
 TRAIN = 6
@@ -423,44 +424,68 @@ def test_a_source_that_would_get_no_picture(weights, batch_size, role):
         batch_shares("ab", weights, batch_size)
 
 
-def unlabelled(source, aug, count, first_epoch=0):
+def unlabelled(source, labelled, aug, count, first_epoch=0):
+    policies = weak_and_strong(AugmentSettings(**aug), 16, 24)
     dataset = unlabelled_batches(
-        source, *weak_and_strong(AugmentSettings(**aug), 16, 24), sample_key, 0, 3, 2, first_epoch
+        source, [Source(labelled, 1)], *policies, sample_key, 0, 3, 2, first_epoch
     )
     return [[part.numpy() for part in batch] for batch in dataset.take(count)]
 
 
-def test_teacher_and_network_see_one_crop_and_no_label(shards):
-    aug = {**AUG, "brightness": 0.3, "cutmix": 1.0, "fourier": 0.2}
-    for weak, strong, shown, keys in unlabelled(Source(shards["a"], 3), aug, 4):
-        assert weak.shape == strong.shape == (3, 16, 24, 3)
-        assert keys.shape == (3, 2)
-        # Brightness shifts a whole picture by one amount, but for what is cut off at the ends.
-        shift = strong - weak
-        inside = (strong > 0) & (strong < 255)
-        for one, kept in zip(shift, inside & shown[..., None], strict=True):
-            values = one[kept] if kept.any() else np.zeros(1)  # all may have become black
-            assert np.ptp(values) < 1e-3
-        assert (shift[inside] != 0).any()
-        # Red is the sample's number: a partner would have brought another one.
-        for picture, seen in zip(weak, shown, strict=True):
-            assert np.ptp(picture[..., 0][seen]) < 1e-3
-            assert seen.any()
+def test_classes_of_labelled_pictures_are_pasted_and_the_rest_is_to_be_guessed(shards):
+    partners = set()
+    # What would take a partner of its own is off, and so are the labels of the picture itself.
+    aug = {"crop": 1.0, "cutmix": 1.0, "fourier": 0.2}
+    for weak, shown, mixed, labels in unlabelled(Source(shards["a"], 3), shards["b"], aug, 8):
+        assert weak.shape == mixed.shape == (3, 16, 24, 3)
+        assert shown.all()
+        for seen, image, label in zip(weak, mixed, labels, strict=True):
+            kept = label == TO_GUESS
+            np.testing.assert_array_equal(image[kept], seen[kept])
+            # Red is the number of the sample, all three together tell the class.
+            pasted = image[~kept].astype(int)
+            np.testing.assert_array_equal(pasted.sum(-1) % 12, label[~kept])
+            (partner,) = {*pasted[:, 0]}
+            partners.add(partner)
+            assert len({*label[~kept]}) == 6  # of eleven, rounded up
+    assert partners == {0, 1, 2, 3}
 
 
-def test_what_lies_beyond_the_edge_or_was_erased_is_not_shown(shards):
-    smaller = unlabelled(Source(shards["a"], 3), {"scale": 3.0}, 4)
-    assert not all(shown.all() for _, _, shown, _ in smaller)
-    for weak, strong, shown, _ in unlabelled(Source(shards["a"], 3), {"erasing": 1.0}, 2):
-        np.testing.assert_array_equal(weak[shown], strong[shown])
-        assert not shown.all()
-        assert (weak != strong).any()
+def test_a_mixture_is_augmented_as_a_whole(shards):
+    plain, aug = {"crop": 1.0}, {"crop": 1.0, "brightness": 0.3}
+    source = Source(shards["a"], 3)
+    pairs = zip(
+        unlabelled(source, shards["b"], plain, 4), unlabelled(source, shards["b"], aug, 4),
+        strict=True,
+    )  # fmt: skip
+    shifts = []
+    for (weak, _, mixed, labels), (again, _, shifted, same) in pairs:
+        np.testing.assert_array_equal(weak, again)
+        np.testing.assert_array_equal(labels, same)
+        for one, other in zip(mixed, shifted, strict=True):
+            inside = (other > 0) & (other < 255)
+            if inside.any():  # all may have become black
+                shifts.append((other - one)[inside].mean())
+                np.testing.assert_allclose((other - one)[inside], shifts[-1], atol=1e-3)
+    assert np.abs(shifts).max() > 10
+
+
+def test_what_lies_beyond_the_edge_or_was_erased_does_not_count(shards):
+    source = Source(shards["a"], 3)
+    smaller = unlabelled(source, shards["b"], {"scale": 3.0}, 4)
+    assert not all(shown.all() for _, shown, _, _ in smaller)
+    for _, shown, _, labels in smaller:
+        np.testing.assert_array_equal((labels == IGNORE_ID) & shown, np.zeros_like(shown))
+        assert (labels[~shown] != TO_GUESS).all()
+    for _, shown, _, labels in unlabelled(source, shards["b"], {"erasing": 1.0}, 2):
+        assert shown.all()
+        assert (labels == IGNORE_ID).any()
 
 
 def test_unlabelled_batches_go_on_from_an_epoch(shards):
     source = Source(shards["a"], 4)
-    whole = unlabelled(source, AUG, 6)
-    later = unlabelled(source, AUG, 2, first_epoch=2)
+    whole = unlabelled(source, shards["b"], AUG, 6)
+    later = unlabelled(source, shards["b"], AUG, 2, first_epoch=2)
     for batch, again in zip(whole[4:], later, strict=True):
         for one, other in zip(batch, again, strict=True):
             np.testing.assert_array_equal(one, other)

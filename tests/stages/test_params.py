@@ -89,8 +89,8 @@ def test_every_key_of_the_committed_file_is_one_of_the_schema():
             "data.taxonomy: 'driving12' is not a taxonomy; did you mean 'driving11'?",
         ),
         (
-            {"model.encoder": "efficientnet_lite"},
-            "model.encoder: 'efficientnet_lite' is not known; did you mean 'efficientnet_lite0'?",
+            {"model.encoder": "eficientnet_lite0"},
+            "model.encoder: 'eficientnet_lite0' is not known; did you mean 'efficientnet_lite0'?",
         ),
         (
             {"domains.b": "kitti", "data.split.by.b": "curse"},
@@ -216,6 +216,16 @@ def test_a_missing_target(load):
 
 def test_a_warm_up_that_never_ends(load):
     assert "warm-up" in refusal(load, {"train.epochs": 2, "train.warmup_epochs": 2.0})
+    # 79.6 steps of 80.
+    nearly = {"train.epochs": 2, "train.steps_per_epoch": 40, "train.warmup_epochs": 1.99}
+    assert "warm-up" in refusal(load, nearly)
+
+
+def test_a_self_training_that_never_begins(load):
+    never = {"adapt.self_training.warmup_epochs": 2.0, "train.epochs": 2}
+    assert load(never).adapt.self_training.weight == 0
+    message = refusal(load, never | {"adapt.self_training.weight": 1.0})
+    assert message.startswith("adapt.self_training.warmup_epochs is 2.0, train.epochs 2: no")
 
 
 def test_a_family_can_be_done_without_by_its_probability(load):

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from roadshift.augment.regions import mix_classes
+from roadshift.networks.batch_norm import NormalizedConvolution
+from roadshift.records.pipeline import TO_GUESS
 from roadshift.training.checkpoint import Checkpoint
 from roadshift.training.loop import train
 from roadshift.training.self_training import SelfTraining, Unlabelled
@@ -25,13 +26,13 @@ def one_hot_picture(classes, strength):
     return np.eye(3, dtype=np.float32)[classes] * strength
 
 
-def unlabelled(pictures, shown=None):
-    count = len(pictures)
+def unlabelled(pictures, labels=None, shown=None):
+    size = pictures.shape[:3]
     return Unlabelled(
         tf.constant(pictures),
+        tf.constant(np.ones(size, bool) if shown is None else shown),
         tf.constant(pictures + 100),
-        tf.constant(np.ones(pictures.shape[:3], bool) if shown is None else shown),
-        tf.constant(np.arange(2 * count).reshape(count, 2), tf.int64),
+        tf.constant(np.full(size, TO_GUESS, np.uint8) if labels is None else labels),
     )
 
 
@@ -41,54 +42,31 @@ def self_training(threshold=0.9, ema=0.99):
     return network, SelfTraining(network, linear(), settings)
 
 
-def test_the_teacher_labels_and_half_of_the_sources_classes_are_pasted():
+def test_the_teacher_labels_what_is_not_pasted():
     classes = np.random.default_rng(0).integers(0, CLASSES, (2, 8, 8))
     # Softmax of (10, 0, 0) is 0.9999, of (1, 0, 0) 0.58: the rows above count as sure.
     strength = np.where(np.arange(8) < 6, 10, 1)[None, :, None, None]
-    target = unlabelled((one_hot_picture(classes, 1) * strength).astype(np.float32))
-    images = np.full((2, 8, 8, 3), 7, np.float32)
-    labels = np.tile(np.array([0, 1], np.uint8).repeat(4), (2, 8, 1))
+    labels = np.full((2, 8, 8), TO_GUESS, np.uint8)
+    labels[0, :, :4], labels[1, 0] = 7, 255
+    pictures = (one_hot_picture(classes, 1) * strength).astype(np.float32)
     _, trained = self_training()
-    mixed = trained.mix(tf.constant(images), tf.constant(labels), target)
-    for k in range(2):
-        image, label, mask = mix_classes(
-            target.strong[k], tf.constant(classes[k], tf.uint8), images[k], labels[k],
-            target.keys[k],
-        )  # fmt: skip
-        np.testing.assert_array_equal(mixed.images[k], image)
-        np.testing.assert_array_equal(mixed.labels[k], label)
-        # One of the two classes, each of which is half of the source's picture.
-        assert np.count_nonzero(mask) == 32
-        np.testing.assert_allclose(mixed.confidence[k], np.where(mask, 1, 0.75))
-        kept = ~mask.numpy()
-        np.testing.assert_array_equal(mixed.labels[k].numpy()[kept], classes[k][kept])
+    guessed = trained.label(unlabelled(pictures, labels))
+    to_guess = labels == TO_GUESS
+    np.testing.assert_array_equal(guessed.labels, np.where(to_guess, classes, labels))
+    np.testing.assert_allclose(guessed.confidence, np.where(to_guess, 0.75, 1))
 
 
-def test_what_the_picture_does_not_show_is_ignored_and_not_part_of_the_share():
+def test_what_the_picture_does_not_show_is_not_part_of_the_share():
     classes = np.zeros((1, 4, 4), int)
     strength = np.where(np.arange(4) < 2, 10, 1)[None, :, None, None]
     shown = np.ones((1, 4, 4), bool)
     shown[:, :, 2:] = False
     shown[:, 3] = False
-    target = unlabelled((one_hot_picture(classes, 1) * strength).astype(np.float32), shown)
-    nothing = tf.constant(np.full((1, 4, 4), 255, np.uint8))
+    pictures = (one_hot_picture(classes, 1) * strength).astype(np.float32)
     _, trained = self_training()
-    mixed = trained.mix(tf.zeros((1, 4, 4, 3)), nothing, target)
-    np.testing.assert_array_equal(mixed.labels.numpy() == 255, ~shown)
+    guessed = trained.label(unlabelled(pictures, shown=shown))
     # Rows 0 to 2 are shown, of which 0 and 1 are sure.
-    np.testing.assert_allclose(mixed.confidence, 2 / 3, rtol=1e-6)
-
-
-def test_the_sources_take_turns():
-    images = tf.constant(np.arange(6, dtype=np.float32).repeat(12).reshape(6, 2, 2, 3))
-    labels = tf.zeros((6, 2, 2), tf.uint8)
-    target = unlabelled(np.zeros((3, 2, 2, 3), np.float32))
-    _, trained = self_training()
-    # The one class that a source shows is pasted, all over the picture.
-    mixed = trained.mix(images, labels, target)
-    assert mixed.images[:, 0, 0, 0].numpy().tolist() == [0, 2, 4]
-    fewer = trained.mix(images[:2], labels[:2], target)
-    assert fewer.images[:, 0, 0, 0].numpy().tolist() == [0, 1, 0]
+    np.testing.assert_allclose(guessed.confidence, 2 / 3, rtol=1e-6)
 
 
 @pytest.mark.parametrize("ema", [0.5, 0.15])
@@ -126,9 +104,9 @@ def draw_batches(epoch):
         one_hot_picture(classes, 1).astype(np.float32),
         classes.astype(np.uint8),
         one_hot_picture(others, 2).astype(np.float32),
-        one_hot_picture(others, 3).astype(np.float32),
         np.ones(others.shape, bool),
-        generator.integers(0, 99, (20, 2, 2)),
+        one_hot_picture(others, 3).astype(np.float32),
+        np.full(others.shape, TO_GUESS, np.uint8),
     )
     return tf.data.Dataset.from_tensor_slices(elements).skip(epoch * SCHEDULE.steps_per_epoch)
 
@@ -159,6 +137,29 @@ def test_the_loss_on_pictures_without_labels_begins_after_the_warm_up():
         np.testing.assert_array_equal(plain[epoch], adapted[epoch])
     for epoch in (2, 3):
         assert np.abs(plain[epoch] - adapted[epoch]).max() > 1e-4
+
+
+def test_statistics_are_retaken_from_all_that_a_step_sees():
+    pictures = keras.Input((None, None, 3))
+    norm = NormalizedConvolution(3, 1, name="normalized")
+    network = keras.Model(pictures, norm(pictures))
+    settings = SCHEDULE.model_copy(update={"precise_statistics": 2, "learning_rate": 1e-9})
+    batch = (
+        np.zeros((2, 8, 8, 3), np.float32), np.zeros((2, 8, 8), np.uint8),
+        np.zeros((2, 8, 8, 3), np.float32), np.ones((2, 8, 8), bool),
+        np.ones((2, 8, 8, 3), np.float32), np.full((2, 8, 8), TO_GUESS, np.uint8),
+    )  # fmt: skip
+    batches = tf.data.Dataset.from_tensors(batch).repeat()
+    teacher = SelfTraining(
+        network, keras.models.clone_model(network), SelfTrainingSettings(weight=1.0)
+    )
+    train(
+        network, lambda epoch: batches, lambda: {"a": 0.5}, settings, REG, [], None,
+        lambda epoch: None, "test", self_training=teacher,
+    )  # fmt: skip
+    # Half of the pictures are 0, the mixed ones 1.
+    expected = norm.kernel.numpy().sum((0, 1, 2)) / 2
+    np.testing.assert_allclose(norm.norm.moving_mean, expected, atol=1e-5)
 
 
 def test_an_interrupted_self_training_ends_in_the_same_weights(tmp_path):
