@@ -43,7 +43,7 @@ Mix `{mix}`. mIoU in percent; after the colon the difference to `{base}` in poin
 {level:g} % interval over the pictures that were scored (paired bootstrap), and *better* or *worse*
 where the interval leaves out 0. The intervals tell nothing of other seeds, and are not widened for
 the number of variants. Several seeds: their mean, and each in brackets. Minutes: training and
-scoring one network, on the clock.{closed}
+scoring one network, on the clock, from its last interruption on.{closed}
 
 {table}"""
 CLOSED = """ Gap closed: how much of the way from the base to `{oracle}`, by mIoU on the target."""
