@@ -134,7 +134,8 @@ def test_the_loss_on_pictures_without_labels_begins_after_the_warm_up():
     plain = trained_by(SelfTrainingSettings(weight=0.0))
     adapted = trained_by(SelfTrainingSettings(weight=1.0, warmup_epochs=2.0, threshold=0.3))
     for epoch in (0, 1):
-        np.testing.assert_array_equal(plain[epoch], adapted[epoch])
+        # Two graphs, which round differently.
+        np.testing.assert_allclose(plain[epoch], adapted[epoch], atol=1e-6)
     for epoch in (2, 3):
         assert np.abs(plain[epoch] - adapted[epoch]).max() > 1e-4
 
