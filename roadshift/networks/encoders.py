@@ -1,8 +1,8 @@
 """The pretrained encoders: chains of inverted residuals over features at four strides.
 
 EfficientNet-Lite0 and 2 are EfficientNet-B0 and B2 (Tan and Le, ICML 2019) without
-squeeze-and-excitation, with ReLU6, and with B0's stem, first and last stage as deep as they are;
-MobileNetV2 is by Sandler et al., CVPR 2018.
+squeeze-and-excitation and with ReLU6; Lite2 keeps B0's stem, and the depth of its first and last
+stage. MobileNetV2 is by Sandler et al., CVPR 2018.
 """
 
 from collections.abc import Iterator

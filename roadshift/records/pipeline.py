@@ -188,8 +188,12 @@ def unlabelled_batches(
         unmarked = tf.fill(tf.shape(label), tf.constant(TO_GUESS, tf.uint8))
         seen, marks = weak(image, unmarked, key(index, sample_id))
         # All shards hold the same features.
-        partner = lambda: _decoded(source.shards, other, max_height)[:2]  # noqa: E731
-        mixed, labels = strong(image, unmarked, key(index, sample_id), partner)
+        mixed, labels = strong(
+            image,
+            unmarked,
+            key(index, sample_id),
+            lambda: _decoded(source.shards, other, max_height)[:2],
+        )
         return seen, tf.equal(marks, TO_GUESS), mixed, labels
 
     start = first_epoch * steps_per_epoch * source.per_batch

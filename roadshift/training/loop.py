@@ -107,11 +107,12 @@ def build_step(
 
     @tf.function
     def step(images: tf.Tensor, labels: tf.Tensor, *unlabelled: tf.Tensor) -> tf.Tensor:
-        number, mixed = images.shape[0], None
+        number, seen, mixed = images.shape[0], images, None
         if self_training and unlabelled:
             mixed = self_training.label(Unlabelled(*unlabelled))
+            seen = _seen(images, *unlabelled)
         with tf.GradientTape() as tape:
-            logits = network(_seen(images, *unlabelled), training=True)
+            logits = network(seen, training=True)
             mixed_logits, logits = logits[number:], logits[:number]
             loss = cross_entropy(labels, logits, reg.label_smoothing, weights, settings.focal)
             if settings.dice:
