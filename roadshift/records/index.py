@@ -26,6 +26,8 @@ class PictureIndex:
     """int64 (pictures, 2): first byte of the record in its file, and the one after its last."""
     pixels: np.ndarray
     """int64 (pictures, classes)."""
+    places: np.ndarray
+    """int64 (pictures,): of each, its place in the order of the records, from 0."""
 
     def records(self, number: tf.Tensor) -> tf.data.Dataset:
         """The record of a picture, as a data set of one; for `Dataset.flat_map` alone.
@@ -69,6 +71,7 @@ def index_pictures(shards: ShardSet, split: str) -> PictureIndex:
         np.repeat(np.array(files), [len(part) for part in bounds])[order],
         np.concatenate(bounds)[order],
         contents.pixels[order],
+        order,
     )
 
 
@@ -79,4 +82,5 @@ def join(indices: list[PictureIndex]) -> PictureIndex:
         np.concatenate([index.files for index in indices]),
         np.concatenate([index.bounds for index in indices]),
         np.concatenate([index.pixels for index in indices]),
+        np.concatenate([index.places for index in indices]),
     )

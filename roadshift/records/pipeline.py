@@ -13,13 +13,11 @@ from typing import Protocol
 import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
-from roadshift.records.height import fit_height
-from roadshift.records.index import index_pictures
-from roadshift.records.reader import ShardSet
+from roadshift.records.pictures import Pictures
 from roadshift.records.sampling import partner_draw, rare_class_draw
 
 SHUFFLE_WINDOW = 512
-"""Records, still compressed, that are shuffled among each other: a few hundred kB each."""
+"""Pictures that are shuffled among each other, still compressed: a few hundred kB each."""
 SHARDS_AT_ONCE = 4
 WORKERS = 2
 """Pictures that are decoded and augmented at once."""
@@ -53,9 +51,9 @@ class Policy(Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """A source of a mix: its shards, and how many pictures of each batch are its."""
+    """A source of a mix: its pictures, and how many of each batch are its."""
 
-    shards: ShardSet
+    pictures: Pictures
     per_batch: int
 
 
@@ -84,7 +82,6 @@ def training_batches(
     sources: list[Source],
     policy: Policy,
     sample_key: Key,
-    max_height: int,
     seed: int,
     steps_per_epoch: int,
     first_epoch: int = 0,
@@ -103,7 +100,6 @@ def training_batches(
         sources: where pictures come from, and how many of a batch.
         policy: augmentation to crops of fixed size.
         sample_key: the key of (seed, pass, data set, id).
-        max_height: pictures taller than this are scaled down to it first; 0 = none.
         seed: of order and augmentation.
         steps_per_epoch: batches an epoch.
         first_epoch: where to begin, as if the epochs before had been drawn.
@@ -114,29 +110,30 @@ def training_batches(
         A data set of (images float32 (N, h, w, 3) in 0..255, labels uint8 (N, h, w)).
 
     Raises:
-        RoadshiftError: a source has no training pictures, or none to draw classes from.
+        RoadshiftError: a source has no pictures to draw classes from.
     """
 
     def of_source(source: Source) -> tf.data.Dataset:
-        shards = source.shards
+        pictures = source.pictures
+        picture = pictures.reader.picture
 
         def key(index: tf.Tensor, sample_id: tf.Tensor) -> tf.Tensor:
-            return sample_key(seed, index, shards.name, sample_id)
+            return sample_key(seed, index, pictures.shards.name, sample_id)
 
-        def prepare(record: tf.Tensor, index: tf.Tensor, other: tf.Tensor | None = None) -> Pair:
-            image, label, sample_id = _decoded(shards, record, max_height)
-            partner = None if other is None else lambda: _decoded(shards, other, max_height)[:2]
+        def prepare(handle: tf.Tensor, index: tf.Tensor, other: tf.Tensor | None = None) -> Pair:
+            image, label, sample_id = picture(handle)
+            partner = None if other is None else lambda: picture(other)[:2]
             return policy(image, label, key(index, sample_id), partner)
 
         start = first_epoch * steps_per_epoch * source.per_batch
         if rare_class_temperature:
-            records = _rare_class_draws(source, rare_class_temperature, key, start)
+            handles = _rare_class_draws(pictures, rare_class_temperature, key, start)
         else:
-            records = _passes(source, seed, start)
+            handles = _passes(pictures, seed, start)
         if policy.takes_partners:
-            others = [other for other in sources if other is not source]
-            records = _with_partners(records, source, others, policy, key)
-        samples = records.map(prepare, num_parallel_calls=WORKERS, deterministic=True)
+            others = [other.pictures for other in sources if other is not source]
+            handles = _with_partners(handles, pictures, others, policy, key)
+        samples = handles.map(prepare, num_parallel_calls=WORKERS, deterministic=True)
         return samples.batch(source.per_batch, drop_remainder=True)
 
     batches = [of_source(source) for source in sources]
@@ -154,7 +151,6 @@ def unlabelled_batches(
     weak: Policy,
     strong: Policy,
     sample_key: Key,
-    max_height: int,
     seed: int,
     steps_per_epoch: int,
     first_epoch: int = 0,
@@ -167,7 +163,6 @@ def unlabelled_batches(
         weak: what the teacher sees.
         strong: what the network sees: the same crop, mixed with a partner's and augmented.
         sample_key: the key of (seed, pass, data set, id).
-        max_height: pictures taller than this are scaled down to it first; 0 = none.
         seed: of order and augmentation.
         steps_per_epoch: batches an epoch.
         first_epoch: where to begin, as if the epochs before had been drawn.
@@ -178,42 +173,30 @@ def unlabelled_batches(
         labels uint8 (N, h, w), `TO_GUESS` where they show the picture, a class where the partner,
         the ignore id where neither).
     """
+    pictures, picture = source.pictures, source.pictures.reader.picture
 
     def key(index: tf.Tensor, sample_id: tf.Tensor) -> tf.Tensor:
-        return sample_key(seed, index, source.shards.name, sample_id)
+        return sample_key(seed, index, pictures.shards.name, sample_id)
 
-    def prepare(record: tf.Tensor, index: tf.Tensor, other: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        image, label, sample_id = _decoded(source.shards, record, max_height)
+    def prepare(handle: tf.Tensor, index: tf.Tensor, other: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        image, label, sample_id = picture(handle)
         # Whatever the label holds is left behind here; an operation that hides a pixel marks it.
         unmarked = tf.fill(tf.shape(label), tf.constant(TO_GUESS, tf.uint8))
         seen, marks = weak(image, unmarked, key(index, sample_id))
-        # All shards hold the same features.
-        mixed, labels = strong(
-            image,
-            unmarked,
-            key(index, sample_id),
-            lambda: _decoded(source.shards, other, max_height)[:2],
-        )
+        mixed, labels = strong(image, unmarked, key(index, sample_id), lambda: picture(other)[:2])
         return seen, tf.equal(marks, TO_GUESS), mixed, labels
 
     start = first_epoch * steps_per_epoch * source.per_batch
-    records = _with_partners(_passes(source, seed, start), source, labelled, strong, key)
-    samples = records.map(prepare, num_parallel_calls=WORKERS, deterministic=True)
+    others = [other.pictures for other in labelled]
+    handles = _with_partners(_passes(pictures, seed, start), pictures, others, strong, key)
+    samples = handles.map(prepare, num_parallel_calls=WORKERS, deterministic=True)
     return samples.batch(source.per_batch, drop_remainder=True).prefetch(2)
 
 
-def _decoded(
-    shards: ShardSet, record: tf.Tensor, max_height: int
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Image, label and id of a record."""
-    example = shards.features.deserialize_example(record)
-    return *fit_height(example["image"], example["label"][..., 0], max_height), example["id"]
-
-
-def _passes(source: Source, seed: int, start: int) -> tf.data.Dataset:
-    """Endless (record, pass) of a source, each pass in an order of its own."""
-    files = tf.constant(source.shards.files("train"))
-    first_pass, offset = divmod(start, source.shards.count("train"))
+def _passes(pictures: Pictures, seed: int, start: int) -> tf.data.Dataset:
+    """Endless (handle, pass) of a source, each pass in an order of its own."""
+    files = tf.range(len(pictures.shards.files("train")))
+    first_pass, offset = divmod(start, pictures.shards.count("train"))
 
     def one_pass(index: tf.Tensor) -> tf.data.Dataset:
         # Shuffled by hand, since `Dataset.shuffle` takes no seed that is a tensor, and its own
@@ -221,62 +204,62 @@ def _passes(source: Source, seed: int, start: int) -> tf.data.Dataset:
         def shuffled(values: tf.Tensor) -> tf.Tensor:
             return tf.random.experimental.stateless_shuffle(values, tf.stack([seed, index]))
 
-        records = tf.data.Dataset.from_tensor_slices(shuffled(files)).interleave(
-            tf.data.TFRecordDataset, cycle_length=SHARDS_AT_ONCE
+        handles = tf.data.Dataset.from_tensor_slices(shuffled(files)).interleave(
+            pictures.in_file, cycle_length=SHARDS_AT_ONCE
         )
-        windows = records.batch(SHUFFLE_WINDOW).map(shuffled)
-        return windows.unbatch().map(lambda record: (record, index))
+        windows = handles.batch(SHUFFLE_WINDOW).map(shuffled)
+        return windows.unbatch().map(lambda handle: (handle, index))
 
     return tf.data.Dataset.range(first_pass, tf.int64.max).flat_map(one_pass).skip(offset)
 
 
 def _rare_class_draws(
-    source: Source,
+    pictures: Pictures,
     temperature: float,
     key: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     start: int,
 ) -> tf.data.Dataset:
-    """Endless (record, number of the draw) of a source, by the rare classes that records show."""
-    index = index_pictures(source.shards, "train")
+    """Endless (handle, number of the draw) of a source, by the rare classes that pictures show."""
+    index, shards = pictures.index, pictures.shards
     if not index.pixels.any():
         raise RoadshiftError(
-            f"{source.shards.folder}: no pixel of data set '{source.shards.name}' in split 'train' "
-            "is labelled, so no class can be drawn; set train.rare_class_temperature to 0"
+            f"{shards.folder}: no pixel of data set '{shards.name}' in split 'train' is labelled, "
+            "so no class can be drawn; set train.rare_class_temperature to 0"
         )
     draw = rare_class_draw(index, temperature)
 
-    def record(number: tf.Tensor) -> tf.data.Dataset:
+    def handle(number: tf.Tensor) -> tf.data.Dataset:
         # No sample's id is empty, so no sample's augmentation has this key.
         draws = tf.random.stateless_uniform([2], key(number, tf.constant("")), alg="philox")
-        return index.records(draw(draws)).map(lambda record: (record, number))
+        drawn = pictures.reader.at(index, draw(draws))
+        return drawn.map(lambda handle: (handle, number))
 
-    return tf.data.Dataset.range(start, tf.int64.max).flat_map(record)
+    return tf.data.Dataset.range(start, tf.int64.max).flat_map(handle)
 
 
 def _with_partners(
-    records: tf.data.Dataset,
-    source: Source,
-    others: list[Source],
+    handles: tf.data.Dataset,
+    pictures: Pictures,
+    others: list[Pictures],
     policy: Policy,
     key: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
 ) -> tf.data.Dataset:
-    """Adds to (record, index) the record of the partner, empty where the policy wants none."""
-    own, *further = (index_pictures(s.shards, "train") for s in (source, *others))
-    candidates, draw = partner_draw(own, further)
-    id_alone = {"id": tf.io.FixedLenFeature((), tf.string)}
+    """Adds to (handle, index) the handle of the partner, of none where the policy wants none."""
+    reader = pictures.reader
+    candidates, draw = partner_draw(pictures.index, [other.index for other in others])
 
-    def find(record: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        sample_id = tf.io.parse_single_example(record, id_alone)["id"]
+    def find(handle: tf.Tensor, index: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        sample_id = reader.sample_id(handle)
         wanted, place = policy.draw_partner(key(index, sample_id))
-        return record, index, tf.cast(wanted, tf.int64), draw(place, sample_id)
+        return handle, index, tf.cast(wanted, tf.int64), draw(place, sample_id)
 
-    def read(
-        record: tf.Tensor, index: tf.Tensor, wanted: tf.Tensor, number: tf.Tensor
+    def fetch(
+        handle: tf.Tensor, index: tf.Tensor, wanted: tf.Tensor, number: tf.Tensor
     ) -> tf.data.Dataset:
-        found = candidates.records(number).take(wanted)
+        found = reader.at(candidates, number).take(wanted)
         # A slice: under op determinism `from_tensors` inside a function would switch parallel
         # maps and prefetching off.
-        one = found.concatenate(tf.data.Dataset.from_tensor_slices([""])).take(1)
-        return one.map(lambda partner: (record, index, partner))
+        one = found.concatenate(tf.data.Dataset.from_tensor_slices([reader.nothing])).take(1)
+        return one.map(lambda partner: (handle, index, partner))
 
-    return records.map(find).flat_map(read)
+    return handles.map(find).flat_map(fetch)

@@ -9,6 +9,7 @@ from roadshift.augment.keys import sample_key
 from roadshift.augment.policy import build_policy, weak_and_strong
 from roadshift.augment.settings import AugmentSettings
 from roadshift.records.contents import read_contents
+from roadshift.records.pictures import Pictures, open_pictures
 from roadshift.records.pipeline import Source, training_batches, unlabelled_batches
 from roadshift.records.reader import ShardSet
 from roadshift.training.settings import TrainSettings
@@ -42,15 +43,20 @@ class TrainingData:
             epoch: how many are over.
         """
         size = train.crop_height, train.crop_width
+        sets = self.all_shards
+        opened = open_pictures(sets, max_height)
+
+        def pictures(shards: ShardSet) -> Pictures:
+            return opened[sets.index(shards)]
+
         known = dict(self.sources)
         if self.labelled:
             known |= {role: self.labelled for role in self.shares if role not in known}
-        parts = [Source(known[role], share) for role, share in self.shares.items()]
+        parts = [Source(pictures(known[role]), share) for role, share in self.shares.items()]
         batches = training_batches(
             parts,
             build_policy(aug, *size),
             sample_key,
-            max_height,
             seed,
             train.steps_per_epoch,
             epoch,
@@ -59,11 +65,10 @@ class TrainingData:
         if not self.unlabelled:
             return batches
         further = unlabelled_batches(
-            Source(self.unlabelled, self.unlabelled_share),
+            Source(pictures(self.unlabelled), self.unlabelled_share),
             parts,
             *weak_and_strong(aug, *size),
             sample_key,
-            max_height,
             seed,
             train.steps_per_epoch,
             epoch,

@@ -9,8 +9,9 @@ from roadshift.augment.keys import sample_key
 from roadshift.augment.policy import build_policy, weak_and_strong
 from roadshift.augment.settings import AugmentSettings
 from roadshift.errors import RoadshiftError
-from roadshift.records import pipeline
+from roadshift.records import pictures, pipeline
 from roadshift.records.index import index_pictures
+from roadshift.records.pictures import open_pictures
 from roadshift.records.pipeline import (
     TO_GUESS,
     Source,
@@ -79,11 +80,11 @@ def batches(
     temperature=0.0,
 ):
     policy = build_policy(AugmentSettings(**aug), 16, 24)
+    opened = open_pictures([shards for shards, _ in sources], max_height)
     dataset = training_batches(
-        [Source(shards, share) for shards, share in sources],
+        [Source(found, share) for found, (_, share) in zip(opened, sources, strict=True)],
         policy,
         sample_key,
-        max_height,
         seed,
         steps_per_epoch,
         first_epoch,
@@ -330,6 +331,15 @@ def test_a_training_with_partners_taken_up_again(shards, temperature):
     assert same(whole[6:], batches(sources, 6, first_epoch=2, **settings))
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.5])
+def test_what_is_kept_in_memory_does_not_change_a_batch(shards, monkeypatch, temperature):
+    sources = [(shards["many"], 4), (shards["b"], 3)]
+    settings = {"aug": MIXING, "temperature": temperature, "max_height": 20, "first_epoch": 1}
+    kept = batches(sources, 6, **settings)
+    monkeypatch.setattr(pictures, "KEPT_BYTES", 0)
+    assert same(kept, batches(sources, 6, **settings))
+
+
 @pytest.fixture
 def labelled_as(tmp_path, toy_samples):
     """([(id of ten columns, id of the other thirty)]) -> shards of a training picture each."""
@@ -426,8 +436,16 @@ def test_a_source_that_would_get_no_picture(weights, batch_size, role):
 
 def unlabelled(source, labelled, aug, count, first_epoch=0):
     policies = weak_and_strong(AugmentSettings(**aug), 16, 24)
+    shards, share = source
+    of_source, of_labelled = open_pictures([shards, labelled], 0)
     dataset = unlabelled_batches(
-        source, [Source(labelled, 1)], *policies, sample_key, 0, 3, 2, first_epoch
+        Source(of_source, share),
+        [Source(of_labelled, 1)],
+        *policies,
+        sample_key,
+        seed=3,
+        steps_per_epoch=2,
+        first_epoch=first_epoch,
     )
     return [[part.numpy() for part in batch] for batch in dataset.take(count)]
 
@@ -436,7 +454,7 @@ def test_classes_of_labelled_pictures_are_pasted_and_the_rest_is_to_be_guessed(s
     partners = set()
     # What would take a partner of its own is off, and so are the labels of the picture itself.
     aug = {"crop": 1.0, "cutmix": 1.0, "fourier": 0.2}
-    for weak, shown, mixed, labels in unlabelled(Source(shards["a"], 3), shards["b"], aug, 8):
+    for weak, shown, mixed, labels in unlabelled((shards["a"], 3), shards["b"], aug, 8):
         assert weak.shape == mixed.shape == (3, 16, 24, 3)
         assert shown.all()
         for seen, image, label in zip(weak, mixed, labels, strict=True):
@@ -453,7 +471,7 @@ def test_classes_of_labelled_pictures_are_pasted_and_the_rest_is_to_be_guessed(s
 
 def test_a_mixture_is_augmented_as_a_whole(shards):
     plain, aug = {"crop": 1.0}, {"crop": 1.0, "brightness": 0.3}
-    source = Source(shards["a"], 3)
+    source = shards["a"], 3
     pairs = zip(
         unlabelled(source, shards["b"], plain, 4), unlabelled(source, shards["b"], aug, 4),
         strict=True,
@@ -471,7 +489,7 @@ def test_a_mixture_is_augmented_as_a_whole(shards):
 
 
 def test_what_lies_beyond_the_edge_or_was_erased_does_not_count(shards):
-    source = Source(shards["a"], 3)
+    source = shards["a"], 3
     smaller = unlabelled(source, shards["b"], {"scale": 3.0}, 4)
     assert not all(shown.all() for _, shown, _, _ in smaller)
     for _, shown, _, labels in smaller:
@@ -483,9 +501,17 @@ def test_what_lies_beyond_the_edge_or_was_erased_does_not_count(shards):
 
 
 def test_unlabelled_batches_go_on_from_an_epoch(shards):
-    source = Source(shards["a"], 4)
+    source = shards["a"], 4
     whole = unlabelled(source, shards["b"], AUG, 6)
     later = unlabelled(source, shards["b"], AUG, 2, first_epoch=2)
     for batch, again in zip(whole[4:], later, strict=True):
         for one, other in zip(batch, again, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_what_is_kept_in_memory_does_not_change_an_unlabelled_batch(shards, monkeypatch):
+    kept = unlabelled((shards["many"], 4), shards["b"], AUG, 4)
+    monkeypatch.setattr(pictures, "KEPT_BYTES", 0)
+    for batch, read in zip(kept, unlabelled((shards["many"], 4), shards["b"], AUG, 4), strict=True):
+        for one, other in zip(batch, read, strict=True):
             np.testing.assert_array_equal(one, other)

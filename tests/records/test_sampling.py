@@ -38,7 +38,8 @@ def index_of(pixels, prefix="p"):
     """An index of pictures that lie nowhere."""
     pixels = np.array(pixels, np.int64)
     ids = np.array([f"{prefix}{number}" for number in range(len(pixels))])
-    return PictureIndex(ids, ids, np.zeros((len(pixels), 2), np.int64), pixels)
+    bounds = np.zeros((len(pixels), 2), np.int64)
+    return PictureIndex(ids, ids, bounds, pixels, np.arange(len(pixels)))
 
 
 def read(index, number):

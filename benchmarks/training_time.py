@@ -1,0 +1,110 @@
+"""By how much each augmentation slows a training, its input pipeline included.
+
+    python -m benchmarks.training_time [--size 256] [--batch 8] [--steps 12] [--read-anew]
+
+Two trainings from two data sets take turns, a plain one that only cuts crops and one in which the
+augmentation is applied to every sample; each step is timed together with the batch that is made
+beside it, by the processor, which tells on a busy machine, too, and by the clock. Medians are
+compared. Pictures are of twice the crop's size. They are kept in memory as in any training of so
+few; `--read-anew` reads and decodes them whenever they are wanted, as those are that do not fit.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.augment_time import STRENGTHS, picture
+from benchmarks.step_time import Method, build_method
+from roadshift.augment.keys import sample_key
+from roadshift.augment.policy import build_policy
+from roadshift.augment.settings import AugmentSettings
+from roadshift.datasets.samples import Sample
+from roadshift.records import pictures
+from roadshift.records.pictures import open_pictures
+from roadshift.records.pipeline import Source, training_batches
+from roadshift.records.reader import ShardSet, open_shards
+from roadshift.records.writer import write_shards
+from roadshift.taxonomy import load_taxonomy
+
+PICTURES = 32
+"""Of each data set."""
+CLOCKS = time.process_time, time.perf_counter
+
+
+def write_set(name: str, size: int, folder: Path) -> ShardSet:
+    """Shards of pictures of twice the size, each with its own shift."""
+    (folder / "images").mkdir(parents=True)
+    (folder / "labels").mkdir()
+    (folder / "shards").mkdir()
+    samples = []
+    for number in range(PICTURES):
+        file = f"{name}{number}.png"
+        image, label = (np.roll(part, 7 * number, axis=1) for part in picture(size))
+        keras.utils.save_img(folder / "images" / file, image, scale=False)
+        keras.utils.save_img(folder / "labels" / file, label[..., np.newaxis], scale=False)
+        samples.append(Sample(file, "train", name, file, file, 2 * size, 2 * size))
+    of_set = folder / "images", folder / "labels"
+    write_shards(
+        samples, ("train",), *of_set, load_taxonomy("driving11"), name, 64, folder / "shards"
+    )
+    return open_shards(folder / "shards")
+
+
+def batches(sets: list[ShardSet], aug: dict[str, float], size: int, batch: int) -> Iterator:
+    """Endless batches, half of each data set."""
+    sources = [Source(found, batch // 2) for found in open_pictures(sets, 0)]
+    policy = build_policy(AugmentSettings(**aug), size, size)
+    return iter(training_batches(sources, policy, sample_key, 0, 100))
+
+
+def compare(sets: list[ShardSet], aug: dict[str, float], size: int, batch: int, steps: int) -> str:
+    """A row of the table: milliseconds of a step without and with an augmentation."""
+    trainings = [
+        (build_method(Method(), freeze=3), batches(sets, settings, size, batch))
+        for settings in ({}, aug)
+    ]
+    times = np.zeros((steps + 3, 2, 2))
+    for turn in range(len(times)):
+        # Who comes first changes, too.
+        for index in (0, 1) if turn % 2 else (1, 0):
+            step, taken = trainings[index]
+            start = [clock() for clock in CLOCKS]
+            step(*next(taken)).numpy()
+            times[turn, index] = [c() - begun for c, begun in zip(CLOCKS, start, strict=True)]
+    plain, slowed = np.median(times[3:], axis=0)
+    slower = slowed / plain - 1
+    return f"{1000 * plain[0]:8.0f}{1000 * slowed[0]:9.0f}{slower[0]:+9.1%}{slower[1]:+14.1%}"
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=256, help="side of the crop in pixels")
+    parser.add_argument("--batch", type=int, default=8, help="crops a step, an even number")
+    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--only", nargs="*", default=list(STRENGTHS), help="augmentations")
+    parser.add_argument("--read-anew", action="store_true", help="keep no pictures in memory")
+    options = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(2)
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(0)
+    if options.read_anew:
+        pictures.KEPT_BYTES = 0
+    print(f"milliseconds a step, {options.size} x {options.size}, batch {options.batch}")
+    print(f"{'aug.':<16}{'plain':>8}{'with it':>9}{'slower':>9}{'by the clock':>14}")
+    with tempfile.TemporaryDirectory() as folder:
+        sets = [write_set(name, options.size, Path(folder) / name) for name in ("one", "two")]
+        for name in ("nothing", *options.only):
+            aug = {name: STRENGTHS[name]} if name in STRENGTHS else {}
+            row = compare(sets, aug, options.size, options.batch, options.steps)
+            print(f"{name:<16}{row}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from roadshift.errors import RoadshiftError
+from roadshift.records import pictures
+from roadshift.records.height import fit_height
+from roadshift.records.index import join
+from roadshift.records.pictures import open_pictures
+from roadshift.records.reader import examples, open_shards
+from roadshift.records.writer import write_shards
+from roadshift.taxonomy import load_taxonomy
+
+TAXONOMY = load_taxonomy("driving11")
+BYTES = (5 + 3) * 24 * 40 * 4
+"""Of all training pictures and their labels, decoded."""
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory, toy_samples):
+    """Shards of five training pictures, of three, and of none."""
+    root = tmp_path_factory.mktemp("pictures")
+    made = []
+    for name, splits in (("a", {"train": 5, "val": 2}), ("b", {"train": 3}), ("t", {"test": 1})):
+        samples = toy_samples(root / name, splits, prefix=name)
+        folder = root / f"{name}-shards"
+        folder.mkdir()
+        of_name = root / name / "images", root / name / "labels"
+        write_shards(samples, ("train", "val", "test"), *of_name, TAXONOMY, name, 1, folder)
+        made.append(open_shards(folder))
+    return made
+
+
+def looked_up(reader, index):
+    """(image, label, id) of each picture of an index, by its number."""
+    found = tf.data.Dataset.range(len(index.ids)).flat_map(lambda n: reader.at(index, n))
+    return [tuple(part.numpy() for part in reader.picture(handle)) for handle in found]
+
+
+def is_kept(opened):
+    """Whether pictures are in memory: then a handle is a number."""
+    return opened[0].reader.nothing.dtype == tf.int64
+
+
+@pytest.fixture(params=["kept", "read anew"])
+def opened(request, sets, monkeypatch):
+    """The pictures of the first two sets, no taller than 20 rows."""
+    if request.param == "read anew":
+        monkeypatch.setattr(pictures, "KEPT_BYTES", 0)
+    found = open_pictures(sets[:2], 20)
+    assert is_kept(found) == (request.param == "kept")
+    return found
+
+
+def test_a_picture_is_that_of_the_shards(opened):
+    for of_set in opened:
+        expected = {example.id: example for example in examples(of_set.shards, "train")}
+        seen = looked_up(of_set.reader, of_set.index)
+        assert [name.decode() for _, _, name in seen] == of_set.index.ids.tolist()
+        for image, label, name in seen:
+            example = expected[name.decode()]
+            fitted = fit_height(tf.constant(example.image), tf.constant(example.label), 20)
+            np.testing.assert_array_equal(image, fitted[0])
+            np.testing.assert_array_equal(label, fitted[1])
+
+
+def test_pictures_of_several_sets_are_looked_up_by_one_index(opened):
+    joined = join([of_set.index for of_set in reversed(opened)])
+    seen = looked_up(opened[0].reader, joined)
+    assert [name.decode() for _, _, name in seen] == joined.ids.tolist()
+    assert len(seen) == 8
+
+
+def test_the_pictures_of_a_file_are_in_their_order(opened):
+    for of_set in opened:
+        handles = tf.data.Dataset.from_tensor_slices([0]).flat_map(of_set.in_file)
+        names = [of_set.reader.sample_id(handle).numpy().decode() for handle in handles]
+        assert names == [example.id for example in examples(of_set.shards, "train")]
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(BYTES, True), (BYTES - 1, False)])
+def test_pictures_are_kept_where_all_of_them_fit(sets, monkeypatch, limit, kept):
+    monkeypatch.setattr(pictures, "KEPT_BYTES", limit)
+    assert is_kept(open_pictures(sets[:2], 0)) == kept
+
+
+def test_what_counts_is_the_size_that_they_are_scaled_to(sets, monkeypatch):
+    monkeypatch.setattr(pictures, "KEPT_BYTES", BYTES // 4)
+    assert is_kept(open_pictures(sets[:2], 12))
+    assert not is_kept(open_pictures(sets[:2], 13))
+
+
+def test_a_set_without_training_pictures(sets):
+    with pytest.raises(RoadshiftError, match="'t' has no pictures in split 'train'"):
+        open_pictures(sets, 0)
