@@ -5,7 +5,9 @@
 Prints each operation alone, as what it adds to a policy that only cuts the crop out of a picture
 of twice its size, and the whole chain with everything on, every operation applied to every sample.
 An operation that takes a partner is charged with cutting the partner's crop, too. Decoding a
-picture of twice the crop's size, which every sample costs and every partner again, stands apart.
+picture of twice the crop's size stands apart: it is done once a training where all pictures fit in
+memory, else for every sample and every partner. What that does to a whole training is measured by
+`benchmarks.training_time`.
 """
 
 import argparse

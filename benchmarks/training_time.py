@@ -1,12 +1,14 @@
 """By how much each augmentation slows a training, its input pipeline included.
 
-    python -m benchmarks.training_time [--size 256] [--batch 8] [--steps 12] [--read-anew]
+    python -m benchmarks.training_time [--size 256] [--batch 8] [--steps 12]
+    python -m benchmarks.training_time --shards data/shards/a/trainval data/shards/b/trainval
 
 Two trainings from two data sets take turns, a plain one that only cuts crops and one in which the
 augmentation is applied to every sample; each step is timed together with the batch that is made
 beside it, by the processor, which tells on a busy machine, too, and by the clock. Medians are
-compared. Pictures are of twice the crop's size. They are kept in memory as in any training of so
-few; `--read-anew` reads and decodes them whenever they are wanted, as those are that do not fit.
+compared. Without shards of one's own, pictures are made of twice the crop's size. They are kept in
+memory as in any training of so few; `--read-anew` reads and decodes them whenever they are wanted,
+as those are that do not fit.
 """
 
 import argparse
@@ -20,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.augment_time import STRENGTHS, picture
-from benchmarks.step_time import Method, build_method
+from benchmarks.step_time import CLASSES, Method, build_method
 from roadshift.augment.keys import sample_key
 from roadshift.augment.policy import build_policy
 from roadshift.augment.settings import AugmentSettings
@@ -47,7 +49,8 @@ def write_set(name: str, size: int, folder: Path) -> ShardSet:
         file = f"{name}{number}.png"
         image, label = (np.roll(part, 7 * number, axis=1) for part in picture(size))
         keras.utils.save_img(folder / "images" / file, image, scale=False)
-        keras.utils.save_img(folder / "labels" / file, label[..., np.newaxis], scale=False)
+        label = label[..., np.newaxis] % len(CLASSES)
+        keras.utils.save_img(folder / "labels" / file, label, scale=False)
         samples.append(Sample(file, "train", name, file, file, 2 * size, 2 * size))
     of_set = folder / "images", folder / "labels"
     write_shards(
@@ -63,13 +66,16 @@ def batches(sets: list[ShardSet], aug: dict[str, float], size: int, batch: int) 
     return iter(training_batches(sources, policy, sample_key, 0, 100))
 
 
-def compare(sets: list[ShardSet], aug: dict[str, float], size: int, batch: int, steps: int) -> str:
+def compare(sets: list[ShardSet], aug: dict[str, float], options: argparse.Namespace) -> str:
     """A row of the table: milliseconds of a step without and with an augmentation."""
     trainings = [
-        (build_method(Method(), freeze=3), batches(sets, settings, size, batch))
+        (
+            build_method(Method(), options.freeze),
+            batches(sets, settings, options.size, options.batch),
+        )
         for settings in ({}, aug)
     ]
-    times = np.zeros((steps + 3, 2, 2))
+    times = np.zeros((options.steps + 3, 2, 2))
     for turn in range(len(times)):
         # Who comes first changes, too.
         for index in (0, 1) if turn % 2 else (1, 0):
@@ -89,6 +95,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8, help="crops a step, an even number")
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--only", nargs="*", default=list(STRENGTHS), help="augmentations")
+    parser.add_argument("--freeze", type=int, default=3, help="frozen stages")
+    parser.add_argument("--shards", nargs=2, type=Path, help="two data sets to train on")
     parser.add_argument("--read-anew", action="store_true", help="keep no pictures in memory")
     options = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(2)
@@ -99,10 +107,13 @@ def main() -> None:
     print(f"milliseconds a step, {options.size} x {options.size}, batch {options.batch}")
     print(f"{'aug.':<16}{'plain':>8}{'with it':>9}{'slower':>9}{'by the clock':>14}")
     with tempfile.TemporaryDirectory() as folder:
-        sets = [write_set(name, options.size, Path(folder) / name) for name in ("one", "two")]
+        if options.shards:
+            sets = [open_shards(shards) for shards in options.shards]
+        else:
+            sets = [write_set(name, options.size, Path(folder) / name) for name in ("one", "two")]
         for name in ("nothing", *options.only):
             aug = {name: STRENGTHS[name]} if name in STRENGTHS else {}
-            row = compare(sets, aug, options.size, options.batch, options.steps)
+            row = compare(sets, aug, options)
             print(f"{name:<16}{row}", flush=True)
 
 
