@@ -16,8 +16,9 @@ from roadshift.records.height import fit_height
 from roadshift.records.index import PictureIndex, index_pictures
 from roadshift.records.reader import ShardSet
 
-KEPT_BYTES = 2**31
-"""What the pictures of a training may take in memory; while they are loaded it is twice that."""
+KEPT_BYTES = 2**30
+"""How large the pictures of a training may be, decoded. In memory they take several times that:
+TensorFlow copies what a function holds into the graph of each source's input pipeline."""
 DECODED_AT_ONCE = 2
 ID_ALONE = {"id": tf.io.FixedLenFeature((), tf.string)}
 
