@@ -217,12 +217,24 @@ def _nearest(
     ablation: Ablation, run: Run, known: Mapping[str, Mapping[str, Any]], sandbox: Sandbox
 ) -> str | None:
     """The experiment that has most in common with a run: at best its own, from before."""
-    ours = _leaves(run.params.model_dump())
-    distances = {name: len(ours ^ _leaves(record["params"])) for name, record in known.items()}
-    for name in sorted(distances, key=lambda other: (distances[other], other != run.name)):
+    for name in closest(run, {name: record["params"] for name, record in known.items()}):
         if commit := sandbox.experiment(f"{ablation.name}-{name}"):
             return commit
     return None
+
+
+def closest(run: Run, params: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The names of other runs' parameters, those first with which a run has most in common."""
+    ours = run.params.model_dump()
+    leaves = _leaves(ours)
+
+    def difference(name: str) -> tuple[bool, int, bool]:
+        theirs = params[name]
+        # By another seed nothing from the training on is the same, whatever else is.
+        another = theirs["seed"] != ours["seed"]
+        return another, len(leaves ^ _leaves(theirs)), name != run.name
+
+    return sorted(params, key=difference)
 
 
 def _leaves(params: Mapping[str, Any], place: str = "") -> set[tuple[str, str]]:

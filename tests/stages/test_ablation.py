@@ -15,6 +15,9 @@ import pytest
 import yaml
 from PIL import Image
 
+from stages.ablation import closest
+from stages.variants import load_ablation
+
 VARIANTS = {
     "question": "what changes a miniature?",
     "mix": "ab",
@@ -227,3 +230,12 @@ def test_a_variant_may_be_what_is_committed(project, resumed):
     project.commit("the results of the parameters as they are")
     printed = project.run(*COMMAND[:-1], "experiments/again.yaml")
     assert "[2/2] committed: mIoU" in printed
+
+
+def test_a_run_starts_from_what_was_trained_by_its_own_seed():
+    runs = {run.name: run for run in load_ablation(Path("experiments/adaptation.yaml")).runs}
+    # In the order of their files, by which equally close ones would be taken.
+    others = {name: runs[name].params.model_dump() for name in sorted(runs) if name != "adabn-s1"}
+    # Scored otherwise, and all else alike; by count of parameters `adabn-s0` is as near.
+    assert closest(runs["adabn-s1"], others)[0] == "source_only-s1"
+    assert closest(runs["adabn-s0"], others)[:2] == ["adabn-s0", "source_only-s0"]
