@@ -13,7 +13,7 @@ from typing import Protocol
 import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
-from roadshift.records.pictures import Pictures
+from roadshift.records.pictures import Pictures, Reader
 from roadshift.records.sampling import partner_draw, rare_class_draw
 
 SHUFFLE_WINDOW = 512
@@ -115,15 +115,16 @@ def training_batches(
 
     def of_source(source: Source) -> tf.data.Dataset:
         pictures = source.pictures
-        picture = pictures.reader.picture
 
         def key(index: tf.Tensor, sample_id: tf.Tensor) -> tf.Tensor:
             return sample_key(seed, index, pictures.shards.name, sample_id)
 
-        def prepare(handle: tf.Tensor, index: tf.Tensor, other: tf.Tensor | None = None) -> Pair:
-            image, label, sample_id = picture(handle)
-            partner = None if other is None else lambda: picture(other)[:2]
-            return policy(image, label, key(index, sample_id), partner)
+        def prepare(
+            image: tf.Tensor, label: tf.Tensor, sample_id: tf.Tensor, index: tf.Tensor,
+            *partner: tf.Tensor,
+        ) -> Pair:  # fmt: skip
+            given = (lambda: (partner[0], partner[1])) if partner else None
+            return policy(image, label, key(index, sample_id), given)
 
         start = first_epoch * steps_per_epoch * source.per_batch
         if rare_class_temperature:
@@ -133,7 +134,8 @@ def training_batches(
         if policy.takes_partners:
             others = [other.pictures for other in sources if other is not source]
             handles = _with_partners(handles, pictures, others, policy, key)
-        samples = handles.map(prepare, num_parallel_calls=WORKERS, deterministic=True)
+        found = _look_up(handles, pictures.reader)
+        samples = found.map(prepare, num_parallel_calls=WORKERS, deterministic=True)
         return samples.batch(source.per_batch, drop_remainder=True)
 
     batches = [of_source(source) for source in sources]
@@ -173,24 +175,47 @@ def unlabelled_batches(
         labels uint8 (N, h, w), `TO_GUESS` where they show the picture, a class where the partner,
         the ignore id where neither).
     """
-    pictures, picture = source.pictures, source.pictures.reader.picture
+    pictures = source.pictures
 
     def key(index: tf.Tensor, sample_id: tf.Tensor) -> tf.Tensor:
         return sample_key(seed, index, pictures.shards.name, sample_id)
 
-    def prepare(handle: tf.Tensor, index: tf.Tensor, other: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        image, label, sample_id = picture(handle)
+    def prepare(
+        image: tf.Tensor, label: tf.Tensor, sample_id: tf.Tensor, index: tf.Tensor,
+        partner: tf.Tensor, partner_label: tf.Tensor,
+    ) -> tuple[tf.Tensor, ...]:  # fmt: skip
         # Whatever the label holds is left behind here; an operation that hides a pixel marks it.
         unmarked = tf.fill(tf.shape(label), tf.constant(TO_GUESS, tf.uint8))
         seen, marks = weak(image, unmarked, key(index, sample_id))
-        mixed, labels = strong(image, unmarked, key(index, sample_id), lambda: picture(other)[:2])
+        given = partner, partner_label
+        mixed, labels = strong(image, unmarked, key(index, sample_id), lambda: given)
         return seen, tf.equal(marks, TO_GUESS), mixed, labels
 
     start = first_epoch * steps_per_epoch * source.per_batch
     others = [other.pictures for other in labelled]
     handles = _with_partners(_passes(pictures, seed, start), pictures, others, strong, key)
-    samples = handles.map(prepare, num_parallel_calls=WORKERS, deterministic=True)
+    found = _look_up(handles, pictures.reader)
+    samples = found.map(prepare, num_parallel_calls=WORKERS, deterministic=True)
     return samples.batch(source.per_batch, drop_remainder=True).prefetch(2)
+
+
+def _look_up(handles: tf.data.Dataset, reader: Reader) -> tf.data.Dataset:
+    """From (handle, index) to (image, label, id, index), and with a partner its image and label.
+
+    A map of its own, apart from that which augments: TensorFlow rounds by how it has rewritten a
+    graph, and what is done to a picture must not be rounded by where the picture came from.
+    """
+
+    def look_up(handle: tf.Tensor, index: tf.Tensor, *other: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        found = *reader.picture(handle), index
+        if not other:
+            return found
+        nothing = tf.zeros([0, 0, 3], tf.uint8), tf.zeros([0, 0], tf.uint8)
+        absent = tf.equal(other[0], reader.nothing)
+        partner = tf.cond(absent, lambda: nothing, lambda: reader.picture(other[0])[:2])
+        return *found, *partner
+
+    return handles.map(look_up, num_parallel_calls=WORKERS, deterministic=True)
 
 
 def _passes(pictures: Pictures, seed: int, start: int) -> tf.data.Dataset:

@@ -334,7 +334,9 @@ def test_a_training_with_partners_taken_up_again(shards, temperature):
 @pytest.mark.parametrize("temperature", [0.0, 0.5])
 def test_what_is_kept_in_memory_does_not_change_a_batch(shards, monkeypatch, temperature):
     sources = [(shards["many"], 4), (shards["b"], 3)]
-    settings = {"aug": MIXING, "temperature": temperature, "max_height": 20, "first_epoch": 1}
+    colours = {"hue": 0.1, "contrast": 0.4, "cast": 0.3}
+    aug = MIXING | colours
+    settings = {"aug": aug, "temperature": temperature, "max_height": 20, "first_epoch": 1}
     kept = batches(sources, 6, **settings)
     monkeypatch.setattr(pictures, "KEPT_BYTES", 0)
     assert same(kept, batches(sources, 6, **settings))

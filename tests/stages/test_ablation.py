@@ -232,10 +232,18 @@ def test_a_variant_may_be_what_is_committed(project, resumed):
     assert "[2/2] committed: mIoU" in printed
 
 
-def test_a_run_starts_from_what_was_trained_by_its_own_seed():
-    runs = {run.name: run for run in load_ablation(Path("experiments/adaptation.yaml")).runs}
+def test_a_run_starts_from_what_was_trained_by_its_own_seed(tmp_path):
+    both = {"seeds": [0, 1]}
+    variants = [
+        {"name": "adabn", "question": "scoring", "overrides": ["adapt.adabn=true"], **both},
+        {"name": "plain", "question": "as it is", **both},
+    ]
+    content = {**VARIANTS, "variants": variants}
+    file = tmp_path / "two_seeds.yaml"
+    file.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    runs = {run.name: run for run in load_ablation(file).runs}
     # In the order of their files, by which equally close ones would be taken.
     others = {name: runs[name].params.model_dump() for name in sorted(runs) if name != "adabn-s1"}
-    # Scored otherwise, and all else alike; by count of parameters `adabn-s0` is as near.
-    assert closest(runs["adabn-s1"], others)[0] == "source_only-s1"
-    assert closest(runs["adabn-s0"], others)[:2] == ["adabn-s0", "source_only-s0"]
+    # All is alike but the scoring; by the count of parameters `adabn-s0` is as near.
+    assert closest(runs["adabn-s1"], others)[0] == "plain-s1"
+    assert closest(runs["adabn-s0"], others)[:2] == ["adabn-s0", "plain-s0"]
