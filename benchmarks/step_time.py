@@ -9,6 +9,7 @@ The two take turns, and medians are compared.
 
 import argparse
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import keras
@@ -54,6 +55,7 @@ METHODS = {
     "reg.ema": Method(reg={"ema": 0.99}),
     "model.instance_norm": Method(model={"instance_norm": 3}),
 }
+HEADER = f"{'method':<34}{'plain':>8}{'with it':>9}{'slower':>9}{'by the clock':>14}"
 REG = {"dropout": 0.1, "l1": 0.0, "l2": 0.0, "weight_decay": 0.01, "label_smoothing": 0.0}
 TRAIN = {
     "epochs": 100, "steps_per_epoch": 100, "batch_size": 8, "crop_height": 256, "crop_width": 256,
@@ -81,18 +83,36 @@ def compare(method: Method, freeze: int, size: int, batch: int, steps: int) -> n
     pictures = tf.constant(generator.uniform(0, 255, (*shape, 3)).astype(np.float32))
     # Every class is in every batch, which is the worst case of the losses by class.
     labels = tf.constant(generator.integers(0, len(CLASSES), shape, np.uint8))
-    both = build_method(Method(), freeze), build_method(method, freeze)
+
+    def training(chosen: Method) -> Callable[[], object]:
+        step = build_method(chosen, freeze)
+        return lambda: step(pictures, labels).numpy()
+
+    return take_turns((training(Method()), training(method)), steps)
+
+
+def take_turns(both: tuple[Callable[[], object], ...], steps: int) -> np.ndarray:
+    """Returns the median seconds of two calls that take turns, (2, 2): of each, CPU and clock."""
     clocks = time.process_time, time.perf_counter
-    times = np.zeros((steps + 2, 2, 2))
+    times = np.zeros((steps + 3, 2, 2))
     for turn in range(len(times)):
         # Who comes first changes, too.
         for index in (0, 1) if turn % 2 else (1, 0):
             start = [clock() for clock in clocks]
-            both[index](pictures, labels).numpy()
+            both[index]()
             times[turn, index] = [
                 clock() - begun for clock, begun in zip(clocks, start, strict=True)
             ]
-    return np.median(times[2:], axis=0)
+    return np.median(times[3:], axis=0)
+
+
+def row(name: str, seconds: np.ndarray) -> str:
+    """A line under `HEADER`, of what `take_turns` returns: first plain, then with a method."""
+    slower = seconds[1] / seconds[0] - 1
+    return (
+        f"{name:<34}{1000 * seconds[0, 0]:>8.0f}{1000 * seconds[1, 0]:>9.0f}"
+        f"{slower[0]:>+9.1%}{slower[1]:>+14.1%}"
+    )
 
 
 def measure(settings: ModelSettings, size: int, batch: int, steps: int) -> tuple[float, float]:
@@ -147,18 +167,11 @@ def main() -> None:
     keras.utils.set_random_seed(0)
     if options.methods:
         print(f"milliseconds a step, {options.size} x {options.size}, batch {options.batch}")
-        print(f"{'method':<34}{'plain':>8}{'with it':>9}{'slower':>9}{'by the clock':>14}")
+        print(HEADER)
         for name, method in METHODS.items():
             if options.only in name:
-                seconds = compare(
-                    method, options.freeze, options.size, options.batch, options.steps
-                )
-                slower = seconds[1] / seconds[0] - 1
-                print(
-                    f"{name:<34}{1000 * seconds[0, 0]:>8.0f}{1000 * seconds[1, 0]:>9.0f}"
-                    f"{slower[0]:>+9.1%}{slower[1]:>+14.1%}",
-                    flush=True,
-                )
+                sizes = options.freeze, options.size, options.batch, options.steps
+                print(row(name, compare(method, *sizes)), flush=True)
         return
     print(f"pictures a second, {options.size} x {options.size}, batch {options.batch}")
     print(f"{'settings':<44}{'training':>10}{'prediction':>12}")

@@ -13,8 +13,7 @@ as those are that do not fit.
 
 import argparse
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -22,13 +21,12 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.augment_time import STRENGTHS, picture
-from benchmarks.step_time import CLASSES, Method, build_method
+from benchmarks.step_time import CLASSES, HEADER, Method, build_method, row, take_turns
 from roadshift.augment.keys import sample_key
 from roadshift.augment.policy import build_policy
 from roadshift.augment.settings import AugmentSettings
 from roadshift.datasets.samples import Sample
-from roadshift.records import pictures
-from roadshift.records.pictures import open_pictures
+from roadshift.records.pictures import KEPT_BYTES, open_pictures
 from roadshift.records.pipeline import Source, training_batches
 from roadshift.records.reader import ShardSet, open_shards
 from roadshift.records.writer import write_shards
@@ -36,7 +34,6 @@ from roadshift.taxonomy import load_taxonomy
 
 PICTURES = 32
 """Of each data set."""
-CLOCKS = time.process_time, time.perf_counter
 
 
 def write_set(name: str, size: int, folder: Path) -> ShardSet:
@@ -59,33 +56,23 @@ def write_set(name: str, size: int, folder: Path) -> ShardSet:
     return open_shards(folder / "shards")
 
 
-def batches(sets: list[ShardSet], aug: dict[str, float], size: int, batch: int) -> Iterator:
+def batches(sets: list[ShardSet], aug: dict[str, float], options: argparse.Namespace) -> Iterator:
     """Endless batches, half of each data set."""
-    sources = [Source(found, batch // 2) for found in open_pictures(sets, 0)]
-    policy = build_policy(AugmentSettings(**aug), size, size)
+    opened = open_pictures(sets, 0, 0 if options.read_anew else KEPT_BYTES)
+    sources = [Source(found, options.batch // 2) for found in opened]
+    policy = build_policy(AugmentSettings(**aug), options.size, options.size)
     return iter(training_batches(sources, policy, sample_key, 0, 100))
 
 
-def compare(sets: list[ShardSet], aug: dict[str, float], options: argparse.Namespace) -> str:
-    """A row of the table: milliseconds of a step without and with an augmentation."""
-    trainings = [
-        (
-            build_method(Method(), options.freeze),
-            batches(sets, settings, options.size, options.batch),
-        )
-        for settings in ({}, aug)
-    ]
-    times = np.zeros((options.steps + 3, 2, 2))
-    for turn in range(len(times)):
-        # Who comes first changes, too.
-        for index in (0, 1) if turn % 2 else (1, 0):
-            step, taken = trainings[index]
-            start = [clock() for clock in CLOCKS]
-            step(*next(taken)).numpy()
-            times[turn, index] = [c() - begun for c, begun in zip(CLOCKS, start, strict=True)]
-    plain, slowed = np.median(times[3:], axis=0)
-    slower = slowed / plain - 1
-    return f"{1000 * plain[0]:8.0f}{1000 * slowed[0]:9.0f}{slower[0]:+9.1%}{slower[1]:+14.1%}"
+def compare(sets: list[ShardSet], aug: dict[str, float], options: argparse.Namespace) -> np.ndarray:
+    """Seconds as `take_turns` returns them: of a plain training and of one with an augmentation."""
+
+    def training(settings: dict[str, float]) -> Callable[[], object]:
+        step = build_method(Method(), options.freeze)
+        drawn = batches(sets, settings, options)
+        return lambda: step(*next(drawn)).numpy()
+
+    return take_turns((training({}), training(aug)), options.steps)
 
 
 def main() -> None:
@@ -102,10 +89,8 @@ def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(2)
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(0)
-    if options.read_anew:
-        pictures.KEPT_BYTES = 0
     print(f"milliseconds a step, {options.size} x {options.size}, batch {options.batch}")
-    print(f"{'aug.':<16}{'plain':>8}{'with it':>9}{'slower':>9}{'by the clock':>14}")
+    print(HEADER)
     with tempfile.TemporaryDirectory() as folder:
         if options.shards:
             sets = [open_shards(shards) for shards in options.shards]
@@ -113,8 +98,7 @@ def main() -> None:
             sets = [write_set(name, options.size, Path(folder) / name) for name in ("one", "two")]
         for name in ("nothing", *options.only):
             aug = {name: STRENGTHS[name]} if name in STRENGTHS else {}
-            row = compare(sets, aug, options)
-            print(f"{name:<16}{row}", flush=True)
+            print(row(name, compare(sets, aug, options)), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from roadshift.records.reader import ShardSet
 KEPT_BYTES = 2**30
 """How large the pictures of a training may be, decoded. In memory they take several times that:
 TensorFlow copies what a function holds into the graph of each source's input pipeline."""
-DECODED_AT_ONCE = 2
+WORKERS = 2
+"""Pictures that are decoded, or augmented, at once."""
 ID_ALONE = {"id": tf.io.FixedLenFeature((), tf.string)}
 
 Decoded = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
@@ -59,12 +60,16 @@ class Pictures:
         return self.reader.in_file(self.shards, self.index, file)
 
 
-def open_pictures(sets: Sequence[ShardSet], max_height: int) -> list[Pictures]:
+def open_pictures(
+    sets: Sequence[ShardSet], max_height: int, kept_bytes: int = KEPT_BYTES
+) -> list[Pictures]:
     """Opens the training splits of data sets with the same features, by a reader for all.
 
     Args:
         sets: of a training.
         max_height: pictures taller than this are scaled down to it; 0 = none.
+        kept_bytes: up to which size of all, decoded, they are kept in memory; 0 = never, for who
+            looks at a few of them only.
 
     Raises:
         RoadshiftError: a set has no training pictures, or its table of pictures is not its own.
@@ -75,7 +80,7 @@ def open_pictures(sets: Sequence[ShardSet], max_height: int) -> list[Pictures]:
         indices.append(replace(index, places=index.places + count))
         count += len(index.ids)
     stored = _Stored(sets[0], max_height)
-    reader = _keep(sets, indices, stored) or stored
+    reader = _keep(sets, indices, stored, kept_bytes) or stored
     return [Pictures(s, index, reader) for s, index in zip(sets, indices, strict=True)]
 
 
@@ -144,11 +149,11 @@ class _Kept:
 
 
 def _keep(
-    sets: Sequence[ShardSet], indices: Sequence[PictureIndex], stored: _Stored
+    sets: Sequence[ShardSet], indices: Sequence[PictureIndex], stored: _Stored, limit: int
 ) -> _Kept | None:
     """Decodes all pictures, in the order of their places; None where they are too large."""
     # No PNG is much larger than what it holds, so this saves decoding what will not fit.
-    if sum(int(np.diff(index.bounds).sum()) for index in indices) > KEPT_BYTES:
+    if sum(int(np.diff(index.bounds).sum()) for index in indices) > limit:
         return None
 
     def flat(record: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -159,10 +164,10 @@ def _keep(
     parts, sizes, ids, total = [], [], [], 0
     files = [file for shards in sets for file in shards.files("train")]
     for both, size, sample_id in tf.data.TFRecordDataset(files).map(
-        flat, num_parallel_calls=DECODED_AT_ONCE
+        flat, num_parallel_calls=WORKERS
     ):
         total += len(both)
-        if total > KEPT_BYTES:
+        if total > limit:
             return None
         parts.append(both)
         sizes.append(size.numpy())

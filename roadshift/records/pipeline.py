@@ -13,14 +13,12 @@ from typing import Protocol
 import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
-from roadshift.records.pictures import Pictures, Reader
+from roadshift.records.pictures import WORKERS, Pictures, Reader
 from roadshift.records.sampling import partner_draw, rare_class_draw
 
 SHUFFLE_WINDOW = 512
 """Pictures that are shuffled among each other, still compressed: a few hundred kB each."""
 SHARDS_AT_ONCE = 4
-WORKERS = 2
-"""Pictures that are decoded and augmented at once."""
 
 TO_GUESS = 254
 """In the label of a picture without one: here its class is to be guessed. No class has this id."""

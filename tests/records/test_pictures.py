@@ -3,10 +3,9 @@ import pytest
 import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
-from roadshift.records import pictures
 from roadshift.records.height import fit_height
 from roadshift.records.index import join
-from roadshift.records.pictures import open_pictures
+from roadshift.records.pictures import KEPT_BYTES, open_pictures
 from roadshift.records.reader import examples, open_shards
 from roadshift.records.writer import write_shards
 from roadshift.taxonomy import load_taxonomy
@@ -42,13 +41,11 @@ def is_kept(opened):
     return opened[0].reader.nothing.dtype == tf.int64
 
 
-@pytest.fixture(params=["kept", "read anew"])
-def opened(request, sets, monkeypatch):
+@pytest.fixture(params=[KEPT_BYTES, 0], ids=["kept", "read anew"])
+def opened(request, sets):
     """The pictures of the first two sets, no taller than 20 rows."""
-    if request.param == "read anew":
-        monkeypatch.setattr(pictures, "KEPT_BYTES", 0)
-    found = open_pictures(sets[:2], 20)
-    assert is_kept(found) == (request.param == "kept")
+    found = open_pictures(sets[:2], 20, request.param)
+    assert is_kept(found) == (request.param > 0)
     return found
 
 
@@ -79,15 +76,13 @@ def test_the_pictures_of_a_file_are_in_their_order(opened):
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(BYTES, True), (BYTES - 1, False)])
-def test_pictures_are_kept_where_all_of_them_fit(sets, monkeypatch, limit, kept):
-    monkeypatch.setattr(pictures, "KEPT_BYTES", limit)
-    assert is_kept(open_pictures(sets[:2], 0)) == kept
+def test_pictures_are_kept_where_all_of_them_fit(sets, limit, kept):
+    assert is_kept(open_pictures(sets[:2], 0, limit)) == kept
 
 
-def test_what_counts_is_the_size_that_they_are_scaled_to(sets, monkeypatch):
-    monkeypatch.setattr(pictures, "KEPT_BYTES", BYTES // 4)
-    assert is_kept(open_pictures(sets[:2], 12))
-    assert not is_kept(open_pictures(sets[:2], 13))
+def test_what_counts_is_the_size_that_they_are_scaled_to(sets):
+    assert is_kept(open_pictures(sets[:2], 12, BYTES // 4))
+    assert not is_kept(open_pictures(sets[:2], 13, BYTES // 4))
 
 
 def test_a_set_without_training_pictures(sets):

@@ -9,9 +9,9 @@ from roadshift.augment.keys import sample_key
 from roadshift.augment.policy import build_policy, weak_and_strong
 from roadshift.augment.settings import AugmentSettings
 from roadshift.errors import RoadshiftError
-from roadshift.records import pictures, pipeline
+from roadshift.records import pipeline
 from roadshift.records.index import index_pictures
-from roadshift.records.pictures import open_pictures
+from roadshift.records.pictures import KEPT_BYTES, open_pictures
 from roadshift.records.pipeline import (
     TO_GUESS,
     Source,
@@ -78,9 +78,10 @@ def batches(
     first_epoch=0,
     max_height=0,
     temperature=0.0,
+    kept_bytes=KEPT_BYTES,
 ):
     policy = build_policy(AugmentSettings(**aug), 16, 24)
-    opened = open_pictures([shards for shards, _ in sources], max_height)
+    opened = open_pictures([shards for shards, _ in sources], max_height, kept_bytes)
     dataset = training_batches(
         [Source(found, share) for found, (_, share) in zip(opened, sources, strict=True)],
         policy,
@@ -332,14 +333,13 @@ def test_a_training_with_partners_taken_up_again(shards, temperature):
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.5])
-def test_what_is_kept_in_memory_does_not_change_a_batch(shards, monkeypatch, temperature):
+def test_what_is_kept_in_memory_does_not_change_a_batch(shards, temperature):
     sources = [(shards["many"], 4), (shards["b"], 3)]
     colours = {"hue": 0.1, "contrast": 0.4, "cast": 0.3}
     aug = MIXING | colours
     settings = {"aug": aug, "temperature": temperature, "max_height": 20, "first_epoch": 1}
     kept = batches(sources, 6, **settings)
-    monkeypatch.setattr(pictures, "KEPT_BYTES", 0)
-    assert same(kept, batches(sources, 6, **settings))
+    assert same(kept, batches(sources, 6, kept_bytes=0, **settings))
 
 
 @pytest.fixture
@@ -436,10 +436,10 @@ def test_a_source_that_would_get_no_picture(weights, batch_size, role):
         batch_shares("ab", weights, batch_size)
 
 
-def unlabelled(source, labelled, aug, count, first_epoch=0):
+def unlabelled(source, labelled, aug, count, first_epoch=0, kept_bytes=KEPT_BYTES):
     policies = weak_and_strong(AugmentSettings(**aug), 16, 24)
     shards, share = source
-    of_source, of_labelled = open_pictures([shards, labelled], 0)
+    of_source, of_labelled = open_pictures([shards, labelled], 0, kept_bytes)
     dataset = unlabelled_batches(
         Source(of_source, share),
         [Source(of_labelled, 1)],
@@ -511,9 +511,8 @@ def test_unlabelled_batches_go_on_from_an_epoch(shards):
             np.testing.assert_array_equal(one, other)
 
 
-def test_what_is_kept_in_memory_does_not_change_an_unlabelled_batch(shards, monkeypatch):
-    kept = unlabelled((shards["many"], 4), shards["b"], AUG, 4)
-    monkeypatch.setattr(pictures, "KEPT_BYTES", 0)
-    for batch, read in zip(kept, unlabelled((shards["many"], 4), shards["b"], AUG, 4), strict=True):
+def test_what_is_kept_in_memory_does_not_change_an_unlabelled_batch(shards):
+    given = (shards["many"], 4), shards["b"], AUG, 4
+    for batch, read in zip(unlabelled(*given), unlabelled(*given, kept_bytes=0), strict=True):
         for one, other in zip(batch, read, strict=True):
             np.testing.assert_array_equal(one, other)

@@ -154,9 +154,8 @@ def test_what_differs_in_scoring_only_is_not_trained_again(project, resumed):
 
 
 def test_a_failure_is_told_with_its_reason_and_stops_no_other(resumed):
-    assert "[4/4] starved: failed; the last lines of .dvc/tmp/ablation/logs/tiny/starved.log" in (
-        resumed
-    )
+    log = f"{WORK}/logs/tiny/starved.log"
+    assert f"[4/4] starved: failed; the last lines of {log}" in resumed
     assert "source 'b' gets no picture of a batch of 1" in resumed
     assert resumed.endswith(
         "error: 1 of 4 runs failed: starved; the same command tries them again\n"
