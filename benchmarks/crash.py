@@ -1,12 +1,12 @@
-"""Kills the workflow at random moments until it has come to its end, and looks what it comes to.
+"""Kills the workflow at random moments until it ends, and checks its outputs.
 
 Run by hand: `python -m benchmarks.crash [--kills 30] [--seed 0]`.
 
-The workflow is the miniature of the tests, by the real DVC. One copy runs undisturbed. In others
-`dvc repro` is started, and killed with all that it has started (SIGKILL) at moments drawn from a
-seed, again and again until it ends by itself; where kills are left then, another copy is begun.
-Every output of each copy must have the hash that it has in the first. Prints a line a kill, and
-what the run after it said; the exit status is 0 where nothing was lost.
+The workflow is the miniature of the tests, run by the real DVC. One copy runs undisturbed. In
+another, `dvc repro` and all its processes are killed (SIGKILL) at moments drawn from a seed, again
+and again until it ends by itself; if kills are left then, the next copy starts. Every output of
+each copy must have the hash that it has in the first. Each kill is a line of the table, with the
+messages of the run after it; the exit status is 0 if nothing was lost.
 """
 
 import argparse
@@ -23,23 +23,22 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from tests.stages.conftest import Miniature, make_miniature
+from tests.miniature import Miniature, make_miniature
 
 RUNNING = re.compile(r"Running stage '([^']+)'")
-TOLD = re.compile(r"going on from epoch \d+|thrown away|error: .*|ERROR: .*")
+MESSAGES = re.compile(r"resuming from epoch \d+|checkpoint is [^;]+|error: .*|ERROR: .*")
 EVERY_STEP = {
     "aug": {"classmix": 0.5},
-    "reg": {"ema": 0.9, "dropout": 0.2},
-    "train": {"epochs": 4, "precise_statistics": 2},
+    "reg": {"ema_decay": 0.9, "dropout": 0.2},
+    "train": {"epochs": 4, "precise_bn_batches": 2},
 }
-"""Settings with all that a training has a state of."""
-CUT = {"RWLock-file": ".dvc/tmp/rwlock", "dvc.lock": "dvc.lock"}
-"""DVC's own notes, which it does not write whole: what it says of one that is cut, and which to
-remove then."""
+"""Settings under which a training has every kind of state."""
+CUT_FILES = {"RWLock-file": ".dvc/tmp/rwlock", "dvc.lock": "dvc.lock"}
+"""The files that DVC does not write atomically, by a word of its message about a cut one."""
 
 
 def begin(folder: Path, name: str) -> Miniature:
-    """A copy of the workflow in which nothing has run, with a cache of its own."""
+    """A copy of the workflow in which no stage has run, with its own cache."""
     (folder / name).mkdir()
     project = make_miniature(folder / name, folder / f"{name}-cache")
     project.set_params(**EVERY_STEP)
@@ -48,14 +47,14 @@ def begin(folder: Path, name: str) -> Miniature:
 
 
 def outputs(project: Miniature) -> dict[str, str]:
-    """The hash of every file that the stages have written, by name."""
+    """SHA-256 of every file that the stages have written, by its path."""
     lock = yaml.safe_load((project.folder / "dvc.lock").read_text("utf-8"))
     places = [out["path"] for stage in lock["stages"].values() for out in stage["outs"]]
     return project.hashes(*places)
 
 
 def run_for(project: Miniature, seconds: float) -> tuple[int, str]:
-    """Runs the workflow for a while; its exit status, and what it printed."""
+    """Runs the workflow for some seconds; returns its exit status and its output."""
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             ("dvc", "repro"), cwd=project.folder, env=project.environment,
@@ -72,27 +71,27 @@ def run_for(project: Miniature, seconds: float) -> tuple[int, str]:
 
 
 def remedy(project: Miniature, printed: str) -> None:
-    """Removes a note of DVC's that a kill has cut; anything else that stops it is a loss."""
-    for said, name in CUT.items():
-        if said in printed and (project.folder / name).exists():
+    """Removes a file of DVC's that a kill has cut; every other failure counts as a loss."""
+    for message, name in CUT_FILES.items():
+        if message in printed and (project.folder / name).exists():
             (project.folder / name).unlink()
             return
-    sys.exit(f"{printed}\nLOST: the workflow did not go on after a kill")
+    sys.exit(f"{printed}\nLOST: the workflow did not resume after a kill")
 
 
 def main() -> None:
     """Runs, kills, and compares."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kills", type=int, default=30, help="number of kills")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
     options = parser.parse_args()
     moments = np.random.default_rng(options.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         undisturbed = begin(folder, "undisturbed")
-        begun = time.monotonic()
+        start = time.monotonic()
         undisturbed.run("dvc", "repro")
-        seconds = time.monotonic() - begun
+        seconds = time.monotonic() - start
         expected = outputs(undisturbed)
         print(f"undisturbed: {len(expected)} files in {seconds:.0f} s", flush=True)
         print(f"{'kill':>4}  {'copy':>4}  {'second':>6}  {'killed in':<14}the next run", flush=True)
@@ -103,13 +102,13 @@ def main() -> None:
             project = begin(folder, f"copy{copies}")
             ended, row = False, ""
             while not ended:
-                # Up to a third of the whole, so that kills fall into all of its stages.
+                # At most a third of the undisturbed time, so that kills fall into all stages.
                 limit = moments.uniform(0.5, seconds / 3) if kills < options.kills else 10 * seconds
                 status, printed = run_for(project, limit)
                 ran = RUNNING.findall(printed)
-                told = [*ran[:1], *TOLD.findall(printed)]
+                messages = [*ran[:1], *MESSAGES.findall(printed)]
                 if row:
-                    print(row + ("; ".join(told) or "nothing yet"), flush=True)
+                    print(row + ("; ".join(messages) or "no message"), flush=True)
                     row = ""
                 ended = status == 0
                 if status == -signal.SIGKILL:
@@ -127,7 +126,7 @@ def main() -> None:
             print(f"copy {copies} has ended: {len(differ)} of {len(expected)} files differ "
                   f"{sorted(differ)[:5]}, {len(left)} are left over")  # fmt: skip
     print(", ".join(f"{stage} {count}" for stage, count in killed_in.most_common()))
-    print(f"notes of DVC's that were cut, and removed: {cut}")
+    print(f"files of DVC's that were cut, and removed: {cut}")
     print(f"{kills} kills, {copies} copies: {'LOST' if lost else 'none lost, all equal'}")
     sys.exit(1 if lost else 0)
 

@@ -1,14 +1,14 @@
-"""By how much each augmentation slows a training, its input pipeline included.
+"""Measures how much each augmentation slows a training, including its input pipeline.
 
     python -m benchmarks.training_time [--size 256] [--batch 8] [--steps 12]
     python -m benchmarks.training_time --shards data/shards/a/trainval data/shards/b/trainval
 
-Two trainings from two data sets take turns, a plain one that only cuts crops and one in which the
-augmentation is applied to every sample; each step is timed together with the batch that is made
-beside it, by the processor, which tells on a busy machine, too, and by the clock. Medians are
-compared. Without shards of one's own, pictures are made of twice the crop's size. They are kept in
-memory as in any training of so few; `--read-anew` reads and decodes them whenever they are wanted,
-as those are that do not fit.
+Two trainings on two data sets take turns: a plain one, which only cuts crops, and one that applies
+the augmentation to every sample. The time of a step includes the batch that is made meanwhile. It
+is measured in processor time, which can be measured on a busy machine too, and in wall-clock time.
+Medians are compared. Without `--shards`, synthetic images of twice the crop's size are used. They
+are cached in memory like those of any training on so few; with `--read-anew` each use reads and
+decodes them, as with images that do not fit in memory.
 """
 
 import argparse
@@ -20,52 +20,57 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.augment_time import STRENGTHS, picture
+from benchmarks.augment_time import STRENGTHS, sample
 from benchmarks.step_time import CLASSES, HEADER, Method, build_method, row, take_turns
-from roadshift.augment.keys import sample_key
 from roadshift.augment.policy import build_policy
 from roadshift.augment.settings import AugmentSettings
 from roadshift.datasets.samples import Sample
-from roadshift.records.pictures import KEPT_BYTES, open_pictures
-from roadshift.records.pipeline import Source, training_batches
+from roadshift.input_pipeline.batches import BatchSource, training_batches
+from roadshift.input_pipeline.image_cache import CACHE_BYTES, open_train_images
 from roadshift.records.reader import ShardSet, open_shards
 from roadshift.records.writer import write_shards
 from roadshift.taxonomy import load_taxonomy
 
-PICTURES = 32
-"""Of each data set."""
+IMAGES = 32
+"""Number of images of each data set."""
 
 
 def write_set(name: str, size: int, folder: Path) -> ShardSet:
-    """Shards of pictures of twice the size, each with its own shift."""
+    """Writes shards of images of twice the size, each shifted differently."""
     (folder / "images").mkdir(parents=True)
     (folder / "labels").mkdir()
     (folder / "shards").mkdir()
     samples = []
-    for number in range(PICTURES):
+    for number in range(IMAGES):
         file = f"{name}{number}.png"
-        image, label = (np.roll(part, 7 * number, axis=1) for part in picture(size))
+        image, label = (np.roll(part, 7 * number, axis=1) for part in sample(size))
         keras.utils.save_img(folder / "images" / file, image, scale=False)
         label = label[..., np.newaxis] % len(CLASSES)
         keras.utils.save_img(folder / "labels" / file, label, scale=False)
         samples.append(Sample(file, "train", name, file, file, 2 * size, 2 * size))
-    of_set = folder / "images", folder / "labels"
     write_shards(
-        samples, ("train",), *of_set, load_taxonomy("driving11"), name, 64, folder / "shards"
+        samples,
+        ("train",),
+        images=folder / "images",
+        labels=folder / "labels",
+        taxonomy=load_taxonomy("driving11"),
+        dataset=name,
+        shard_megabytes=64,
+        folder=folder / "shards",
     )
     return open_shards(folder / "shards")
 
 
 def batches(sets: list[ShardSet], aug: dict[str, float], options: argparse.Namespace) -> Iterator:
-    """Endless batches, half of each data set."""
-    opened = open_pictures(sets, 0, 0 if options.read_anew else KEPT_BYTES)
-    sources = [Source(found, options.batch // 2) for found in opened]
+    """Endless batches, half from each data set."""
+    opened = open_train_images(sets, 0, 0 if options.read_anew else CACHE_BYTES)
+    sources = [BatchSource(images, options.batch // 2) for images in opened]
     policy = build_policy(AugmentSettings(**aug), options.size, options.size)
-    return iter(training_batches(sources, policy, sample_key, 0, 100))
+    return iter(training_batches(sources, policy, seed=0, steps_per_epoch=100))
 
 
 def compare(sets: list[ShardSet], aug: dict[str, float], options: argparse.Namespace) -> np.ndarray:
-    """Seconds as `take_turns` returns them: of a plain training and of one with an augmentation."""
+    """Compares a plain training with one with an augmentation; returns as `take_turns` does."""
 
     def training(settings: dict[str, float]) -> Callable[[], object]:
         step = build_method(Method(), options.freeze)
@@ -80,11 +85,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=256, help="side of the crop in pixels")
     parser.add_argument("--batch", type=int, default=8, help="crops a step, an even number")
-    parser.add_argument("--steps", type=int, default=12)
+    parser.add_argument("--steps", type=int, default=12, help="steps to time")
     parser.add_argument("--only", nargs="*", default=list(STRENGTHS), help="augmentations")
     parser.add_argument("--freeze", type=int, default=3, help="frozen stages")
     parser.add_argument("--shards", nargs=2, type=Path, help="two data sets to train on")
-    parser.add_argument("--read-anew", action="store_true", help="keep no pictures in memory")
+    parser.add_argument("--read-anew", action="store_true", help="keep no images in memory")
     options = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(2)
     tf.config.experimental.enable_op_determinism()

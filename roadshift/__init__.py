@@ -1,3 +1,3 @@
-"""Measures, and narrows, the domain gap of street-scene segmentation networks."""
+"""Measures and narrows the domain gap of street-scene segmentation networks."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

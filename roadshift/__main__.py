@@ -10,33 +10,33 @@ from roadshift import __version__
 from roadshift.errors import RoadshiftError
 
 COMMANDS = {
-    "browse": "Draw a contact sheet of pictures and labels.",
-    "datasets": "List the data sets, or all there is to know of one.",
-    "evaluate": "Score a network on labelled pictures that are not in the workflow.",
+    "browse": "Draw a contact sheet of images and labels.",
+    "datasets": "List the data sets, or describe one of them.",
+    "evaluate": "Score a network on labelled images that are not in the workflow.",
     "export": "Write a network for another runtime, and check it there.",
-    "predict": "Label pictures or a video with a network.",
+    "predict": "Label images or a video with a network.",
     "taxonomy": "Show which classes data sets can be compared on.",
 }
-"""A command's name, the module in roadshift.commands too, and what `--help` says of it."""
+"""Line in `--help` of each command; its module in `roadshift.commands` has the same name."""
 
 EPILOG = """\b
 Exit status:
-  0  done
-  1  it could not be done; one line on stderr says why, and what to do
-  2  the command was not understood
+  0  success
+  1  failure; one line on stderr says why, and what to do
+  2  wrong usage
 
 \b
-Completion of commands, options and names, in ~/.bashrc or ~/.zshrc:
+Completion of commands, options and names: put one of these into ~/.bashrc or ~/.zshrc
   eval "$(_ROADSHIFT_COMPLETE=bash_source roadshift)"
   eval "$(_ROADSHIFT_COMPLETE=zsh_source roadshift)"
 """
 
 
 class Commands(click.Group):
-    """Commands that are imported when they are run, so that help and errors come at once."""
+    """A group of commands, each imported only when it runs, so that help appears at once."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Imports a command, None where there is none of that name."""
+        """Imports a command; returns None if there is no command of that name."""
         if cmd_name not in self.commands:
             return None
         return import_module(f"roadshift.commands.{cmd_name}").command
@@ -47,13 +47,13 @@ class Commands(click.Group):
             formatter.write_dl([(name, each.help or "") for name, each in self.commands.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs a command; what the user can put right becomes one line and exit status 1."""
+        """Runs a command; an error that the user can correct becomes one line and exit status 1."""
         try:
             return super().invoke(ctx)
         except RoadshiftError as error:
             raise click.ClickException(str(error)) from None
         except OSError as error:
-            # A closed pipe (`roadshift datasets | head`) is click's to end quietly.
+            # click ends quietly on a closed pipe (`roadshift datasets | head`).
             if error.errno == errno.EPIPE or error.filename is None:
                 raise
             raise click.ClickException(f"{error.filename}: {error.strerror}") from None
@@ -67,9 +67,9 @@ class Commands(click.Group):
 )
 @click.version_option(__version__, prog_name="roadshift")
 def main() -> None:
-    """Look at data of street-scene segmentation, and use networks, beside the workflow.
+    """Inspect street-scene data and use trained networks outside the workflow.
 
-    The workflow itself, from download to scores, is run by DVC: `dvc repro`.
+    DVC runs the workflow itself, from download to scores: `dvc repro`.
     """
 
 

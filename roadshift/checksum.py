@@ -1,4 +1,4 @@
-"""Telling files apart by what is in them."""
+"""Checksums of files and folders."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def sha256_of(file: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
+    """Returns the SHA-256 of a file as hexadecimal digits."""
     digest = hashlib.sha256()
     with file.open("rb") as content:
         while block := content.read(1 << 20):
@@ -15,7 +15,7 @@ def sha256_of(file: Path) -> str:
 
 
 def dvc_hash(path: Path) -> str:
-    """The hash of a file or folder as `dvc.lock` has it, which is not written yet."""
+    """Returns the hash of a file or folder that DVC will write to `dvc.lock`."""
     if path.is_file():
         return _md5(path.read_bytes())
     files = sorted(

@@ -1,10 +1,14 @@
-"""Making a process that uses TensorFlow repeatable."""
+"""Repeatable runs of TensorFlow."""
 
 import keras
 import tensorflow as tf
 
 
-def be_deterministic(seed: int) -> None:
-    """From here on the same program gives the same bits, on the same machine."""
+def enable_determinism(seed: int) -> None:
+    """Makes the rest of the process repeatable: the same bits in each run on one machine.
+
+    Args:
+        seed: seed of the random generators of Python, NumPy and TensorFlow.
+    """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()

@@ -1,11 +1,11 @@
-"""What a result was made with, so that a difference between two machines can be explained.
+"""Provenance of a result, which explains differences between machines.
 
-The same program gives the same bits on the same machine. On another processor, or with another
-TensorFlow, sums are taken in another order, and the figures differ in their last digits.
+The same program gives the same bits on the same machine. Another processor or another TensorFlow
+adds in another order, so the figures differ in their last digits.
 
-The record lies beside the results and is not one of them: a machine that makes the same results
-to the bit, of another make or with another kernel, must find nothing changed. So no stage declares
-it, and Git does not keep it; publish it with results that are published.
+The provenance file lies beside the results but is not one of them: another processor or kernel that
+gives the same bits must not count as a change. So no stage declares the file, and Git does not
+track it; publish it together with published results.
 """
 
 import json
@@ -18,25 +18,25 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from roadshift.atomic import atomic_file
 from roadshift.checksum import sha256_of
-from roadshift.outputs import whole_file
 
 PACKAGES = ("tensorflow", "keras", "numpy", "dvc")
 INSTRUCTIONS = (
     *("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"),
     *("asimd", "sve", "bf16"),
 )
-"""By which of these a processor has, TensorFlow's kernels are chosen; Linux's names."""
+"""Instruction sets by which TensorFlow chooses its kernels, by their names in Linux."""
 
 
 def environment() -> dict[str, Any]:
-    """The machine and what is installed on it, without importing any of it.
+    """Describes the machine and the installed packages, without importing a package.
 
     Returns:
-        python (version), packages (name to version, None where it is not installed), processor
-        (its name), instructions (those of `INSTRUCTIONS` that it has; empty where the system does
-        not tell), cores (how many this process may use) and system. Two calls on one machine
-        give the same.
+        python (version), packages (name to version, None if not installed), processor (name),
+        instructions (the processor's `INSTRUCTIONS`; empty if the system does not list them),
+        cores (number that this process may use) and system. Two calls on one machine return the
+        same.
     """
     name, instructions = _processor()
     return {
@@ -49,37 +49,37 @@ def environment() -> dict[str, Any]:
     }
 
 
-def write_record(file: Path, made: Path, repository: Path, code: Iterable[str]) -> None:
-    """Writes down what a file was made with, as JSON.
+def write_provenance(file: Path, made: Path, *, repository: Path, code: Iterable[str]) -> None:
+    """Writes the provenance of a file as JSON.
 
     Args:
-        file: is written.
-        made: the file that was made; its hash tells which one the record is of.
-        repository: the folder of the Git repository of the code.
-        code: files and folders of it, as for `code_state`.
+        file: the JSON file to write.
+        made: the file whose provenance it is; the JSON names it, with its SHA-256.
+        repository: folder of the code's Git repository.
+        code: files and folders of the code, relative to the repository.
     """
     content = {
         "of": {"file": made.name, "sha256": sha256_of(made)},
         "code": code_state(repository, code),
         **environment(),
     }
-    with whole_file(file) as partial:
+    with atomic_file(file) as partial:
         partial.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 def code_state(folder: Path, paths: Iterable[str]) -> dict[str, Any]:
-    """Which code there is in a Git repository.
+    """Returns the state of the code in a Git repository.
 
-    It is asked of the code alone, so that committing the results, or a change of the
-    documentation, gives no other answer: the same code, the same record.
+    Only the given paths count, so that committing results or changing the documentation does not
+    change the answer.
 
     Args:
-        folder: the repository's.
-        paths: files and folders of the code, relative to it.
+        folder: folder of the repository.
+        paths: files and folders of the code, relative to the repository.
 
     Returns:
-        commit, the last one that changed one of the paths, and dirty, whether any of them differs
-        from it; both None without Git.
+        commit (the last one that changed one of the paths) and dirty (whether one of the paths
+        differs from that commit); both None without Git.
     """
     commit = _git(folder, "log", "-1", "--format=%H", "--", *paths)
     if not commit:

@@ -1,10 +1,10 @@
-"""The one exception that a user is meant to read."""
+"""The exception whose message is written for the user."""
 
 
 class RoadshiftError(Exception):
-    """Something the user can put right.
+    """An error that the user can correct.
 
-    The message is one line (three where a file has to be got by hand): it names the file, value or
+    The message is one line (three if a file has to be got by hand): it names the file, value or
     key, says what was expected, and what to do. Stages and commands print it without a traceback
     and exit with status 1.
     """

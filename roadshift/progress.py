@@ -1,18 +1,18 @@
-"""Progress bars that suit a terminal and a log file alike."""
+"""Progress bars for terminals and log files."""
 
 import sys
 
 from tqdm import tqdm
 
 
-def progress_bar(what: str, unit: str, total: int | None, done: int = 0) -> tqdm:
-    """A bar with rate and time left; in a log file it writes a line each half minute.
+def progress_bar(what: str, unit: str, total: int | None, *, done: int = 0) -> tqdm:
+    """Returns a bar with rate and time left; a log file gets one line every half minute.
 
     Args:
-        what: what the bar is called.
-        unit: what is counted; bytes ('B') are shown in kB, MB and so on.
-        total: how many there are, if that is known.
-        done: how many an earlier run did already.
+        what: label of the bar.
+        unit: unit that is counted; bytes ('B') are shown in kB, MB and so on.
+        total: number of units; None if unknown.
+        done: number of units that an earlier run completed.
     """
     live = sys.stderr.isatty()
     return tqdm(

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from roadshift.errors import RoadshiftError
@@ -20,6 +23,78 @@ class Settings(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A publication.
+
+    Attributes:
+        name: authors, title or venue, and year.
+        arxiv: its number on arXiv; '' if it has none.
+    """
+
+    name: str
+    arxiv: str = ""
+
+    @property
+    def link(self) -> str:
+        """Markdown: the name, linked to arXiv if it is there."""
+        return f"[{self.name}](https://arxiv.org/abs/{self.arxiv})" if self.arxiv else self.name
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method that a parameter switches on.
+
+    Attributes:
+        group: table of the report that lists the method.
+        idea: what the method is thought to do.
+        also: the method's other keys, in the same section.
+    """
+
+    group: Literal["augmentation", "regularization", "adaptation"]
+    idea: str
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ParameterDoc:
+    """What there is to say of a parameter beside its field's description and bounds.
+
+    It is the field's `json_schema_extra`:
+
+        blur: float = Field(ge=0, le=5, description="…", json_schema_extra=ParameterDoc(start=1.5))
+
+    Attributes:
+        unit: unit of the value; '' for none.
+        limit: what the value depends on beside its bounds, such as 'not for unet'; '' for nothing.
+        detail: sentences for which a comment in params.yaml has no room.
+        start: a value to begin with, None if there is none.
+        sources: publications of the method.
+        method: the method that the parameter switches on, None if it switches on none.
+    """
+
+    unit: str = ""
+    limit: str = ""
+    detail: str = ""
+    start: float | None = None
+    sources: tuple[Reference, ...] = ()
+    method: Method | None = None
+
+    def __call__(self, schema: JsonDict) -> None:
+        """Adds the documentation to the JSON schema of a field, for pydantic."""
+        texts = {"unit": self.unit, "limit": self.limit, "detail": self.detail}
+        schema.update({name: text for name, text in texts.items() if text})
+        schema["sources"] = [source.link for source in self.sources]
+        if self.start is not None:
+            schema["start"] = self.start
+
+
+def parameter_doc(field: FieldInfo) -> ParameterDoc:
+    """The documentation of a field; an empty one for a field that has none."""
+    extra = field.json_schema_extra
+    return extra if isinstance(extra, ParameterDoc) else ParameterDoc()
 
 
 class _Loader(yaml.SafeLoader):
@@ -67,14 +142,14 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggestion(name: str, known: Iterable[str]) -> str:
     """What to say of an unknown name: '; did you mean …', or the list of the known ones."""
     known = list(known)
     close = get_close_matches(name, known, n=1)
     return f"; did you mean '{close[0]}'?" if close else f"; known: {', '.join(known)}"
 
 
-def explain(error: ValidationError, schema: type[BaseModel] | None = None) -> str:
+def format_validation_error(error: ValidationError, schema: type[BaseModel] | None = None) -> str:
     """The problems that a validation found, on one line.
 
     Args:
@@ -89,7 +164,7 @@ def _explain_one(problem: ErrorDetails, schema: type[BaseModel] | None) -> str:
     key = ".".join(place)
     if problem["type"] == "extra_forbidden":
         known = _fields_at(schema, place[:-1])
-        return f"{key}: unknown key" + (nearest(place[-1], known) if known else "")
+        return f"{key}: unknown key" + (suggestion(place[-1], known) if known else "")
     if problem["type"] == "missing":
         return f"{key}: missing"
     if problem["type"] == "value_error":
@@ -99,7 +174,9 @@ def _explain_one(problem: ErrorDetails, schema: type[BaseModel] | None) -> str:
     message = problem["msg"][0].lower() + problem["msg"][1:]
     if problem["type"] == "literal_error":
         choices = problem["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        return f"{key}: '{problem['input']}' is not known{nearest(str(problem['input']), choices)}"
+        return (
+            f"{key}: '{problem['input']}' is not known{suggestion(str(problem['input']), choices)}"
+        )
     return f"{key}: {message}, not {problem['input']!r}"
 
 

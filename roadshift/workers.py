@@ -1,7 +1,7 @@
-"""Processes that work side by side and do not outlive the one that started them.
+"""Parallel processes that do not outlive the process that started them.
 
-Ours and not `concurrent.futures`: a `ProcessPoolExecutor` whose workers get the signal that ends
-the process, too, may wait for them for ever, or end in a traceback (Python issue 94777).
+`concurrent.futures` does not serve here: if its workers, too, receive the signal that ends the
+process, a `ProcessPoolExecutor` may wait forever or end in a traceback (Python issue 94777).
 """
 
 import multiprocessing
@@ -21,22 +21,23 @@ Result = TypeVar("Result")
 
 
 @contextmanager
-def results_of(
+def parallel_map(
     function: Callable[[Item], Result], items: Sequence[Item], processes: int
 ) -> Iterator[Iterator[Result]]:
-    """What a function makes of items, in their order, each worked out by one of some processes.
+    """Context manager: yields the results of a function on items, from parallel processes.
 
-    When the block ends, for whatever reason, the processes are ended at once. They end, too, when
-    this one is killed: what they would go on to write could fall into the files of the run that
-    comes after.
+    The results have the order of the items. The processes are killed when the block ends, for
+    whatever reason. They also end when this process is killed; otherwise they could write into the
+    files of the next run.
 
     Args:
-        function: it, the items and the results have to be such that they can be pickled.
-        items: what it is called with.
-        processes: how many.
+        function: function of one item. It, the items and the results must be picklable.
+        items: the items.
+        processes: number of processes at most.
 
     Raises:
-        RoadshiftError: a process was killed; or what the function raises.
+        RoadshiftError: a process was killed.
+        Exception: the function raised it.
     """
     number = min(processes, len(items))
     workers, answers = [], []
@@ -49,9 +50,9 @@ def results_of(
             worker.start()
             workers.append(worker)
             answers.append(answer)
-            # The worker's own is then the only one, and its end that of the pipe.
+            # The worker then holds the only sender, so the pipe closes when the worker ends.
             sender.close()
-        yield (_receive(answers[place % number]) for place in range(len(items)))
+        yield (_receive(answers[index % number]) for index in range(len(items)))
     finally:
         for worker in workers:
             worker.kill()
@@ -66,7 +67,7 @@ def _receive(answer: Connection) -> Any:
         result, error = answer.recv()
     except EOFError:
         raise RoadshiftError(
-            "a worker process was killed, perhaps for want of memory; run it again"
+            "a worker process was killed, perhaps for lack of memory; run it again"
         ) from None
     if error is not None:
         raise error
@@ -74,7 +75,7 @@ def _receive(answer: Connection) -> Any:
 
 
 def _work(function: Callable[[Item], Result], items: Sequence[Item], sender: Connection) -> None:
-    # Not the handlers of the process that started this one, which says once what has happened.
+    # Replaces the inherited handlers: the parent alone reports a signal.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -84,7 +85,7 @@ def _work(function: Callable[[Item], Result], items: Sequence[Item], sender: Con
             sender.send((function(item), None))
         except Exception as error:
             if not isinstance(error, RoadshiftError | OSError):
-                traceback.print_exc()  # where it was raised does not travel with it
+                traceback.print_exc()  # the pipe does not carry the traceback
             sender.send((None, error))
             return
 

@@ -1,4 +1,4 @@
-"""What all stages share on the command line: help, arguments, and errors on one line."""
+"""The command line of all stages: help, arguments, locks, and errors on one line."""
 
 import argparse
 import fcntl
@@ -6,46 +6,48 @@ import io
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 from roadshift.errors import RoadshiftError
-from roadshift.settings import nearest
+from roadshift.settings import suggestion
 from stages.params import Params, load_params
 from stages.paths import LOCKS
 
-SECTIONS = {"role": "domains", "mix": "mixes", "mixes": "mixes"}
-"""The section of params.yaml that an argument is a key of."""
+SECTIONS = {"role": "domains", "mix": "mixes"}
+"""The section of params.yaml whose keys are an argument's values."""
 
 
 def run(main: Callable[..., None], *arguments: str) -> None:
-    """Runs a stage with the parameters and its arguments; a RoadshiftError becomes one line.
+    """Runs a stage with the parameters and its arguments; prints a RoadshiftError as one line.
 
     Args:
-        main: the stage, which takes the parameters and the arguments; its docstring is the help.
-        arguments: 'role', 'mix', or 'mixes' for one or more.
+        main: function that takes the parameters and the arguments; its docstring is the help.
+        arguments: names of the stage's arguments, 'role' or 'mix'.
     """
     parser = argparse.ArgumentParser(description=main.__doc__)
     for name in arguments:
-        several = "+" if name == "mixes" else None
-        parser.add_argument(name, help=f"key of {SECTIONS[name]} in params.yaml", nargs=several)
+        parser.add_argument(name, help=f"key of {SECTIONS[name]} in params.yaml")
     given = vars(parser.parse_args())
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # Through DVC's pipe too, what is printed comes when it is, and before an error.
+        # Output appears at once and before an error, through DVC's pipe too.
         sys.stdout.reconfigure(line_buffering=True)
-    # A batch system's way to end a job, and a terminal that is closed, are as Ctrl-C is.
+    # SIGTERM, by which batch systems end a job, and a closed terminal act as Ctrl-C does.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
     try:
         params = load_params()
-        for name, value in given.items():
-            for key in value if isinstance(value, list) else [value]:
-                _check_key(params, SECTIONS[name], key)
-        with _alone(Path(sys.argv[0]).stem, sys.argv[1:]):
+        for name, key in given.items():
+            _check_key(params, SECTIONS[name], key)
+        stage = "@".join([Path(sys.argv[0]).stem, *given.values()])
+        with _alone(stage):
+            started = time.monotonic()
             main(params, **given)
+            duration_file(stage).write_text(f"{time.monotonic() - started:.3f}\n", "utf-8")
     except RoadshiftError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
@@ -54,7 +56,12 @@ def run(main: Callable[..., None], *arguments: str) -> None:
         sys.exit(f"error: {error.filename}: {error.strerror}")
     except KeyboardInterrupt as error:
         print("\ninterrupted", file=sys.stderr)
-        sys.exit(128 + error.args[0])  # as a shell has it
+        sys.exit(128 + error.args[0])  # a shell's convention
+
+
+def duration_file(stage: str) -> Path:
+    """The file with the seconds that a stage's last run took; stages are named as in dvc.yaml."""
+    return LOCKS / f"{stage}.seconds"
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
@@ -62,20 +69,20 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def _alone(stage: str, arguments: list[str]) -> Iterator[None]:
-    """Inside, no other process runs the same stage: the two would write to the same files.
+def _alone(stage: str) -> Iterator[None]:
+    """Context manager: no other process runs the same stage, since both would write the same files.
 
-    A `dvc` that is killed leaves the stage it has started running.
+    A killed `dvc` leaves its stage running.
     """
     LOCKS.mkdir(parents=True, exist_ok=True)
-    # A lock of the process, not of the open file: none that it starts can hold on to it.
-    with (LOCKS / "-".join([stage, *arguments])).open("a+") as lock:
+    # `lockf` locks belong to the process, not to the open file: no child process keeps one.
+    with (LOCKS / stage).open("a+") as lock:
         try:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
             raise RoadshiftError(
-                f"this stage is running already, as process {lock.read()}; wait for its end, or "
+                f"this stage is already running as process {lock.read()}; wait until it ends, or "
                 "stop it"
             ) from None
         lock.truncate(0)
@@ -85,6 +92,8 @@ def _alone(stage: str, arguments: list[str]) -> Iterator[None]:
 
 
 def _check_key(params: Params, section: str, key: str) -> None:
-    known = getattr(params, section)
-    if key not in known:
-        raise RoadshiftError(f"'{key}' is no key of {section} in params.yaml{nearest(key, known)}")
+    keys = getattr(params, section)
+    if key not in keys:
+        raise RoadshiftError(
+            f"'{key}' is no key of {section} in params.yaml{suggestion(key, keys)}"
+        )

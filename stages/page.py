@@ -1,82 +1,69 @@
-"""Writes the page: the cross-domain table, and what the networks make of pictures."""
-
-import json
-import platform
-
-import keras
-import numpy as np
-import tensorflow as tf
+"""Writes the page: the cross-domain table, and the networks' predictions behind its cells."""
 
 from roadshift import __version__
+from roadshift.atomic import atomic_file
 from roadshift.checksum import dvc_hash
 from roadshift.datasets.card import load_card
-from roadshift.determinism import be_deterministic
-from roadshift.networks.files import load_network
-from roadshift.outputs import whole_file
-from roadshift.pictures.page import Domain, Origin, page_html
-from roadshift.pictures.views import Scored, domain_views
+from roadshift.environment import environment
 from roadshift.records.reader import open_shards
-from roadshift.scoring.inference import Segmenter
+from roadshift.report.page import Origin, PageDomain, page_html
+from roadshift.report.views import ScoredNetwork, domain_views
+from roadshift.scoring.results import ExamplePredictions, MixMatrices, MixScores
 from roadshift.taxonomy import load_taxonomy
+from stages import paths
 from stages.entry import run
 from stages.params import PARAMS, TARGET, Params
-from stages.paths import PAGE, network, pictures, scores, test, trainval
 
 
-def main(params: Params, mixes: list[str]) -> None:
-    """Write report/index.html, which needs nothing beside it."""
-    be_deterministic(params.seed)
+def main(params: Params) -> None:
+    """Write report/index.html, which needs no other file."""
     taxonomy = load_taxonomy(params.data.taxonomy)
-    flip, scales = params.evaluate.flip, params.evaluate.scales
-    segmenters, kept = {}, {}
-    for mix in mixes:
-        model = load_network(network(mix))
-        segmenters[mix] = Segmenter(model, params.data.max_height, flip, scales)
-        kept[mix] = dict(np.load(pictures(mix), allow_pickle=False))
+    matrices = {mix: MixMatrices.load(paths.matrices_file(mix)) for mix in params.mixes}
+    predictions = {
+        mix: ExamplePredictions.load(paths.predictions_file(mix)) for mix in params.mixes
+    }
     domains = {}
     for role, name in params.domains.items():
-        shards = open_shards(test(role))
-        counts = {split: open_shards(trainval(role)).count(split) for split in ("train", "val")}
-        results = {
-            mix: Scored(segment, kept[mix][f"{role}/ids"], kept[mix][f"{role}/matrices"])
-            for mix, segment in segmenters.items()
+        shards, trainval = open_shards(paths.TEST / role), open_shards(paths.TRAINVAL / role)
+        counts = {split: trainval.count(split) for split in ("train", "val")}
+        networks = {
+            mix: ScoredNetwork(matrices[mix].domains[role], predictions[mix].domains[role])
+            for mix in params.mixes
         }
-        domains[role] = Domain(
-            load_card(name),
-            {**counts, "test": shards.count("test")},
-            domain_views(shards, "test", results, taxonomy),
+        domains[role] = PageDomain(
+            card=load_card(name),
+            images={**counts, "test": shards.count("test")},
+            views=domain_views(shards, "test", scored=networks, taxonomy=taxonomy),
         )
     inputs = [
-        *(scores(mix) for mix in mixes),
+        *(paths.scores_file(mix) for mix in params.mixes),
         PARAMS,
-        *(network(mix).parent for mix in mixes),
-        *(part(role) for role in domains for part in (trainval, test)),
+        *(paths.TRAINED / mix for mix in params.mixes),
+        *(folder / role for role in domains for folder in (paths.TRAINVAL, paths.TEST)),
     ]
-    versions = {
-        "roadshift": __version__,
-        "Python": platform.python_version(),
-        "TensorFlow": tf.__version__,
-        "Keras": keras.__version__,
-    }
-    scored = {mix: json.loads(scores(mix).read_text("utf-8")) for mix in mixes}
+    made_with = environment()
     page = page_html(
-        {mix: found["domains"] for mix, found in scored.items()},
-        {mix: found["target_pictures"] for mix, found in scored.items()},
-        {mix: list(params.mixes[mix]) for mix in mixes},
-        TARGET,
-        domains,
-        taxonomy,
-        Origin(
-            PARAMS.read_text("utf-8"),
-            {path.as_posix(): dvc_hash(path) for path in inputs},
-            versions,
+        {mix: MixScores.load(paths.scores_file(mix)) for mix in params.mixes},
+        sources={mix: list(weights) for mix, weights in params.mixes.items()},
+        target=TARGET,
+        domains=domains,
+        taxonomy=taxonomy,
+        origin=Origin(
+            params=PARAMS.read_text("utf-8"),
+            hashes={path.as_posix(): dvc_hash(path) for path in inputs},
+            versions={
+                "roadshift": __version__,
+                "Python": made_with["python"],
+                "TensorFlow": made_with["packages"]["tensorflow"],
+                "Keras": made_with["packages"]["keras"],
+            },
         ),
-        params.evaluate.confidence_level,
+        confidence_level=params.evaluate.confidence_level,
     )
-    with whole_file(PAGE) as file:
+    with atomic_file(paths.PAGE) as file:
         file.write_text(page, "utf-8", newline="\n")
-    print(f"{PAGE}: {len(page.encode()) / 1e6:.1f} MB")
+    print(f"{paths.PAGE}: {len(page.encode()) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
-    run(main, "mixes")
+    run(main)

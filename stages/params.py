@@ -1,58 +1,112 @@
 """The schema of params.yaml: every section with its types and ranges."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
 from roadshift.augment.settings import AugmentSettings
 from roadshift.datasets.card import load_card
-from roadshift.datasets.splits import Parting, SplitShares
+from roadshift.datasets.splits import SplitConfig, SplitShares
 from roadshift.errors import RoadshiftError
+from roadshift.networks.architectures import ENCODERS
 from roadshift.networks.settings import ModelSettings
 from roadshift.scoring.settings import EvaluateSettings
-from roadshift.settings import Settings, explain, load_yaml, printable
+from roadshift.settings import (
+    ParameterDoc,
+    Settings,
+    format_validation_error,
+    load_yaml,
+    parameter_doc,
+    printable,
+)
 from roadshift.taxonomy import load_taxonomy
 from roadshift.training.settings import AdaptSettings, RegSettings, TrainSettings
 
 PARAMS = Path("params.yaml")
 TARGET = "target"
-TAKEN = {"summary": "metrics/summary.json", "scores": "models/scores"}
-"""Where a mix of that name would put its own outputs."""
 FAMILIES = {
-    "transfer_probability": ("statistics", "fourier"),
-    "weather_probability": ("fog", "rain", "dusk"),
+    family: tuple(
+        name
+        for name, field in AugmentSettings.model_fields.items()
+        if (method := parameter_doc(field).method) and family in method.also
+    )
+    for family in ("transfer_probability", "weather_probability")
 }
-"""Operations that are all off unless one is asked for, by their probability.
+"""Operations that are all off by default, by the key of their common probability.
 
-The photometric ones are on: there a probability of 0 is the way to do without all of them.
+Photometric operations are left out: they are on, and a probability of 0 switches all of them off.
 """
+RENAMED = {
+    "aug.scale": "aug.random_scale",
+    "aug.crop": "aug.random_crop",
+    "aug.erasing": "aug.random_erasing",
+    "aug.cast": "aug.colour_cast",
+    "aug.statistics": "aug.colour_transfer",
+    "aug.fourier": "aug.fda_beta",
+    "model.keep_statistics": "model.frozen_batch_norm",
+    "model.freeze": "model.frozen_stages",
+    "model.instance_norm": "model.ibn_stages",
+    "reg.ema": "reg.ema_decay",
+    "train.precise_statistics": "train.precise_bn_batches",
+    "train.focal": "train.focal_gamma",
+    "train.dice": "train.dice_weight",
+    "train.lovasz": "train.lovasz_weight",
+    "train.class_weighting": "train.class_weight_exponent",
+    "evaluate.flip": "evaluate.tta_flip",
+    "evaluate.scales": "evaluate.tta_scales",
+    "adapt.self_training.ema": "adapt.self_training.teacher_ema_decay",
+    "adapt.labelled.alone": "adapt.labelled.target_only",
+}
+"""The present names of earlier versions' keys."""
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
 
 
 class SplitSettings(SplitShares):
-    """How each role's set is parted into train, val and test."""
+    """The split of each role's set into train, val and test."""
 
-    by: dict[Name, str]
+    by: dict[Name, str] = Field(
+        description="split scheme of each role's set: official (the publisher's own), group (whole "
+        "drives or cities), random (images), or a scheme that the card names, such as course "
+        "(kitti) or drives (camvid)"
+    )
 
 
 class DataSettings(Settings):
-    """What pictures and labels are made into."""
+    """The preparation of images and labels."""
 
-    taxonomy: str
+    taxonomy: str = Field(description="class table in roadshift/taxonomy/tables")
     split: SplitSettings
-    shard_megabytes: int = Field(ge=1, le=10_000)
-    max_height: int = Field(ge=0, le=10_000)
+    shard_megabytes: int = Field(
+        ge=1,
+        le=10_000,
+        description="approximate size of a shard",
+        json_schema_extra=ParameterDoc(unit="MB"),
+    )
+    max_height: int = Field(
+        ge=0,
+        le=10_000,
+        description="height in pixels that taller images are scaled down to, 0 = never",
+        json_schema_extra=ParameterDoc(
+            unit="pixels", detail="Taller images are always scaled down."
+        ),
+    )
 
 
 class Params(Settings):
-    """All of params.yaml."""
+    """The content of params.yaml."""
 
-    seed: int = Field(ge=0, lt=2**31)
-    domains: dict[Name, str]
-    mixes: dict[Name, dict[Name, Annotated[int, Field(ge=1)]]]
+    seed: int = Field(ge=0, lt=2**31, description="seed of weights, order and augmentation")
+    domains: dict[Name, str] = Field(
+        description="data set that plays each role: the name of a card in roadshift/datasets/cards"
+    )
+    mixes: dict[Name, dict[Name, Annotated[int, Field(ge=1)]]] = Field(
+        description="networks to train: for each, its sources and their integer weights in every "
+        "batch",
+        json_schema_extra=ParameterDoc(limit="each source must get at least one image of a batch"),
+    )
     data: DataSettings
     aug: AugmentSettings
     model: ModelSettings
@@ -67,25 +121,25 @@ class Params(Settings):
             raise RoadshiftError(f"domains: '{TARGET}' is missing; it names the set to score on")
         split_by = self.data.split.by
         if {*self.domains} != {*split_by}:
-            odd = min({*self.domains} ^ {*split_by})
-            lacks = "data.split.by" if odd in self.domains else "domains"
-            raise RoadshiftError(f"{lacks}: '{odd}' is missing; every role stands in both")
+            role = min({*self.domains} ^ {*split_by})
+            section = "data.split.by" if role in self.domains else "domains"
+            raise RoadshiftError(
+                f"{section}: '{role}' is missing; domains and data.split.by have the same roles"
+            )
         with _errors_of("data.taxonomy"):
             taxonomy = load_taxonomy(self.data.taxonomy)
         for role, name in self.domains.items():
             with _errors_of(f"domains.{role}"):
                 card = load_card(name)
-            # A table among the set's own files comes with the download; remap checks it.
+            # A table among the set's own files comes with the download, and remap checks it.
             if not card.has_own_table:
                 with _errors_of(f"domains.{role}: {name}"):
                     taxonomy.check_carries(card.table.names)
             with _errors_of(f"data.split.by.{role}"):
-                card.way(Parting(**{**self.data.split.model_dump(), "by": split_by[role]}))
-        for mix, weights in self.mixes.items():
-            if mix in TAKEN:
-                raise RoadshiftError(
-                    f"mixes.{mix}: the name of other outputs in {TAKEN[mix]}; choose another"
+                card.split_scheme(
+                    SplitConfig(**{**self.data.split.model_dump(), "by": split_by[role]})
                 )
+        for mix, weights in self.mixes.items():
             for role in weights:
                 if role not in self.domains or role == TARGET:
                     raise RoadshiftError(
@@ -98,29 +152,31 @@ class Params(Settings):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "Params":
-        if self.reg.stochastic_depth and self.model.encoder == "unet":
+        encoder = ENCODERS[self.model.encoder]
+        if self.reg.stochastic_depth and not encoder.has_residual_branches:
             raise RoadshiftError(
-                f"reg.stochastic_depth is {self.reg.stochastic_depth}, but model.encoder unet has "
-                "no residual branches: set reg.stochastic_depth=0, or another encoder"
+                f"reg.stochastic_depth is {self.reg.stochastic_depth}, but model.encoder "
+                f"{encoder.name} has no residual branches: set reg.stochastic_depth=0, or another "
+                "encoder"
             )
         for family, strengths in FAMILIES.items():
-            on = [name for name in strengths if getattr(self.aug, name)]
-            if on and not getattr(self.aug, family):
+            name = next((name for name in strengths if getattr(self.aug, name)), None)
+            if name and not getattr(self.aug, family):
                 raise RoadshiftError(
-                    f"aug.{on[0]} is {getattr(self.aug, on[0])}, but aug.{family} is 0, so that it "
-                    "is never done: raise the one, or set the other to 0"
+                    f"aug.{name} is {getattr(self.aug, name)}, but aug.{family} is 0, so it is "
+                    f"never applied; raise aug.{family}, or set aug.{name}=0"
                 )
-        if self.train.focal and self.reg.label_smoothing:
+        if self.train.focal_gamma and self.reg.label_smoothing:
             raise RoadshiftError(
-                f"train.focal is {self.train.focal} and reg.label_smoothing "
-                f"{self.reg.label_smoothing}: the one spares pixels that are certain, the other "
-                "makes them less so; set one of them to 0"
+                f"train.focal_gamma is {self.train.focal_gamma} and reg.label_smoothing "
+                f"{self.reg.label_smoothing}: the focal loss spares confident pixels, and label "
+                "smoothing makes all pixels less confident; set one of them to 0"
             )
-        teaching = self.adapt.self_training
-        if teaching.weight and teaching.warmup_epochs >= self.train.epochs:
+        self_training = self.adapt.self_training
+        if self_training.weight and self_training.warmup_epochs >= self.train.epochs:
             raise RoadshiftError(
-                f"adapt.self_training.warmup_epochs is {teaching.warmup_epochs}, train.epochs "
-                f"{self.train.epochs}: no self-training would come after it; lower it, or set "
+                f"adapt.self_training.warmup_epochs is {self_training.warmup_epochs}, train.epochs "
+                f"{self.train.epochs}: no self-training would follow; lower warmup_epochs, or set "
                 "adapt.self_training.weight=0"
             )
         return self
@@ -138,23 +194,36 @@ def load_params(file: Path = PARAMS) -> Params:
     """Reads and checks params.yaml.
 
     Raises:
-        RoadshiftError: it is missing, not YAML, or does not fit the schema.
+        RoadshiftError: the file is missing, is not YAML, or does not fit the schema; the message
+            about a renamed key has its present name.
     """
     try:
-        params = Params.model_validate(load_yaml(file.read_bytes()))
+        content = load_yaml(file.read_bytes())
+        if renamed := [key for key in RENAMED if _holds(content, key)]:
+            raise RoadshiftError("; ".join(f"{key}: renamed to {RENAMED[key]}" for key in renamed))
+        params = Params.model_validate(content)
         if missing := _unstated(params):
             raise RoadshiftError(f"{', '.join(missing)}: missing; state every key")
         return params
     except FileNotFoundError:
         raise RoadshiftError(f"{file}: missing; run this from the project's folder") from None
     except ValidationError as error:
-        raise RoadshiftError(f"{file}: {explain(error, Params)}") from None
+        raise RoadshiftError(f"{file}: {format_validation_error(error, Params)}") from None
     except RoadshiftError as error:
         raise RoadshiftError(f"{file}: {printable(str(error))}") from None
 
 
+def _holds(content: Any, key: str) -> bool:
+    """Returns whether a tree has a key, given by its dotted path."""
+    for part in key.split("."):
+        if not isinstance(content, Mapping) or part not in content:
+            return False
+        content = content[part]
+    return True
+
+
 def _unstated(settings: Settings, place: str = "") -> list[str]:
-    """Keys that were left to a default, which the library has but the workflow does not."""
+    """Lists the keys left to a default; the library has defaults, the workflow states every key."""
     missing = []
     for name in type(settings).model_fields:
         value = getattr(settings, name)

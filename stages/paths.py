@@ -1,108 +1,115 @@
-"""Where everything lies, relative to the project's folder."""
+"""The paths of the workflow, relative to the project's folder.
+
+Outputs of one kind lie under one folder, the split first and the role second, so that a stage that
+scores or shows all of them depends on the folder.
+"""
 
 from pathlib import Path
 
-CHECKED = Path("data/params.checked")
+VALIDATED = Path("data/params.validated")
 RAW = Path("data/raw")
 BY_HAND = Path("data/by_hand")
-"""Where a person puts archives that no machine may fetch."""
+"""The folder in which a person puts archives that no program may fetch."""
 REMAPPED = Path("data/remapped")
-SHARDS = Path("data/shards")
-ADAPT = SHARDS / "adapt"
-"""Shards of what trainings may see of the target."""
-MODELS = Path("models")
-METRICS = Path("metrics")
-SUMMARY = METRICS / "summary.json"
+TRAINVAL = Path("data/shards/trainval")
+"""Shards of the train and val splits by role; a training may see no more of a role."""
+TEST = Path("data/shards/test")
+"""Shards of the test split by role; no training sees them."""
+ADAPT = Path("data/shards/adapt")
+"""Shards of the target's images that trainings may see."""
+TRAINED = Path("models/trained")
+"""The network as it was trained, and its history, by mix."""
+SCORES = Path("metrics/scores")
+"""All metrics on all domains, by mix."""
+SUMMARY = Path("metrics/summary.json")
 OVERVIEW = Path("report/overview.png")
 NOTEBOOK = Path("report/report.ipynb")
 REPORT_TEMPLATE = Path("report/report.html.j2")
 EXECUTED = Path("report/executed.ipynb")
 REPORT = Path("report/report.html")
 RESULTS = Path("docs/results")
-"""What is kept of ablations and of runs on real pictures."""
+"""The kept results of ablations and of runs on real images."""
 PAGE = Path("report/index.html")
-ABLATIONS = Path(".dvc/tmp/ablation")
 LOCKS = Path(".dvc/tmp/stages")
-"""Files that running stages hold locked."""
-
+"""Files that running stages lock, and the durations of their last runs."""
 
 CODE = ("roadshift", "stages", "dvc.yaml", "params.yaml")
-"""What results come of; the record of the environment tells its commit."""
+"""The code that results depend on; the provenance file names its commit."""
 
 
 def downloads(role: str) -> Path:
-    """What was downloaded for a role and is not unpacked yet.
+    """Downloads of a role that are not unpacked yet.
 
-    It is no output of the stage, since DVC removes outputs before it runs a stage, and what has
-    come of a download that was cut off would be lost. Each role has its own: two stages that run
-    side by side never write to the same file.
+    This is no output of the stage: DVC removes outputs before it runs a stage, so that an
+    interrupted download could not resume. Each role has a folder of its own, so that two stages
+    that run side by side never write to the same file.
     """
     return Path("data/.downloads") / role
 
 
-def trainval(role: str) -> Path:
-    """Shards of a role's train and val splits, all that a training may see of it."""
-    return SHARDS / role / "trainval"
+def audit_file(role: str) -> Path:
+    """The pixel counts of a role, by class."""
+    return Path("metrics/audit") / f"{role}.csv"
 
 
-def test(role: str) -> Path:
-    """Shards of a role's test split, which no training sees."""
-    return SHARDS / role / "test"
+def trained_network_file(mix: str) -> Path:
+    """The network of a mix as it was trained."""
+    return TRAINED / mix / "model.keras"
 
 
-def audit(role: str) -> Path:
-    """The account of a role's pixels."""
-    return METRICS / "audit" / f"{role}.csv"
+def history_file(mix: str) -> Path:
+    """The epochs of a mix's training, the selected one, and the target's images it was given."""
+    return TRAINED / mix / "history.json"
 
 
-def network(mix: str) -> Path:
-    """The trained network of a mix."""
-    return MODELS / mix / "model.keras"
+def training_state(mix: str) -> Path:
+    """The state that an interrupted training of a mix resumes from.
 
-
-def history(mix: str) -> Path:
-    """The epochs of a mix's training, the one that was chosen, and what it saw of the target."""
-    return MODELS / mix / "history.json"
-
-
-def training(mix: str) -> Path:
-    """What an interrupted training of a mix goes on from.
-
-    It is no output of the stage, since DVC removes outputs before it runs a stage.
+    This is no output of the stage, since DVC removes outputs before it runs a stage.
     """
-    return MODELS / ".training" / mix
+    return Path("models/.training") / mix
 
 
-def environment(stage: str, mix: str) -> Path:
-    """What the outcome of a stage was made with; no output of it, see `roadshift.environment`."""
-    return METRICS / "environment" / f"{stage}-{mix}.json"
-
-
-def curves(mix: str) -> Path:
+def curves_folder(mix: str) -> Path:
     """DVCLive's folder of a mix's training."""
-    return METRICS / "curves" / mix
+    return Path("metrics/curves") / mix
 
 
-def scores(mix: str) -> Path:
-    """Everything a mix scored, on all domains."""
-    return METRICS / f"{mix}.json"
+def network_file(mix: str) -> Path:
+    """The network of a mix, ready for use: with the inference settings that it was scored with."""
+    return Path("models") / f"{mix}.keras"
 
 
-def confusion(mix: str) -> Path:
-    """A mix's confusion matrices as rows, for plots."""
-    return METRICS / "confusion" / f"{mix}.csv"
+def scores_file(mix: str) -> Path:
+    """The metrics of a mix on all domains."""
+    return SCORES / f"{mix}.json"
 
 
-def pictures(mix: str) -> Path:
-    """A mix's confusion matrix of each picture."""
-    return MODELS / "scores" / f"{mix}.npz"
+def matrices_file(mix: str) -> Path:
+    """The confusion matrix of every image that a mix was scored on."""
+    return Path("models/scores") / f"{mix}.npz"
+
+
+def predictions_file(mix: str) -> Path:
+    """A mix's predictions on the example images."""
+    return Path("models/predictions") / f"{mix}.npz"
+
+
+def facts_file(mix: str) -> Path:
+    """The size of a mix's network, and the shift of its features on each domain."""
+    return Path("metrics/networks") / f"{mix}.json"
+
+
+def confusion_file(mix: str) -> Path:
+    """The confusion matrices of a mix as rows, for plots."""
+    return Path("metrics/confusion") / f"{mix}.csv"
+
+
+def provenance_file(stage: str, mix: str) -> Path:
+    """The provenance of a stage's result; it is no output, see `roadshift.environment`."""
+    return Path("metrics/environment") / f"{stage}-{mix}.json"
 
 
 def ablation_results(ablation: str) -> Path:
-    """What an ablation measured: a record of each run, and the tables."""
+    """The results of an ablation: a record of each run, and the tables."""
     return RESULTS / ablation
-
-
-def ablation_chart(ablation: str) -> Path:
-    """An ablation as a picture."""
-    return Path("report/ablations") / f"{ablation}.png"

@@ -2,32 +2,32 @@
 
 import os
 
+from roadshift.atomic import atomic_file, atomic_folder
 from roadshift.datasets.card import load_card
 from roadshift.datasets.remap import remap_set
-from roadshift.datasets.splits import Parting
-from roadshift.outputs import whole_file, whole_folder
+from roadshift.datasets.splits import SplitConfig
 from roadshift.taxonomy import load_taxonomy
 from stages.entry import run
 from stages.params import Params
-from stages.paths import RAW, REMAPPED, audit
+from stages.paths import RAW, REMAPPED, audit_file
 
 
 def main(params: Params, role: str) -> None:
-    """Write label pictures of taxonomy ids, a manifest, and an audit of a role's data set."""
-    with whole_file(audit(role)) as audit_file, whole_folder(REMAPPED / role) as folder:
+    """Write label images of taxonomy ids, a manifest, and an audit of a role's data set."""
+    with atomic_file(audit_file(role)) as audit, atomic_folder(REMAPPED / role) as folder:
         remap_set(
             load_card(params.domains[role]),
-            RAW / role,
-            load_taxonomy(params.data.taxonomy),
-            Parting(
+            raw=RAW / role,
+            taxonomy=load_taxonomy(params.data.taxonomy),
+            split_config=SplitConfig(
                 by=params.data.split.by[role],
                 seed=params.data.split.seed,
                 val=params.data.split.val,
                 test=params.data.split.test,
             ),
-            folder,
-            audit_file,
-            os.cpu_count() or 1,
+            folder=folder,
+            audit_file=audit,
+            processes=os.cpu_count() or 1,
         )
 
 

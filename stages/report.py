@@ -4,7 +4,7 @@ import nbformat
 from jinja2 import FileSystemLoader
 from nbconvert import HTMLExporter
 
-from roadshift.outputs import whole_file
+from roadshift.atomic import atomic_file
 from roadshift.report.execution import execute
 from stages.entry import run
 from stages.params import Params
@@ -20,7 +20,7 @@ def main(_params: Params) -> None:
         template_file=REPORT_TEMPLATE.name,
     )
     page, _ = exporter.from_notebook_node(notebook)
-    with whole_file(EXECUTED) as executed, whole_file(REPORT) as report:
+    with atomic_file(EXECUTED) as executed, atomic_file(REPORT) as report:
         nbformat.write(notebook, executed)
         report.write_text(page, "utf-8")
 

@@ -1,12 +1,12 @@
-"""Packs a role's pictures and remapped labels into TFRecord shards."""
+"""Packs a role's images and remapped labels into TFRecord shards."""
 
+from roadshift.atomic import atomic_folder
 from roadshift.datasets.samples import check_labels, read_manifest
-from roadshift.outputs import whole_folder
 from roadshift.records.writer import write_shards
 from roadshift.taxonomy import load_taxonomy
 from stages.entry import run
 from stages.params import Params
-from stages.paths import RAW, REMAPPED, test, trainval
+from stages.paths import RAW, REMAPPED, TEST, TRAINVAL
 
 
 def main(params: Params, role: str) -> None:
@@ -14,17 +14,17 @@ def main(params: Params, role: str) -> None:
     samples = read_manifest(REMAPPED / role / "manifest.csv")
     check_labels(samples, REMAPPED / role)
     taxonomy = load_taxonomy(params.data.taxonomy)
-    for splits, place in ((("train", "val"), trainval(role)), (("test",), test(role))):
-        with whole_folder(place) as folder:
+    for splits, place in ((("train", "val"), TRAINVAL / role), (("test",), TEST / role)):
+        with atomic_folder(place) as folder:
             write_shards(
                 samples,
                 splits,
-                RAW / role,
-                REMAPPED / role,
-                taxonomy,
-                params.domains[role],
-                params.data.shard_megabytes,
-                folder,
+                images=RAW / role,
+                labels=REMAPPED / role,
+                taxonomy=taxonomy,
+                dataset=params.domains[role],
+                shard_megabytes=params.data.shard_megabytes,
+                folder=folder,
             )
 
 

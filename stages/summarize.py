@@ -1,24 +1,23 @@
-"""Writes the small table that `dvc metrics diff` and `dvc exp show` are for."""
+"""Writes the small table by which `dvc metrics diff` and `dvc exp show` compare runs."""
 
 import json
 
-from roadshift.outputs import whole_file
-from roadshift.scoring.tables import summarize, target_use
+from roadshift.atomic import atomic_file
+from roadshift.scoring.results import MixScores
+from roadshift.scoring.tables import summarize
 from stages.entry import run
 from stages.params import TARGET, Params
-from stages.paths import SUMMARY, scores
+from stages.paths import SUMMARY, scores_file
 
 
-def main(params: Params, mixes: list[str]) -> None:
+def main(params: Params) -> None:
     """Gather the mIoU of every mix on every domain into metrics/summary.json."""
-    scored = {mix: json.loads(scores(mix).read_text("utf-8")) for mix in mixes}
-    domains = {mix: found["domains"] for mix, found in scored.items()}
-    uses = {mix: target_use(found["target_pictures"]) for mix, found in scored.items()}
-    sources = {mix: list(params.mixes[mix]) for mix in mixes}
-    with whole_file(SUMMARY) as file:
-        table = summarize(domains, sources, TARGET, uses)
+    scores = {mix: MixScores.load(scores_file(mix)) for mix in params.mixes}
+    sources = {mix: list(weights) for mix, weights in params.mixes.items()}
+    with atomic_file(SUMMARY) as file:
+        table = summarize(scores, sources, TARGET)
         file.write_text(json.dumps(table, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
-    run(main, "mixes")
+    run(main)

@@ -1,4 +1,4 @@
-"""Trains a network on the sources of a mix."""
+"""Trains the network of a mix on the mix's source data sets."""
 
 import json
 from collections.abc import Mapping
@@ -7,14 +7,16 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from roadshift.determinism import be_deterministic
-from roadshift.environment import write_record
+from roadshift.atomic import atomic_folder
+from roadshift.determinism import enable_determinism
+from roadshift.environment import write_provenance
+from roadshift.inference.scorers import score_split
+from roadshift.inference.segmenter import Segmenter
+from roadshift.input_pipeline.batches import batch_shares
+from roadshift.networks.build import build_network, pretrained_variables
 from roadshift.networks.files import save_network
-from roadshift.networks.network import build_network, pretrained_variables
-from roadshift.outputs import whole_folder
-from roadshift.records.pipeline import batch_shares
+from roadshift.networks.settings import InferenceSettings
 from roadshift.records.reader import ShardSet, check_records, open_shards, same_classes
-from roadshift.scoring.inference import Segmenter, score_pictures
 from roadshift.scoring.metrics import mean_iou
 from roadshift.training.checkpoint import Checkpoint, fingerprint
 from roadshift.training.data import TrainingData
@@ -22,15 +24,14 @@ from roadshift.training.history import open_live
 from roadshift.training.loop import train
 from roadshift.training.losses import class_weights
 from roadshift.training.self_training import SelfTraining
+from stages import paths
 from stages.entry import run
 from stages.params import TARGET, Params
-from stages.paths import ADAPT, CODE, MODELS, curves, environment, network, training, trainval
-from stages.paths import history as history_file
 
 
 def main(params: Params, mix: str) -> None:
-    """Train on a mix's sources and what adapt sets aside; their val splits choose the epoch."""
-    be_deterministic(params.seed)
+    """Train on a mix's sources and the images set aside by adapt; val splits select the epoch."""
+    enable_determinism(params.seed)
     data = open_data(params, mix)
     taxonomy, class_names = same_classes(data.all_shards)
     for shards in data.all_shards:
@@ -38,17 +39,28 @@ def main(params: Params, mix: str) -> None:
     reg, self_training = params.reg, params.adapt.self_training
 
     def build() -> keras.Model:
-        of_classes = class_names, reg.dropout, params.seed, taxonomy, reg.stochastic_depth
-        return build_network(params.model, *of_classes)
+        return build_network(
+            params.model,
+            class_names,
+            taxonomy=taxonomy,
+            dropout=reg.dropout,
+            stochastic_depth=reg.stochastic_depth,
+            seed=params.seed,
+        )
 
     def batches_from(epoch: int) -> tf.data.Dataset:
-        return data.batches(params.aug, params.train, params.data.max_height, params.seed, epoch)
+        return data.batches(
+            aug=params.aug,
+            train=params.train,
+            max_height=params.data.max_height,
+            seed=params.seed,
+            epoch=epoch,
+        )
 
-    model = build()
-    weights = class_weights(data.pixels, params.train.class_weighting)
-    segmenter = Segmenter(model, params.data.max_height)
-
-    read = {
+    network = build()
+    inference = InferenceSettings(max_height=params.data.max_height)
+    segmenter = Segmenter(network, inference)
+    training_params = {
         "seed": params.seed,
         "mix": params.mixes[mix],
         "max_height": params.data.max_height,
@@ -59,54 +71,59 @@ def main(params: Params, mix: str) -> None:
         "adapt": [params.adapt.labelled, self_training],
     }
     folders = (shards.folder for shards in data.all_shards)
-    checkpoint = Checkpoint(training(mix), fingerprint(read, folders))
+    checkpoint = Checkpoint(paths.training_state(mix), fingerprint(training_params, folders))
     with (
-        whole_folder(MODELS / mix) as folder,
-        whole_folder(curves(mix)) as live_folder,
+        atomic_folder(paths.TRAINED / mix) as folder,
+        atomic_folder(paths.curves_folder(mix)) as live_folder,
         open_live(live_folder) as live,
     ):
         history = train(
-            model,
-            batches_from,
-            lambda: validation_miou(segmenter, data.sources),
-            params.train,
-            reg,
-            pretrained_variables(model, params.model),
-            weights,
-            lambda epoch: epoch.log(live),
-            f"train {mix}",
-            checkpoint,
-            SelfTraining(model, build(), self_training) if self_training.weight else None,
+            network,
+            name=f"train {mix}",
+            batches_from=batches_from,
+            validate=lambda: validation_miou(segmenter, data.sources),
+            settings=params.train,
+            reg=reg,
+            pretrained=pretrained_variables(network, params.model),
+            class_weights=class_weights(data.pixels, params.train.class_weight_exponent),
+            on_epoch=lambda epoch: epoch.log(live),
+            checkpoint=checkpoint,
+            self_training=(
+                SelfTraining(network, build(), self_training) if self_training.weight else None
+            ),
         )
-        save_network(model, folder / network(mix).name)
-        account = {**history.as_json(), "target_pictures": data.target_pictures()}
-        text = json.dumps(account, indent=1) + "\n"
-        (folder / history_file(mix).name).write_text(text, "utf-8")
-    write_record(environment("train", mix), network(mix), Path(), CODE)
+        save_network(network, folder / paths.trained_network_file(mix).name, inference)
+        content = {**history.as_json(), "target_images": data.target_images()}
+        text = json.dumps(content, indent=1) + "\n"
+        (folder / paths.history_file(mix).name).write_text(text, "utf-8")
+    record = paths.provenance_file("train", mix)
+    write_provenance(record, paths.trained_network_file(mix), repository=Path(), code=paths.CODE)
     checkpoint.discard()
 
 
 def open_data(params: Params, mix: str) -> TrainingData:
     """Opens the shards of a mix's sources, and those of the target that adapt sets aside."""
     labelled, self_training = params.adapt.labelled, params.adapt.self_training
-    few = open_shards(ADAPT / "labelled") if labelled.samples else None
-    many = open_shards(ADAPT / "unlabelled") if self_training.weight else None
+    few_labelled = open_shards(paths.ADAPT / "labelled") if labelled.samples else None
+    unlabelled = open_shards(paths.ADAPT / "unlabelled") if self_training.weight else None
     size = params.train.batch_size
-    if few and labelled.alone:
-        return TrainingData({TARGET: few}, {TARGET: size}, few)
-    shares = {**params.mixes[mix], **({TARGET: labelled.weight} if few else {})}
+    if few_labelled and labelled.target_only:
+        return TrainingData(
+            sources={TARGET: few_labelled}, shares={TARGET: size}, labelled=few_labelled
+        )
+    shares = {**params.mixes[mix], **({TARGET: labelled.weight} if few_labelled else {})}
     return TrainingData(
-        {role: open_shards(trainval(role)) for role in params.mixes[mix]},
-        batch_shares(mix, shares, size),
-        few,
-        many,
-        self_training.batch_size,
+        sources={role: open_shards(paths.TRAINVAL / role) for role in params.mixes[mix]},
+        shares=batch_shares(mix, shares, size),
+        labelled=few_labelled,
+        unlabelled=unlabelled,
+        unlabelled_share=self_training.batch_size,
     )
 
 
 def validation_miou(segmenter: Segmenter, shards: Mapping[str, ShardSet]) -> dict[str, float]:
-    """MIoU on each source's validation split."""
-    matrices = {r: score_pictures(segmenter, s, "val").matrices.sum(0) for r, s in shards.items()}
+    """The mIoU on each source's validation split."""
+    matrices = {r: score_split(segmenter, s, "val").matrices.total for r, s in shards.items()}
     return {role: mean_iou(matrix) or 0.0 for role, matrix in matrices.items()}
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from roadshift.datasets.transfer import Patience
+from roadshift.download.http import RetryPolicy
 
 # The same examples each time: a test that fails now and then tells nobody which change broke it.
 hypothesis.settings.register_profile(
@@ -45,8 +45,8 @@ def _save_pair(image, label, values):
 
 
 @pytest.fixture(scope="session")
-def save_picture():
-    """(file, array) -> a PNG, grey or RGB by the array's shape, in folders made for it."""
+def save_image():
+    """(file, array) -> a PNG, grey or RGB by the array's shape; its folder is made."""
     return _save
 
 
@@ -95,10 +95,10 @@ def write_ika():
 
 @pytest.fixture(scope="session")
 def toy_samples():
-    """(folder, {split: number}, size) -> manifest of pictures that tell who and where they are.
+    """(folder, {split: number}, size) -> manifest of images that tell who and where they are.
 
     Red is the sample's number, green the column, blue the row; labels count through the classes
-    of driving11 and 255. Pictures stand in `folder/images`, labels in `folder/labels`.
+    of driving11 and 255. Images stand in `folder/images`, labels in `folder/labels`.
     """
     from roadshift.datasets.samples import Sample
 
@@ -134,7 +134,7 @@ BLOCK_COLOURS = np.array(
 
 @pytest.fixture(scope="session")
 def draw_blocks():
-    """(seed, height, width) -> a picture that `colour_network` reads, and its label."""
+    """(seed, height, width) -> an image that `colour_network` reads, and its label."""
 
     def draw(seed, height=64, width=96):
         generator = np.random.default_rng(seed)
@@ -156,21 +156,22 @@ def colour_network(tmp_path_factory):
     """
     import keras
 
-    from roadshift.networks.batch_norm import NormalizedConvolution
+    from roadshift.networks.batch_norm import ConvBatchNorm
     from roadshift.networks.decoder import Classifier
     from roadshift.networks.files import save_network
+    from roadshift.networks.settings import InferenceSettings
     from roadshift.taxonomy import load_taxonomy
 
-    pictures = keras.Input((None, None, 3), name="pictures")
-    mean = NormalizedConvolution(None, 3, relu6=False, name="mean")
+    images = keras.Input((None, None, 3), name="images")
+    mean = ConvBatchNorm(None, 3, relu6=False, name="mean")
     names = load_taxonomy("driving11").class_names
     classifier = Classifier(names, "driving11", name="classifier")
-    network = keras.Model(pictures, classifier(mean(pictures)))
+    network = keras.Model(images, classifier(mean(images)))
     mean.kernel.assign(np.full((3, 3, 3, 1), 1 / 9))
     kernel, bias = 2 * BLOCK_COLOURS.T, -(BLOCK_COLOURS**2).sum(1)
     classifier.set_weights([kernel[np.newaxis, np.newaxis] / 2000, bias / 2000])
     path = tmp_path_factory.mktemp("network") / "colours.keras"
-    save_network(network, path)
+    save_network(network, path, InferenceSettings())
     return path
 
 
@@ -298,9 +299,9 @@ def closed_port():
 
 
 @pytest.fixture(scope="session")
-def patience():
+def retry_policy():
     """That of a test: the same tries, without the minutes."""
-    return Patience(silence=0.3, tries=3, first_wait=0.01, longest_wait=0.02, total_wait=1.5)
+    return RetryPolicy(timeout=0.3, max_attempts=3, backoff=0.01, max_backoff=0.02, deadline=1.5)
 
 
 CHROMIUM_FLAGS = (
@@ -323,3 +324,11 @@ def browser():
         browser = driver.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
         yield browser
         browser.close()
+
+
+def pytest_collection_modifyitems(items):
+    """Marks tests of a browser or of real data by their fixtures; `make quick` leaves them out."""
+    for item in items:
+        for fixture, marker in (("browser", "browser"), ("mirror", "real_data")):
+            if fixture in item.fixturenames:
+                item.add_marker(marker)

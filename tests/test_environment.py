@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from roadshift.environment import code_state, environment, write_record
+from roadshift.environment import code_state, environment, write_provenance
 
 PROJECT = Path(__file__).parents[1]
 
@@ -28,7 +28,8 @@ def test_the_environment_is_that_of_the_process():
 
 def test_the_record_names_the_file_and_the_code_that_it_is_of(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"abc")
-    write_record(tmp_path / "kept/e.json", tmp_path / "model.keras", PROJECT, ["roadshift"])
+    file, made = tmp_path / "kept/e.json", tmp_path / "model.keras"
+    write_provenance(file, made, repository=PROJECT, code=["roadshift"])
     found = json.loads((tmp_path / "kept/e.json").read_text("utf-8"))
     assert found == {
         "of": {"file": "model.keras", "sha256": hashlib.sha256(b"abc").hexdigest()},

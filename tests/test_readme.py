@@ -1,33 +1,71 @@
-import json
+"""The documentation: its tables, links, commands, options, keys and paths are those of the code."""
+
+import itertools
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
+from ablation.variants import overridden
+from roadshift.__main__ import COMMANDS, main
+from roadshift.scoring.results import MixScores
 from roadshift.scoring.tables import markdown_table
+from roadshift.settings import load_yaml
 
 PROJECT = Path(__file__).parents[1]
-README = (PROJECT / "README.md").read_text("utf-8")
-PAGES = [PROJECT / "README.md", PROJECT / "docs/results.md"]
-TEXT = "\n".join(page.read_text("utf-8") for page in PAGES)
+PARAMS = PROJECT / "params.yaml"
 RESULTS = PROJECT / "docs/results"
+DOCS = [file for file in sorted((PROJECT / "docs").rglob("*.md")) if RESULTS not in file.parents]
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *DOCS]
+TEXTS = {page.relative_to(PROJECT).as_posix(): page.read_text("utf-8") for page in PAGES}
+TEXT = "\n".join(TEXTS.values())
+README = TEXTS["README.md"]
+RESULTS_PAGE = TEXTS["docs/results.md"]
+MIXES = ("a", "b", "ab")
 
 
 def scores(folder):
-    files = {mix: folder / f"{mix}.json" for mix in ("a", "b", "ab")}
-    there = {mix: file for mix, file in files.items() if file.is_file()}
-    return {m: json.loads(f.read_text("utf-8"))["domains"] for m, f in there.items()}
+    files = {mix: folder / f"{mix}.json" for mix in MIXES}
+    return {mix: MixScores.load(file) for mix, file in files.items() if file.is_file()}
 
 
 # A folder of an ablation holds other tables than a workflow's.
-WORKFLOWS = sorted({p.parent for m in ("a", "b", "ab") for p in RESULTS.glob(f"*/{m}.json")})
+WORKFLOWS = sorted({p.parent for m in MIXES for p in RESULTS.glob(f"*/{m}.json")})
+
+
+def commands(text):
+    """The command lines of a page's shell blocks, comments removed, continuations joined."""
+    for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            if line.strip() and not line.lstrip().startswith("#"):
+                yield re.sub(r" +# .*", "", line).strip()
+
+
+LINES = [(name, line) for name, text in TEXTS.items() for line in commands(text)]
+
+
+def code_spans(text):
+    """What stands between backticks in a page, blocks left out."""
+    return re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+
+
+def documented(pattern):
+    """What a pattern finds in the commands and code of all pages, with the page's name."""
+    places = [*LINES, *((name, span) for name, text in TEXTS.items() for span in code_spans(text))]
+    return sorted({(name, found) for name, code in places for found in re.findall(pattern, code)})
 
 
 @pytest.mark.parametrize("folder", [p.name for p in WORKFLOWS])
 def test_the_tables_are_what_the_pipeline_measured(folder):
-    assert markdown_table(scores(RESULTS / folder)) in TEXT
+    assert markdown_table(scores(RESULTS / folder)) in RESULTS_PAGE
+
+
+def test_the_readme_has_the_table_of_the_street_scenes():
+    assert markdown_table(scores(RESULTS / "streets")) in README
 
 
 def test_no_other_table_gives_intervals():
@@ -39,37 +77,218 @@ def test_no_other_table_gives_intervals():
 
 def test_rows_of_the_ablation_are_quoted_as_they_are():
     table = (RESULTS / "ablation/table.md").read_text("utf-8")
-    quoted = re.search(r"<!-- ablation: .*-->\n\n((?:\|.*\n)+)", README)
+    quoted = re.search(r"<!-- ablation: .*-->\n\n((?:\|.*\n)+)", RESULTS_PAGE)
     assert quoted
     head, _, *rows = quoted[1].splitlines()
     assert len(rows) == 2
     assert {head, *rows} <= {*table.splitlines()}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
-    targets = re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text("utf-8"))
-    assert targets
-    assert [t for t in targets if not (page.parent / t).exists()] == []
+def test_the_readme_is_short():
+    assert len(README.split()) <= 900
 
 
-def test_the_commands_name_make_targets_that_exist():
+@pytest.mark.parametrize("name", TEXTS)
+def test_links_lead_somewhere(name):
+    """Files that are there, and headings that the page they are in has."""
+    place = (PROJECT / name).parent
+    broken = []
+    for target in re.findall(r"\]\((?!http)([^)]+)", TEXTS[name]):
+        file, _, heading = target.partition("#")
+        page = place / file if file else PROJECT / name
+        if not page.exists() or (heading and heading not in anchors(page)):
+            broken.append(target)
+    assert broken == []
+
+
+def anchors(page):
+    """The headings of a page, as GitHub names them."""
+    titles = re.findall(r"^#+ (.*)", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_index_lists_every_page():
+    index = PROJECT / "docs/README.md"
+    linked = {
+        (index.parent / target).resolve()
+        for target in re.findall(r"\]\(([^)#]+)", index.read_text("utf-8"))
+    }
+    assert {*DOCS} - {index} <= linked
+
+
+@pytest.mark.parametrize(("page", "target"), documented(r"^make (?:PYTHON=\S+ )?([a-z]\w*)"))
+def test_every_make_target_exists(page, target):
     makefile = (PROJECT / "Makefile").read_text("utf-8")
-    for target in re.findall(r"^ *make (\w+)", README, re.MULTILINE):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    assert re.search(rf"^{target}:", makefile, re.MULTILINE), page
 
 
-def test_params_named_in_the_readme_exist():
-    params = (PROJECT / "params.yaml").read_text("utf-8")
-    for section, key in re.findall(r"\b(aug|reg|train|model|data)\.(\w+)=", TEXT):
-        assert re.search(rf"^{section}:(?:\n .*)*\n  {key}:", params, re.MULTILINE), (section, key)
+def test_every_make_target_is_documented():
+    targets = re.findall(r"^([a-z]+):.*##", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert {*targets} == {found for page, found in documented(r"^make ([a-z]+)$")}
 
 
-def test_the_example_experiment_changes_something():
-    params = yaml.safe_load((PROJECT / "params.yaml").read_text("utf-8"))
-    value = re.search(r"dvc exp run -S aug\.brightness=([\d.]+)", README)
-    assert value
-    assert float(value[1]) != params["aug"]["brightness"]
+@pytest.mark.parametrize(("page", "module"), documented(r"\bpython -m ([\w.]+)"))
+def test_every_module_that_is_run_exists(page, module):
+    path = PROJECT / module.replace(".", "/")
+    installed = module in {"venv", "pip", "pytest"}
+    assert installed or path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), page
+
+
+def is_key(key):
+    content = yaml.safe_load(PARAMS.read_text("utf-8"))
+    for part in key.split("."):
+        if not isinstance(content, dict) or part not in content:
+            return False
+        content = content[part]
+    return True
+
+
+SECTIONS = "|".join(yaml.safe_load(PARAMS.read_text("utf-8")))
+
+
+KEY = rf"(?<![\w./-])((?:{SECTIONS})\.(?!keras)\w+(?:\.\w+)*)(?![\w/*]|\.[a-z<*])"
+
+
+# The page of bad input quotes keys that do not exist.
+@pytest.mark.parametrize(
+    ("page", "key"), [each for each in documented(KEY) if each[0] != "docs/bad_input.md"]
+)
+def test_every_parameter_that_is_named_exists(page, key):
+    assert is_key(key), page
+
+
+EXPERIMENTS = [
+    (page, line.removeprefix("ROADSHIFT_MIRROR=/path/to/the/folder/of/mine.zip "))
+    for page, line in LINES
+    if "dvc exp run " in line
+]
+
+
+@pytest.mark.parametrize(("page", "line"), EXPERIMENTS)
+def test_every_experiment_is_one_that_the_schema_takes_and_changes_something(page, line):
+    assert line.startswith("dvc exp run "), page
+    expanded = re.sub(
+        r"\$\(grep -v '\^#' (\S+)\)",
+        lambda found: re.sub(r"^#.*", "", (PROJECT / found[1]).read_text("utf-8"), flags=re.M),
+        line,
+    )
+    words = shlex.split(expanded)
+    given = [word for flag, word in itertools.pairwise(words) if flag == "-S"]
+    assert given
+    # A card of the reader's own is not there, and what is swept is a list.
+    given = [re.sub(r"^domains\.(\w+)=mine$", r"domains.\1=folder", each) for each in given]
+    given = [re.sub(r"^([\w.]+=[\d.]+),[\d.,]+$", r"\1", each) for each in given]
+    assert overridden(PARAMS, given) != overridden(PARAMS, [])
+
+
+def command_of(name):
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    return command
+
+
+def options(command):
+    context = click.Context(command)
+    named = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+    return {n for n in named if n.startswith("-")} | {*context.help_option_names, "-h"}
+
+
+CALLS = [
+    (page, code)
+    for page, code in [*LINES, *((n, span) for n, t in TEXTS.items() for span in code_spans(t))]
+    if code.startswith("roadshift ") and not code.startswith("roadshift <")
+]
+
+
+@pytest.mark.parametrize(("page", "code"), CALLS)
+def test_every_command_and_option_that_is_named_exists(page, code):
+    _, *words = code.split()
+    given = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
+    name = next((word for word in words if not word.startswith("-")), None)
+    if name is None:
+        assert given <= {"--help", "--version"}, page
+        return
+    assert name in COMMANDS, page
+    assert given <= options(command_of(name)), page
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_documented(name):
+    command = command_of(name)
+    sections = TEXTS["docs/reference/commands.md"].split("\n### roadshift ")
+    section = next((text for text in sections if text.split()[0] == name), "")
+    assert section
+    table = {span for span in code_spans(section) if span.startswith("-")}
+    # An option by its own name; others, such as -t, are its short forms.
+    expected = {each.opts[0] for each in command.params if isinstance(each, click.Option)}
+    assert expected <= table
+    assert table <= options(command)
+
+
+def test_every_output_of_a_stage_is_listed():
+    stages = yaml.safe_load((PROJECT / "dvc.yaml").read_text("utf-8"))["stages"]
+    text = TEXTS["docs/reference/files.md"]
+    listed = {span.rstrip("/") for span in code_spans(text)}
+    for name, stage in stages.items():
+        item = "<mix>" if name in ("train", "evaluate") else "<role>"
+        content = stage.get("do", stage)
+        for out in [*content.get("outs", []), *content.get("metrics", [])]:
+            path = next(iter(out)) if isinstance(out, dict) else out
+            assert re.sub(r"\$\{(key|item)\}", item, path) in listed, name
+
+
+def test_every_package_is_listed():
+    folders = {p.parent for p in (PROJECT / "roadshift").glob("*/__init__.py")}
+    listed = {*code_spans(TEXTS["docs/reference/files.md"])}
+    assert {f"{folder.relative_to(PROJECT).as_posix()}/" for folder in folders} <= listed
+
+
+@pytest.mark.parametrize(
+    ("page", "path"),
+    documented(r"^((?:roadshift|stages|ablation|tests|benchmarks|experiments)/[\w./]+)$"),
+)
+def test_every_file_of_the_code_that_is_named_exists(page, path):
+    # A card, an encoding of the reader's own.
+    assert path.endswith("/mine.yaml") or (PROJECT / path).exists(), page
+
+
+def test_a_third_source_takes_the_lines_that_the_page_gives(tmp_path):
+    """Twelve at most; with them the parameters are sound and every mix has a training."""
+    page = TEXTS["docs/how-to/another-machine.md"]
+    added = {}
+    for file in ("params.yaml", "dvc.yaml"):
+        table = re.search(rf"<!-- third source: {file} -->\n\n((?:\|.*\n)+)", page)
+        assert table
+        rows = table[1].splitlines()[2:]
+        added[file] = [tuple(re.findall(r"\| (.*?) \| `(.*)` \|", row)[0]) for row in rows]
+    assert sum(map(len, added.values())) <= 12
+    params, dvc = (load_yaml((PROJECT / file).read_bytes()) for file in added)
+    for place, line in added["params.yaml"]:
+        at = params
+        for key in place.strip("`").split("."):
+            at = at[key]
+        at.update(yaml.safe_load(line))
+    params["data"]["taxonomy"] = "driving7"
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
+    assert "c" in overridden(tmp_path / "params.yaml", []).domains
+    plots = {name: content for plot in dvc["plots"] for name, content in plot.items()}
+    for place, line in added["dvc.yaml"]:
+        keys = re.findall(r"`([^`]+)`", place)
+        at = dvc["stages"]["train"]["foreach"] if len(keys) == 1 else plots[keys[1]]["y"]
+        at.update(yaml.safe_load(line))
+    trains = dvc["stages"]["train"]["foreach"]
+    assert {mix: {*used.values()} for mix, used in trains.items()} == {
+        mix: {*sources} for mix, sources in params["mixes"].items()
+    }
+    curves = {
+        f"metrics/curves/{mix}/plots/metrics/val_miou/{role}.tsv"
+        for mix, sources in params["mixes"].items()
+        for role in sources
+    }
+    assert {*plots["validation"]["y"]} == curves
+    assert {*plots["loss"]["y"]} == {
+        f"metrics/curves/{mix}/plots/metrics/loss.tsv" for mix in params["mixes"]
+    }
 
 
 def test_no_data_set_or_model_is_committed():

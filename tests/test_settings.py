@@ -4,7 +4,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from roadshift.errors import RoadshiftError
-from roadshift.settings import Settings, explain, load_yaml, nearest
+from roadshift.settings import Settings, format_validation_error, load_yaml, suggestion
 
 
 class Inner(Settings):
@@ -25,7 +25,7 @@ GOOD = {"seed": 1, "aug": {"brightness": 0.5}}
 def problem(content, schema=Outer):
     with pytest.raises(ValidationError) as caught:
         Outer.model_validate(content)
-    message = explain(caught.value, schema)
+    message = format_validation_error(caught.value, schema)
     assert "\n" not in message
     return message
 
@@ -110,8 +110,8 @@ def test_several_problems_stand_on_one_line():
 
 
 def test_nearest():
-    assert nearest("kiti", ["camvid", "kitti"]) == "; did you mean 'kitti'?"
-    assert nearest("x", iter(["camvid", "kitti"])) == "; known: camvid, kitti"
+    assert suggestion("kiti", ["camvid", "kitti"]) == "; did you mean 'kitti'?"
+    assert suggestion("x", iter(["camvid", "kitti"])) == "; known: camvid, kitti"
 
 
 @pytest.mark.parametrize(

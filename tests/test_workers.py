@@ -5,11 +5,11 @@ import time
 import pytest
 
 from roadshift.errors import RoadshiftError
-from roadshift.workers import results_of
+from roadshift.workers import parallel_map
 
 
 def gather(function, items, processes=2):
-    with results_of(function, items, processes) as results:
+    with parallel_map(function, items, processes) as results:
         return list(results)
 
 
@@ -30,7 +30,7 @@ def refuse_three(number):
 
 def test_an_error_comes_where_its_result_would(capfd):
     seen: list[int] = []
-    with pytest.raises(RoadshiftError, match="three"), results_of(refuse_three, range(6), 2) as r:
+    with pytest.raises(RoadshiftError, match="three"), parallel_map(refuse_three, range(6), 2) as r:
         seen.extend(r)
     assert seen == [0, 1, 2]
     assert "Traceback" not in capfd.readouterr().err
@@ -43,7 +43,7 @@ def test_an_error_of_the_program_shows_where_it_was_raised(capfd):
 
 
 def interrupt(error):
-    with results_of(time.sleep, [0, 600, 600, 600], 2) as results:
+    with parallel_map(time.sleep, [0, 600, 600, 600], 2) as results:
         next(results)
         raise error
 

@@ -5,29 +5,27 @@ import math
 import tensorflow as tf
 
 from roadshift.augment.keys import draw_uniform
-from roadshift.augment.registry import Frame, frame_op, pair_op
+from roadshift.augment.registry import CropWindow, ImageAndLabel, operation
 from roadshift.taxonomy import IGNORE_ID
 
 
-@frame_op
-def scale(frame: Frame, key: tf.Tensor, strength: float) -> Frame:
+@operation("crop", stream="scale")
+def random_scale(window: CropWindow, key: tf.Tensor, strength: float) -> CropWindow:
     """Zooms by a factor log-uniform in 1/(1+strength)..1+strength."""
     largest = math.log1p(strength)
     factor = tf.exp(draw_uniform(key, -largest, largest))
-    return frame._replace(factor=factor if frame.factor is None else frame.factor * factor)
+    return window._replace(factor=factor if window.factor is None else window.factor * factor)
 
 
-@frame_op
-def crop(frame: Frame, key: tf.Tensor, strength: float) -> Frame:
+@operation("crop", stream="crop")
+def random_crop(window: CropWindow, key: tf.Tensor, strength: float) -> CropWindow:
     """Moves the window to a uniformly random place with probability `strength`."""
     draws = draw_uniform(key, 0.0, 1.0, (3,))
-    return frame._replace(place=tf.where(draws[0] < strength, draws[1:], frame.place))
+    return window._replace(place=tf.where(draws[0] < strength, draws[1:], window.place))
 
 
-@pair_op
-def flip(
-    image: tf.Tensor, label: tf.Tensor, key: tf.Tensor, strength: float
-) -> tuple[tf.Tensor, tf.Tensor]:
+@operation("geometric")
+def flip(image: tf.Tensor, label: tf.Tensor, key: tf.Tensor, strength: float) -> ImageAndLabel:
     """Mirrors image and label left and right with probability `strength`."""
     return tf.cond(
         draw_uniform(key, 0.0, 1.0) < strength,
@@ -36,24 +34,25 @@ def flip(
     )
 
 
-def cut_frame(
-    image: tf.Tensor, label: tf.Tensor, frame: Frame, crop_height: int, crop_width: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Cuts the frame out of a sample, resamples it once, and pads it to the crop's size.
+def cut_window(
+    image: tf.Tensor, label: tf.Tensor, window: CropWindow, *, crop_height: int, crop_width: int
+) -> ImageAndLabel:
+    """Cuts the window out of a sample, resamples it once, and pads it to the crop's size.
 
-    The region of the source is cut first, at whole pixels, and only it is resampled; its edges
-    repeat, as a picture's do. So the zoom is exact to half a source pixel over the whole crop.
-    The image is resampled bilinearly, with the kernel widened when shrinking so that thin things
+    The region of the source is cut first, at whole pixels, and only the region is resampled. Beyond
+    its edges the outermost pixels repeat, as at the edges of an image. Since the cut is rounded to
+    whole pixels, content is at most half a source pixel off.
+    The image is resampled bilinearly, with the kernel widened when shrinking so that thin objects
     do not alias; the label takes the nearest pixel. Both place pixels by their centres (pixel i
     covers i..i+1), so they stay aligned.
 
-    Where the zoomed picture is smaller than the crop, the image is padded with the mean of what
-    is seen, which leaves that mean as it was, and the label with the ignore id.
+    If the zoomed image is smaller than the crop, the image is padded with the mean of the region,
+    which leaves that mean unchanged, and the label with the ignore id.
 
     Args:
         image: uint8 (H, W, 3).
         label: uint8 (H, W).
-        frame: what to cut.
+        window: the window to cut.
         crop_height: rows of the result, > 0.
         crop_width: columns of the result, > 0.
 
@@ -63,20 +62,20 @@ def cut_frame(
     """
     crop_size = tf.constant([crop_height, crop_width])
     size = tf.shape(label)
-    if frame.factor is None:
+    if window.factor is None:
         taken = shown = tf.minimum(size, crop_size)
     else:
-        taken, shown = _region_sizes(size, crop_size, frame.factor)
-    start = _offset(size - taken, frame.place)
+        taken, shown = _region_sizes(size, crop_size, window.factor)
+    start = _offset(size - taken, window.place)
     stop = start + taken
     image = image[start[0] : stop[0], start[1] : stop[1]]
     label = label[start[0] : stop[0], start[1] : stop[1]]
-    if frame.factor is not None:
+    if window.factor is not None:
         image = tf.image.resize(image, shown, "bilinear", antialias=True)
         label = tf.image.resize(label[..., tf.newaxis], shown, "nearest")[..., 0]
     image = tf.cast(image, tf.float32)
 
-    before = _offset(crop_size - shown, frame.place)
+    before = _offset(crop_size - shown, window.place)
     padding = tf.stack([before, crop_size - shown - before], axis=1)
     image = tf.pad(
         image, tf.concat([padding, [[0, 0]]], axis=0), constant_values=tf.reduce_mean(image)
@@ -91,15 +90,15 @@ def cut_frame(
 def _region_sizes(
     size: tf.Tensor, crop_size: tf.Tensor, factor: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Rows and columns to take from the source, and the rows and columns they fill in the crop."""
+    """Returns the size, int32 [2], of the region in the source, and its size in the crop."""
     wanted = tf.cast(tf.round(tf.cast(crop_size, tf.float32) / factor), tf.int32)
     zoomed = tf.cast(tf.round(tf.cast(size, tf.float32) * factor), tf.int32)
     taken = tf.clip_by_value(wanted, 1, size)
-    # A region smaller than the source is one that fills the crop.
+    # A region smaller than the source fills the crop.
     filling = tf.where(taken < size, crop_size, tf.clip_by_value(zoomed, 1, crop_size))
     return taken, filling
 
 
 def _offset(room: tf.Tensor, place: tf.Tensor | tuple[float, float]) -> tf.Tensor:
-    """Whole pixels before the window, each of the room + 1 offsets an equal share of the place."""
+    """Returns the pixels before the window: place 0..1 in equal parts gives 0, 1, .. room."""
     return tf.minimum(tf.cast(place * tf.cast(room + 1, tf.float32), tf.int32), room)

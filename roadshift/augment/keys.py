@@ -1,4 +1,4 @@
-"""Seeds of the random operations: a key a sample, and from it a key an operation.
+"""Seeds of the random operations: a key for each sample, and from it one for each operation.
 
 Nothing here depends on the order in which samples are drawn, on the batch size or on the number
 of workers: the same (seed, epoch, data set, sample, operation) always gives the same draws.
@@ -8,20 +8,20 @@ import zlib
 
 import tensorflow as tf
 
-# SipHash keys: any two that differ do; two halves make a collision of samples a 126-bit matter.
+# SipHash keys: any two that differ will do. Two halves give 126 bits against collisions.
 _HALVES = ([0, 1], [2, 3])
 _LARGEST_INT64 = 2**63 - 1
 
 
-def sample_key(seed: int, epoch: tf.Tensor, dataset: str, sample_id: tf.Tensor) -> tf.Tensor:
+def sample_key(*, seed: int, epoch: tf.Tensor, dataset: str, sample_id: tf.Tensor) -> tf.Tensor:
     """Makes the key of one sample in one epoch.
 
     The key is SipHash-2-4 (`tf.strings.to_hash_bucket_strong`), which is the same on every
     platform and in every process, of the text `seed/epoch/dataset/sample_id`, once for each half.
 
     Args:
-        seed: the run's seed.
-        epoch: integer scalar.
+        seed: seed of the run.
+        epoch: integer scalar, number of the epoch or pass.
         dataset: the name of the data set that the sample is from, without a slash.
         sample_id: string scalar, unique within its data set.
 
@@ -37,12 +37,12 @@ def sample_key(seed: int, epoch: tf.Tensor, dataset: str, sample_id: tf.Tensor) 
 def operation_key(key: tf.Tensor, name: str) -> tf.Tensor:
     """Derives an operation's key from a sample's.
 
-    The name goes in by its CRC-32, not by its place in the chain, so that switching one operation
-    on or off leaves the draws of all others as they were.
+    The name counts by its CRC-32, not by its place in the chain, so that switching one operation
+    on or off does not change the draws of the others.
 
     Args:
-        key: int32 or int64 [2].
-        name: the operation's name.
+        key: int32 or int64 [2], key of the sample.
+        name: name of the operation.
 
     Returns:
         int64 [2].

@@ -1,7 +1,6 @@
 """Operations on a region of the crop: random erasing, CutMix, ClassMix.
 
-What they hide or paste is hidden or pasted in image and label by one mask, so the two agree to
-the pixel.
+They change image and label by one mask, so the two agree to the pixel.
 """
 
 import math
@@ -10,27 +9,28 @@ import tensorflow as tf
 
 from roadshift.augment.keys import draw_uniform, operation_key
 from roadshift.augment.photometric import FULL_RANGE, in_three_channels
-from roadshift.augment.registry import Pair, cover_op, mix_op
+from roadshift.augment.registry import ImageAndLabel, operation
 from roadshift.taxonomy import IGNORE_ID
 
-# The bounds of random erasing's paper.
+# The bounds in the paper on random erasing.
 ERASED_AREA = (0.02, 0.4)
 ERASED_ASPECT = (0.3, 1 / 0.3)
 _IDS = 256
 
 
-@mix_op
+@operation("mix")
 def cutmix(
     image: tf.Tensor,
     label: tf.Tensor,
     other_image: tf.Tensor,
     other_label: tf.Tensor,
     key: tf.Tensor,
-) -> Pair:
+) -> ImageAndLabel:
     """CutMix (https://arxiv.org/abs/1905.04899): pastes a rectangle of the partner.
 
-    As the paper's: of the crop's own aspect, its area a share uniform in 0..1 (Beta(1, 1)), its
-    centre anywhere in the crop, and cut off at the crop's edges. It lies in one place in both.
+    As in the paper, the rectangle has the crop's aspect. Its share of the crop's area is uniform in
+    0..1 (Beta(1, 1)), its centre lies anywhere in the crop, and the crop's edges cut it off.
+    It lies at the same place in both crops.
     """
     draws = draw_uniform(key, 0.0, 1.0, (3,))
     height, width = label.shape
@@ -41,30 +41,30 @@ def cutmix(
     return _paste(image, label, other_image, other_label, mask)
 
 
-@mix_op
+@operation("mix")
 def classmix(
     image: tf.Tensor,
     label: tf.Tensor,
     other_image: tf.Tensor,
     other_label: tf.Tensor,
     key: tf.Tensor,
-) -> Pair:
+) -> ImageAndLabel:
     """ClassMix (https://arxiv.org/abs/2007.07936): pastes half of the partner's classes.
 
-    Half of an odd number is rounded up, as in DACS (https://arxiv.org/abs/2007.08702), so that a
-    partner of one class gives it. Ignored pixels are of no class and are never pasted.
+    Half of an odd number is rounded up, as in DACS (https://arxiv.org/abs/2007.08702), so that the
+    only class of a partner is pasted. Ignored pixels have no class and are never pasted.
     """
     mask = _half_of_the_classes(other_label, key)
     return _paste(image, label, other_image, other_label, mask)
 
 
 def _half_of_the_classes(label: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """Mask, bool (H, W), of a random half of the classes in a label."""
+    """Returns the mask, bool (H, W), of a random half of the classes in a label."""
     ids = tf.cast(label, tf.int32)
     present = tf.math.bincount(tf.reshape(ids, [-1]), minlength=_IDS, maxlength=_IDS) > 0
     present &= tf.range(_IDS) != IGNORE_ID
     number = tf.reduce_sum(tf.cast(present, tf.int32))
-    # Classes in a random order, those that are absent behind all others.
+    # Classes in a random order, absent ones last.
     order = tf.argsort(tf.where(present, draw_uniform(key, 0.0, 1.0, (_IDS,)), 2.0), stable=True)
     taken = order[: (number + 1) // 2, tf.newaxis]
     chosen = tf.scatter_nd(taken, tf.ones_like(taken[:, 0]), [_IDS])
@@ -77,19 +77,21 @@ def _paste(
     other_image: tf.Tensor,
     other_label: tf.Tensor,
     mask: tf.Tensor,
-) -> Pair:
+) -> ImageAndLabel:
     in_image = in_three_channels(tf.cast(mask, tf.float32)) > 0
     return tf.where(in_image, other_image, image), tf.where(mask, other_label, label)
 
 
-@cover_op
-def erasing(image: tf.Tensor, label: tf.Tensor, key: tf.Tensor, strength: float) -> Pair:
+@operation("occlusion", stream="erasing")
+def random_erasing(
+    image: tf.Tensor, label: tf.Tensor, key: tf.Tensor, strength: float
+) -> ImageAndLabel:
     """Random erasing (https://arxiv.org/abs/1708.04896) with probability `strength`.
 
-    A rectangle, its area a share uniform in 0.02..0.4 and its height over width log-uniform in
-    0.3..1/0.3, is filled with noise, each value uniform in 0..255. It lies wholly within the
-    crop; sides longer than the crop's are cut to them. The paper's label is the picture's and
-    stays; here it is the pixel's: what is erased cannot be told and is ignored.
+    A rectangle is filled with noise, each value uniform in 0..255. Its area is a share of the
+    crop's uniform in 0.02..0.4, its height over width is log-uniform in 0.3..1/0.3. It lies wholly
+    within the crop; longer sides are cut to the crop's. The paper classifies whole images, whose
+    label stays; here the erased pixels cannot be recognised, so their label is the ignore id.
     """
     draws = draw_uniform(key, 0.0, 1.0, (5,))
     height, width = label.shape
@@ -106,7 +108,7 @@ def erasing(image: tf.Tensor, label: tf.Tensor, key: tf.Tensor, strength: float)
         sides[1] / 2 + draws[4] * (width - sides[1]),
     )
 
-    def erased() -> Pair:
+    def erased() -> ImageAndLabel:
         mask = _box((height, width), centre, sides)
         values = draw_uniform(
             operation_key(key, "erasing.values"), 0.0, FULL_RANGE, (height, width, 3)
@@ -123,7 +125,7 @@ def _box(
     centre: tuple[tf.Tensor, tf.Tensor],
     sides: tuple[tf.Tensor, tf.Tensor],
 ) -> tf.Tensor:
-    """Mask, bool of the size, of the pixels whose centres lie in a rectangle; all in pixels."""
+    """Returns the mask, bool of the size, of a rectangle's pixel centres; arguments in pixels."""
     rows, columns = (
         tf.abs(tf.range(length, dtype=tf.float32) + 0.5 - middle) < side / 2
         for length, middle, side in zip(size, centre, sides, strict=True)

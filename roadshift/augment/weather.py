@@ -1,7 +1,7 @@
 """Fog, rain and dusk: simple physical models of what lies between a scene and its camera.
 
-None knows the scene's depth. Fog assumes a flat road under a camera that looks along it; rain and
-dusk assume nothing of the scene. All leave the label as it is: what is there is still there.
+No model knows the scene's depth. Fog assumes a flat road under a camera that looks along it; rain
+and dusk assume nothing about the scene. The label stays, since the objects do.
 """
 
 import math
@@ -11,21 +11,22 @@ import tensorflow as tf
 
 from roadshift.augment.keys import draw_uniform, operation_key
 from roadshift.augment.photometric import FULL_RANGE, LUMA, in_three_channels, mix_channels
-from roadshift.augment.registry import weather_op
+from roadshift.augment.registry import operation
 
-# How fast the assumed distance falls off the horizon, per crop height. Below it 1 / (1 + 16 y) is
-# the flat road's 1 / y, held off infinity; above, house fronts and trees come nearer far slower.
+# How fast the assumed distance falls with the distance from the horizon, per crop height. Below it
+# 1 / (1 + 16 y) is the flat road's 1 / y, kept finite; above it, houses and trees come nearer far
+# more slowly.
 _ROAD_NEARS, _HOUSES_NEAR = 16.0, 0.8
-# A bluish white, of a luma of 1: what is left of the light after sunset.
+# A bluish white of luma 1: the light that is left after sunset.
 _BLUE_HOUR = (0.80, 0.99, 1.58)
 
 
-@weather_op
+@operation("weather")
 def fog(image: tf.Tensor, key: tf.Tensor, strength: float) -> tf.Tensor:
-    """Fog of an optical thickness, at the horizon, of U(0, strength).
+    """Adds fog whose optical thickness at the horizon is U(0, strength).
 
     The horizon lies at U(0.2, 0.6) of the crop's height, the airlight is a grey of U(0.65, 0.95)
-    of the full range: neither is known of a crop.
+    of the full range, since both are unknown for a crop.
     """
     draws = draw_uniform(key, 0.0, 1.0, (3,))
     return apply_fog(
@@ -37,17 +38,17 @@ def fog(image: tf.Tensor, key: tf.Tensor, strength: float) -> tf.Tensor:
 
 
 def apply_fog(
-    image: tf.Tensor, thickness: tf.Tensor, horizon: tf.Tensor, airlight: tf.Tensor
+    image: tf.Tensor, *, thickness: tf.Tensor, horizon: tf.Tensor, airlight: tf.Tensor
 ) -> tf.Tensor:
-    """Koschmieder's law: t image + (1 - t) airlight, with t = exp(-thickness distance).
+    """Applies Koschmieder's law: t image + (1 - t) airlight, with t = exp(-thickness distance).
 
-    The distance is assumed, one a row, as a share of the farthest: y crop heights below the
-    horizon it is 1 / (1 + 16 y), as of a flat road, y above it 1 / (1 + 0.8 y), as of houses.
+    One distance is assumed for each row, as a share of the farthest: y crop heights below the
+    horizon it is 1 / (1 + 16 y), as on a flat road, y above it 1 / (1 + 0.8 y), as of houses.
 
     Args:
         image: float32 (H, W, 3).
         thickness: optical thickness at the horizon, >= 0.
-        horizon: its height as a share of the crop's, from the top.
+        horizon: height of the horizon as a share of the crop's, from the top, 0..1.
         airlight: grey value of the fog, 0..255.
     """
     height = image.shape[0]
@@ -57,13 +58,13 @@ def apply_fog(
     return transmission * image + (1 - transmission) * airlight
 
 
-@weather_op
+@operation("weather")
 def rain(image: tf.Tensor, key: tf.Tensor, strength: float) -> tf.Tensor:
-    """Rain of an intensity of U(0, strength): a veil, and drops drawn long by their fall.
+    """Adds rain of intensity U(0, strength): a veil, and streaks of falling drops.
 
-    A streak is a column of pixels, sheared by the wind by up to 0.3 columns a row either way;
-    each column has streaks with a probability of 0.7 times the intensity, each of them 5 to 15 %
-    of the crop's height long, one to three a crop's height, and fades to its ends.
+    A streak is a column of pixels, sheared by the wind by up to 0.3 columns per row either way. A
+    column has streaks with a probability of 0.7 times the intensity: one to three per crop height,
+    each 5 to 15 % of the crop's height long and fading towards its ends.
     """
     draws = draw_uniform(key, 0.0, 1.0, (2,))
     intensity = strength * draws[0]
@@ -74,13 +75,13 @@ def rain(image: tf.Tensor, key: tf.Tensor, strength: float) -> tf.Tensor:
 def apply_rain(image: tf.Tensor, streaks: tf.Tensor, intensity: tf.Tensor) -> tf.Tensor:
     """Blends towards a grey of 140 by 0.35 intensity, then towards 225 by 0.35 streaks.
 
-    Many far drops together act as a thin fog, grey as an overcast sky is, which takes contrast;
-    a near one refracts the bright sky (Garg and Nayar, Vision and Rain, IJCV 2007).
+    Many far drops act together as a thin fog, grey like an overcast sky, which lowers contrast; a
+    near drop refracts the bright sky (Garg and Nayar, Vision and Rain, IJCV 2007).
 
     Args:
         image: float32 (H, W, 3).
         streaks: float32 (H, W) in 0..1, the share of a pixel's exposure that a drop fills.
-        intensity: 0..1.
+        intensity: intensity of the rain, 0..1.
     """
     veil = 0.35 * intensity
     cover = 0.35 * streaks
@@ -103,15 +104,15 @@ def _streaks(
     along = (turns - tf.floor(turns)) * spacing / length
     field = tf.maximum(4 * along * (1 - along), 0.0)
     field *= tf.cast(has_any < 0.7 * intensity, tf.float32)
-    # Sheared: each row sees another part of the lanes.
+    # The shear: each row shows another part of the lanes.
     shift = tf.cast(slope * rows + tf.maximum(-slope, 0.0) * height, tf.int32)
     seen = tf.range(width) + shift + lanes * tf.range(height)[:, tf.newaxis]
     return tf.gather(tf.reshape(field, [-1]), seen)
 
 
-@weather_op
+@operation("weather")
 def dusk(image: tf.Tensor, key: tf.Tensor, strength: float) -> tf.Tensor:
-    """Dusk of a depth of U(0, strength)."""
+    """Turns the image to dusk of depth U(0, strength)."""
     depth = draw_uniform(key, 0.0, strength)
     normal = tf.random.stateless_normal(
         image.shape[:2], operation_key(key, "dusk.noise"), alg="philox"
@@ -122,14 +123,14 @@ def dusk(image: tf.Tensor, key: tf.Tensor, strength: float) -> tf.Tensor:
 def apply_dusk(image: tf.Tensor, normal: tf.Tensor, depth: tf.Tensor) -> tf.Tensor:
     """Darkens by exp(-1.2 depth), turns 0.6 depth of the colour to blue, adds noise.
 
-    The colour that is turned is replaced by its luma in the bluish white of the sky after sunset,
-    which lights alone now and does it without shadows. The noise, of a sigma of 0.025 depth of
-    the full range, is that of a camera that amplifies what is left; it is of brightness alone.
+    That share of the colour is replaced by its luma in the bluish white of the sky, which alone
+    lights the scene after sunset, without shadows. The noise is that of a camera that amplifies the
+    remaining light: it changes brightness alone, with a sigma of 0.025 depth of the full range.
 
     Args:
         image: float32 (H, W, 3).
         normal: float32 (H, W), standard normal values.
-        depth: 0 day .. 1 night.
+        depth: depth of the dusk, 0 (day) .. 1 (night).
     """
     turned = 0.6 * depth
     blue = np.outer(_BLUE_HOUR, LUMA)

@@ -1,1 +1,1 @@
-"""The commands of `roadshift`, one file each; the outermost layer, which nothing imports."""
+"""The commands of `roadshift`, one file each; no other package imports them."""

@@ -1,4 +1,4 @@
-"""`roadshift datasets`: the data sets there are cards of, and what a card says."""
+"""`roadshift datasets`: the list of data sets that have cards, and the content of a card."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from rich.text import Text
 
 from roadshift.commands.output import completion, console, pairs, print_json, table
 from roadshift.datasets.card import Archive, Card, Encoding, card_names, load_card
-from roadshift.datasets.splits import SPLITS, Way
+from roadshift.datasets.splits import SPLITS, SplitScheme
 from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import universal_names
 
@@ -25,21 +25,23 @@ TRIED = {
     "miniature": "a miniature of the publisher's layout",
 }
 TITLES_FROM = 100
-"""Columns of a terminal from which on the list has room for titles."""
+"""Smallest width of a terminal, in columns, at which the list has titles."""
 LEGEND = """\
-train+val+test: labelled pictures, ~ where whole drives or cities are parted
-labels: grey, ids of one byte; grey16, red16, 16-bit ids; colour, RGB; own, a table of yours
-tried: on the publisher's files; on a stand-in, others in their layout; on a miniature of it
-More of one: roadshift datasets NAME"""
+train+val+test: number of labelled images; ~ about, since whole groups are split
+labels: grey = 8-bit ids; grey16, red16 = 16-bit ids; colour = RGB; own = yours
+obtained: by the workflow (automatic, by TFDS, drawn), by hand, or yours already
+tried: real = the publisher's files; stand-in = others in their layout;
+       miniature = a small copy of their layout; drawn = drawn on this machine
+Details of a data set: roadshift datasets NAME"""
 
 
 @click.command()
 @click.argument("name", required=False, shell_complete=completion(card_names))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(name: str | None, as_json: bool) -> None:
-    """List the data sets, or all there is to know of the one called NAME.
+    """List the data sets, or describe the one called NAME.
 
-    A data set is named in params.yaml, or with `dvc exp run -S domains.target=NAME`.
+    Choose a data set in params.yaml, or with `dvc exp run -S domains.target=NAME`.
     """
     if name is None:
         cards = [load_card(each) for each in card_names()]
@@ -58,10 +60,10 @@ def command(name: str | None, as_json: bool) -> None:
         _print_card(load_card(name))
 
 
-def pictures_by_split(card: Card) -> dict[str, int] | None:
-    """How many labelled pictures each of our splits should have, None where it is not known.
+def images_by_split(card: Card) -> dict[str, int] | None:
+    """Returns the expected number of labelled images of each split, or None if it is unknown.
 
-    Exact but where groups, whose sizes the card does not know, are parted whole.
+    It is approximate where whole groups are split, since the card does not know their sizes.
     """
     splits, total = card.splits, card.samples.get("all")
     if splits.random is not None:
@@ -69,10 +71,10 @@ def pictures_by_split(card: Card) -> dict[str, int] | None:
     if splits.official is None:
         return None
     counts = dict.fromkeys(SPLITS, 0)
-    for theirs, ours in splits.official.items():
-        if theirs not in card.samples:
+    for publisher_split, split in splits.official.items():
+        if publisher_split not in card.samples:
             return None
-        counts[ours] += card.samples[theirs]
+        counts[split] += card.samples[publisher_split]
     if splits.val_share is not None:
         share = splits.val_share
         counts |= _shared(counts["train"], {"val": share, "train": 1 - share})
@@ -92,13 +94,13 @@ def _summary(card: Card) -> dict[str, Any]:
     return {
         "name": card.name,
         "title": card.title,
-        "pictures": pictures_by_split(card),
+        "images": images_by_split(card),
         "publisher_counts": card.samples,
-        "parted": _way_of_parting(card.splits),
+        "split": _split_text(card.splits),
         "labels": encoding.kind if (encoding := _encoding(card)) else "own",
         "encoding": card.encoding,
         "licence": card.licence,
-        "had": _way_to_have(card),
+        "obtained": _obtained(card),
         "tried": "drawn" if card.world else card.tried,
     }
 
@@ -106,25 +108,25 @@ def _summary(card: Card) -> dict[str, Any]:
 def _print_list(cards: list[Card]) -> None:
     out = console()
     titles = ("title",) if out.width >= TITLES_FROM else ()
-    short = ("train+val+test", "labels", "had", "tried")
+    short = ("train+val+test", "labels", "obtained", "tried")
     grid = table("name", *titles, *short, "licence", whole=short)
     for card in cards:
         summary = _summary(card)
-        cells = [_pictures(card), summary["labels"], summary["had"], summary["tried"] or "-"]
+        cells = [_images(card), summary["labels"], summary["obtained"], summary["tried"] or "-"]
         grid.add_row(card.name, *([card.title] if titles else []), *cells, card.licence)
     out.print(grid)
     out.print(LEGEND)
 
 
-def _pictures(card: Card) -> str:
-    by_split = pictures_by_split(card)
+def _images(card: Card) -> str:
+    by_split = images_by_split(card)
     if by_split:
         about = "~" if card.splits.by_group else ""
         return about + "+".join(str(by_split.get(split, 0)) for split in SPLITS)
     return f"{sum(card.samples.values())} in all" if card.samples else "-"
 
 
-def _way_to_have(card: Card) -> str:
+def _obtained(card: Card) -> str:
     if card.world:
         return "drawn"
     if card.folder is not None:
@@ -135,7 +137,7 @@ def _way_to_have(card: Card) -> str:
 
 
 def _encoding(card: Card) -> Encoding | None:
-    """The label encoding, None where it lies with pictures that are not there."""
+    """Returns the label encoding, or None if it lies with images that are not there."""
     try:
         return card.table
     except RoadshiftError:
@@ -144,22 +146,25 @@ def _encoding(card: Card) -> Encoding | None:
         raise
 
 
-def _way_of_parting(way: Way) -> str:
-    what = "drives or cities" if way.needs_groups else "pictures"
-    if way.groups:
-        return f"by {what}: " + ", ".join(f"{g} {s}" for g, s in way.groups.items())
-    if way.random is not None:
-        shares = ", ".join(f"{share:.0%} {split}" for split, share in way.random.items())
+def _split_text(scheme: SplitScheme) -> str:
+    what = "drives or cities" if scheme.needs_groups else "images"
+    if scheme.groups:
+        return f"by {what}: " + ", ".join(f"{g} {s}" for g, s in scheme.groups.items())
+    if scheme.random is not None:
+        shares = ", ".join(f"{share:.0%} {split}" for split, share in scheme.random.items())
         return f"{what} at random by data.split.seed: {shares}"
-    if way.shuffled is not None:
-        counts = ", ".join(f"{number} {split}" for split, number in way.shuffled.counts.items())
-        text = f"the sorted pictures, shuffled by random.seed({way.shuffled.seed}): {counts}"
+    if scheme.shuffled is not None:
+        counts = ", ".join(f"{number} {split}" for split, number in scheme.shuffled.counts.items())
+        text = f"the sorted images, shuffled by random.seed({scheme.shuffled.seed}): {counts}"
     else:
-        official = ", ".join(f"{theirs} as {ours}" for theirs, ours in (way.official or {}).items())
+        official = ", ".join(
+            f"{publisher_split} as {split}"
+            for publisher_split, split in (scheme.official or {}).items()
+        )
         text = f"the publisher's: {official}"
-    if way.val_share is None:
+    if scheme.val_share is None:
         return text
-    return f"{text}; {way.val_share:.0%} of the {what} of train kept as val"
+    return f"{text}; {scheme.val_share:.0%} of the {what} of train kept as val"
 
 
 def _print_card(card: Card) -> None:
@@ -174,35 +179,37 @@ def _print_card(card: Card) -> None:
         "notes": card.notes,
         "tried on": TRIED.get(card.tried or "", ""),
         "labelled": counts,
-        "parted": _way_of_parting(card.splits),
-        **{f"split '{name}'": _way_of_parting(way) for name, way in card.splits.named.items()},
-        "pictures": f"{_pictures(card)} (train+val+test)" if card.samples else "",
+        "split": _split_text(card.splits),
+        **{f"split '{name}'": _split_text(named) for name, named in card.splits.named.items()},
+        "images": f"{_images(card)} (train+val+test)" if card.samples else "",
         "layout": f"{card.layout.root}/{card.layout.image}\n{card.layout.root}/{card.layout.label}",
     }
     out.print(pairs({key: value.strip() for key, value in content.items()}))
     _print_files(out, card)
     encoding = _encoding(card)
     if encoding is None:
-        out.print(f"\nLabels: by the table that you put as '{card.encoding}' into {card.folder}.")
+        out.print(
+            f"\nLabels: your own table, which you put as '{card.encoding}' into {card.folder}."
+        )
     else:
         _print_encoding(out, card.encoding, encoding)
 
 
 def _print_files(out: Console, card: Card) -> None:
     if card.world:
-        out.print("\nDrawn on this machine by the download stage.")
+        out.print("\nThe download stage draws the images on this machine.")
         return
     if card.folder is not None:
-        out.print(f"\nYours: put the files into {card.folder}; the download stage copies them.")
+        out.print(f"\nYour own files: put them into {card.folder}; the download stage copies them.")
         return
     if card.tfds is not None:
         out.print(
-            f"\nTensorFlow Datasets gets {card.tfds.name}: picture {card.tfds.image}, label "
-            f"{card.tfds.label}. What it cannot fetch, it says where to put."
+            f"\nTensorFlow Datasets downloads {card.tfds.name}: image {card.tfds.image}, label "
+            f"{card.tfds.label}. It says where to put files that it cannot download."
         )
         return
-    automatic = _way_to_have(card) == "automatic"
-    how = "fetched by the download stage" if automatic else "to be fetched by hand"
+    automatic = _obtained(card) == "automatic"
+    how = "downloaded by the download stage" if automatic else "to be downloaded by hand"
     out.print(f"\nFiles, {how}:")
     grid = table("file", "unpacked", "from")
     for archive in card.files:
@@ -210,9 +217,8 @@ def _print_files(out: Console, card: Card) -> None:
     out.print(grid)
     if not automatic:
         out.print(
-            "Put what is fetched by hand, under these names, into data/by_hand in the project's "
-            "folder, or into a folder of your own whose absolute path the environment variable "
-            "ROADSHIFT_MIRROR holds."
+            "Put the files, under these names, into data/by_hand in the project's folder, or into "
+            "another folder and set the environment variable ROADSHIFT_MIRROR to its absolute path."
         )
 
 
@@ -224,9 +230,9 @@ def _print_encoding(out: Console, name: str, encoding: Encoding) -> None:
     kind = KINDS.get(encoding.kind, encoding.kind)
     out.print(f"\nLabels: {kind}, encoding {name}, from {encoding.source.strip()}")
     if encoding.config is not None:
-        out.print(f"An id is the place of its label in {encoding.config}, which lies with the set.")
+        out.print(f"An id is the index of its label in {encoding.config}, a file of the data set.")
     first = "value" if encoding.config is None else "label"
-    grid = table(first, "universal name", "which is")
+    grid = table(first, "universal name", "meaning")
     for *value, universal in encoding.values:
         shown = Text(", ".join(str(part).rjust(3) for part in value))
         if encoding.kind == "colour":

@@ -1,21 +1,25 @@
-"""`roadshift evaluate`: the scores of a network on pictures that are not in the workflow."""
+"""`roadshift evaluate`: the scores of a network on images that are not in the workflow."""
 
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from roadshift.commands.inference import inference_options
+from roadshift.commands.inference import inference_options, load_for_inference
 from roadshift.commands.output import completion, console, print_json, quieten_tensorflow, table
 from roadshift.datasets.card import card_names, load_card
-from roadshift.datasets.splits import SPLITS, Parting
+from roadshift.datasets.splits import SPLITS, SplitConfig
+from roadshift.scoring.numbers import percent, percent_interval
 from roadshift.scoring.settings import EvaluateSettings
+
+if TYPE_CHECKING:
+    from roadshift.scoring.results import DomainScores
 
 ALL = "all"
 VAL_SHARE, TEST_SHARE = 0.1, 0.3
-"""Of a set that is parted by group or at random: those that params.yaml comes with."""
+"""Shares of val and test where a set is split by group or at random; params.yaml has the same."""
 
 
 @click.command()
@@ -23,19 +27,19 @@ VAL_SHARE, TEST_SHARE = 0.1, 0.3
 @click.argument("folder", type=click.Path(path_type=Path), metavar="FOLDER")
 @click.option(
     "--card", "name", required=True, metavar="NAME", shell_complete=completion(card_names),
-    help="The data set's card, which says where pictures and labels lie in the folder.",
+    help="Card of the data set, which says where images and labels lie in the folder.",
 )  # fmt: skip
 @click.option(
     "--split", type=click.Choice([*SPLITS, ALL]), default="test", show_default=True,
-    help="Which pictures; all takes what there is, without parting it.",
+    help="Split to score; all scores every image of the folder.",
 )  # fmt: skip
 @click.option(
-    "--split-by", default="official", show_default=True, metavar="WAY",
-    help="How the set is parted, as data.split.by: official, group, random, or a way of the card.",
+    "--split-by", default="official", show_default=True, metavar="SCHEME",
+    help="Split scheme, as data.split.by: official, group, random, or one that the card names.",
 )  # fmt: skip
 @click.option(
     "--split-seed", type=click.IntRange(0), default=0, show_default=True,
-    help="Of what is parted by seed, as data.split.seed.",
+    help="Seed of the split, as data.split.seed.",
 )  # fmt: skip
 @inference_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -46,64 +50,67 @@ def command(
     split: str,
     split_by: str,
     split_seed: int,
-    max_height: int,
+    max_height: int | None,
     max_pixels: int,
-    flip: bool,
-    scales: tuple[float, ...],
+    tta_flip: bool | None,
+    tta_scales: tuple[float, ...],
     as_json: bool,
 ) -> None:
-    """Score a network on the labelled pictures of a folder, laid out as a data set's card says.
+    """Score a network on the labelled images of a folder, laid out as a data set's card says.
 
     Labels are mapped to the network's own taxonomy, and scored at their own resolution: mIoU
-    with its interval over the pictures, and the IoU of every class, as in metrics/<mix>.json. A
-    set whose labels are too coarse for the taxonomy is refused.
+    with its interval over the images, and the IoU of every class, as in metrics/scores/<mix>.json.
+    A set whose labels are too coarse for the taxonomy is refused.
     """
     card = load_card(name)
     quieten_tensorflow()
+    from roadshift.inference.scorers import score_examples
+    from roadshift.inference.tiles import TiledSegmenter
     from roadshift.prediction.labelled import LabelledFolder
-    from roadshift.prediction.network import load_with_taxonomy
-    from roadshift.prediction.tiles import TiledSegmenter
-    from roadshift.scoring.inference import score_examples
-    from roadshift.scoring.report import score_domain
+    from roadshift.scoring.domain_metrics import score_domain
 
-    network, taxonomy = load_with_taxonomy(model)
-    # What it says of the folder is not part of the scores.
+    trained = load_for_inference(
+        model, max_height=max_height, tta_flip=tta_flip, tta_scales=tta_scales
+    )
+    # Messages about the folder go to stderr, since they are not part of the scores.
     with redirect_stdout(sys.stderr):
-        parting = Parting(by=split_by, seed=split_seed, val=VAL_SHARE, test=TEST_SHARE)
+        split_config = SplitConfig(by=split_by, seed=split_seed, val=VAL_SHARE, test=TEST_SHARE)
         chosen = None if split == ALL else split
-        pictures = LabelledFolder(card, folder, taxonomy, chosen, parting)
-    settings, classes = EvaluateSettings(), taxonomy.class_names
-    segmenter = TiledSegmenter(network, max_height, max_pixels, flip, scales)
-    scored = score_examples(segmenter, pictures, len(classes), settings.calibration_bins)
-    found = scored.ids, scored.matrices, scored.calibration
-    scores = {
-        "model": str(model),
-        "taxonomy": taxonomy.name,
-        "data_set": card.name,
-        "split": split,
-        **score_domain(*found, classes, settings),
-    }
+        images = LabelledFolder(
+            card, folder, trained.taxonomy, split=chosen, split_config=split_config
+        )
+    settings, classes = EvaluateSettings(), trained.taxonomy.class_names
+    found = score_examples(
+        TiledSegmenter(trained.network, trained.inference, max_pixels),
+        images,
+        classes=len(classes),
+        calibration_bins=settings.calibration_bins,
+    )
+    scores = score_domain(
+        found.matrices,
+        found.calibration,
+        data_set=card.name,
+        class_names=classes,
+        settings=settings,
+    )
+    head = {"model": str(model), "taxonomy": trained.taxonomy.name, "split": split}
     if as_json:
-        print_json(scores)
+        print_json(head | scores.model_dump(exclude={"adapted"}))
     else:
-        _print(scores)
+        _print(head, scores)
 
 
-def _print(scores: dict[str, Any]) -> None:
+def _print(head: dict[str, str], scores: "DomainScores") -> None:
     out = console()
-    title = f"{scores['model']} on {scores['data_set']}, {scores['split']}"
-    out.print(f"{title}: {scores['pictures']} pictures in {scores['taxonomy']}\n")
+    title = f"{head['model']} on {scores.data_set}, {head['split']}"
+    out.print(f"{title}: {scores.images} images in {head['taxonomy']}\n")
     grid = table("class", "IoU %")
-    for name, iou in scores["iou"].items():
-        grid.add_row(name, "absent" if iou is None else f"{100 * iou:.1f}")
+    for name, iou in scores.iou.items():
+        grid.add_row(name, "absent" if iou is None else percent(iou))
     out.print(grid)
-    if scores["miou"] is None:
-        out.print("\nmIoU: none, no labelled pixel is of a class that is scored")
+    if scores.miou is None:
+        out.print("\nmIoU: none, since no pixel is labelled with a scored class")
         return
-    interval = ""
-    if scores["miou_low"] is not None:
-        low, high = 100 * scores["miou_low"], 100 * scores["miou_high"]
-        interval = f" ({low:.1f} to {high:.1f})"
-    counted = scores["classes_scored"]
-    out.print(f"\nmIoU {100 * scores['miou']:.1f}{interval} over {counted} classes")
-    out.print(f"pixel accuracy {100 * scores['pixel_accuracy']:.1f}")
+    interval = f" ({percent_interval(scores.interval)})" if scores.interval else ""
+    out.print(f"\nmIoU {percent(scores.miou)}{interval} over {scores.classes_scored} classes")
+    out.print(f"pixel accuracy {percent(scores.pixel_accuracy)}")

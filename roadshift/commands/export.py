@@ -1,4 +1,4 @@
-"""`roadshift export`: a network in the format of another runtime, held against the original."""
+"""`roadshift export`: a network in the format of another runtime, compared with the original."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import keras
 
     from roadshift.deployment.formats import Size
-    from roadshift.deployment.pictures import ShardPictures
+    from roadshift.deployment.shard_images import ShardImages
+    from roadshift.taxonomy import Taxonomy
 
 SUFFIXES = {
     "savedmodel": "-savedmodel",
@@ -22,143 +23,169 @@ SUFFIXES = {
     "tflite-int8": "-int8.tflite",
     "onnx": ".onnx",
 }
-"""By format, what follows the network's name where no file is named."""
+"""Suffix of each format, for files that are named after the network."""
 
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.keras")
-@click.option("--to", "form", type=click.Choice([*SUFFIXES]), required=True, help="The format.")
+@click.option(
+    "--to", "format_name", type=click.Choice([*SUFFIXES]), required=True, help="Format to write."
+)
 @click.option(
     "--shards", "place", metavar="ROLE|FOLDER", shell_complete=completion(roles),
-    help="Pictures to check it on, and to calibrate integers with.",
+    help="Images to check the export on, and to calibrate integers with.",
 )  # fmt: skip
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE",
-    help="What to write; named as the model, in this folder, where it is left out.",
+    help="File to write; named as the model, in this folder, where none is given.",
 )  # fmt: skip
 @click.option(
     "--size", type=click.IntRange(32), nargs=2, metavar="HEIGHT WIDTH",
-    help="Of the pictures that TensorFlow Lite takes, in pixels; as large as those of the shards "
-    "need where it is left out.",
+    help="Size in pixels of the images that TensorFlow Lite takes; the smallest that fits the "
+    "shards' images where none is given.",
 )  # fmt: skip
 @click.option(
-    "--max-height", type=click.IntRange(0), default=384, show_default=True, metavar="PIXELS",
-    help="Taller pictures are scaled down to it, as data.max_height was; 0 = never.",
+    "--max-height", type=click.IntRange(0), metavar="PIXELS",
+    help="Scale taller images down to this height; 0 = never.  [default: as the network was "
+    "trained]",
 )  # fmt: skip
 @click.option(
-    "--check", "checked", type=click.IntRange(1), default=50, show_default=True,
-    help="How many pictures to check it on, of the test split where there is one.",
+    "--check", "check_count", type=click.IntRange(1), default=50, show_default=True,
+    help="Number of images to check the export on, from the test split where there is one.",
 )  # fmt: skip
 @click.option(
-    "--calibrate", "calibrated", type=click.IntRange(1), default=64, show_default=True,
-    help="How many pictures to calibrate integers with, of the train split.",
+    "--calibrate", "calibration_count", type=click.IntRange(1), default=64, show_default=True,
+    help="Number of images to calibrate integers with, from the train split.",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     model: Path,
-    form: str,
+    format_name: str,
     place: str | None,
     out: Path | None,
     size: tuple[int, int] | None,
-    max_height: int,
-    checked: int,
-    calibrated: int,
+    max_height: int | None,
+    check_count: int,
+    calibration_count: int,
     as_json: bool,
 ) -> None:
     """Write a network as SavedModel, TensorFlow Lite (floats or 8-bit integers) or ONNX.
 
-    The taxonomy goes with it, as taxonomy.json. What was written is read back and held against
-    the Keras network on pictures of shards. SavedModel and ONNX take pictures of any size whose
-    sides are multiples of 32, TensorFlow Lite those of one size.
+    The file holds the taxonomy, as taxonomy.json. It is read back and compared with the Keras
+    network on images of shards. SavedModel and ONNX take images of any size whose sides are
+    multiples of 32, TensorFlow Lite takes images of one size.
 
-    Status 1 where floats agree on less than 99.5 % of the pixels or more than a point of mIoU is
-    lost; the file stays.
+    The exit status is 1 if floats agree on less than 99.5 % of the pixels, or if the export loses
+    more than a point of mIoU; the file stays.
     """
-    file = out or Path(f"{model.stem}{SUFFIXES[form]}")
-    _check_usage(form, place, size)
+    file = out or Path(f"{model.stem}{SUFFIXES[format_name]}")
+    _check_usage(format_name, place, size)
     folders = shard_folders(place) if place else []
     quieten_tensorflow()
     from roadshift.deployment.check import check_export
-    from roadshift.deployment.pictures import ShardPictures
     from roadshift.deployment.runtimes import open_exported
-    from roadshift.prediction.network import load_with_taxonomy
+    from roadshift.deployment.shard_images import ShardImages
+    from roadshift.inference.trained_network import load_trained_network
 
-    network, taxonomy = load_with_taxonomy(model)
-    pictures = None
+    trained = load_trained_network(model, max_height=max_height)
+    network, taxonomy = trained.network, trained.taxonomy
+    shard_images = None
     if folders:
-        number = calibrated if form == "tflite-int8" else 0
-        pictures = ShardPictures(open_splits(folders), taxonomy, max_height, checked, number)
-    fixed = _fixed_size(size, pictures) if form.startswith("tflite") else None
-    description = _write(network, taxonomy.name, form, file, fixed, pictures)
-    run, found = open_exported(file, form)
-    if found != description:
-        raise RoadshiftError(f"{file}: does not give its taxonomy back; the format is not sound")
-    check = None
-    if pictures:
-        check = check_export(
-            network, run, fixed, max_height, len(taxonomy.classes), pictures.check("check")
+        needed = calibration_count if format_name == "tflite-int8" else 0
+        shard_images = ShardImages(
+            open_splits(folders),
+            taxonomy,
+            max_height=trained.inference.max_height,
+            check_count=check_count,
+            calibration_count=needed,
         )
+    fixed = _fixed_size(size, shard_images) if format_name.startswith("tflite") else None
+    description = _write(
+        network,
+        taxonomy,
+        file,
+        format_name=format_name,
+        size=fixed,
+        shard_images=shard_images,
+    )
+    run, found = open_exported(file, format_name)
+    if found != description:
+        raise RoadshiftError(
+            f"{file}: its taxonomy was not read back as it was written; do not use it"
+        )
+    check, shown = None, None
+    if shard_images:
+        check = check_export(
+            network,
+            run,
+            size=fixed,
+            max_height=trained.inference.max_height,
+            classes=len(taxonomy.classes),
+            labelled=shard_images.check_images("check"),
+        )
+        shown = asdict(check) | {"split": shard_images.check_split}
     result = {
         "model": str(model),
         "file": str(file),
-        "format": form,
+        "format": format_name,
         "taxonomy": taxonomy.name,
         "size": fixed,
         "bytes_before": _bytes(model),
         "bytes": _bytes(file),
-        "check": asdict(check) | {"split": pictures.checked_on} if check and pictures else None,
+        "check": shown,
     }
     if as_json:
         print_json(result)
     else:
         _print(result)
-    failure = check.failure(integers=form == "tflite-int8") if check else ""
+    failure = check.failure(integers=format_name == "tflite-int8") if check else ""
     if failure:
         raise RoadshiftError(f"{file}: is written, but {failure}")
 
 
-def _check_usage(form: str, place: str | None, size: tuple[int, int] | None) -> None:
-    if form == "tflite-int8" and not place:
-        raise click.UsageError("tflite-int8 is calibrated on pictures: name them with --shards")
-    if form == "tflite" and not (place or size):
-        raise click.UsageError("tflite takes pictures of one size: give --size or --shards")
-    if size and not form.startswith("tflite"):
-        raise click.BadParameter(f"{form} takes pictures of any size", param_hint="--size")
+def _check_usage(format_name: str, place: str | None, size: tuple[int, int] | None) -> None:
+    if format_name == "tflite-int8" and not place:
+        raise click.UsageError("tflite-int8 is calibrated on images: name them with --shards")
+    if format_name == "tflite" and not (place or size):
+        raise click.UsageError("tflite takes images of one size: give --size or --shards")
+    if size and not format_name.startswith("tflite"):
+        raise click.BadParameter(f"{format_name} takes images of any size", param_hint="--size")
     if size and (size[0] % 32 or size[1] % 32):
         raise click.BadParameter("expected multiples of 32", param_hint="--size")
 
 
-def _fixed_size(size: "Size | None", pictures: "ShardPictures | None") -> "Size | None":
-    if pictures is None:
+def _fixed_size(size: "Size | None", shard_images: "ShardImages | None") -> "Size | None":
+    if shard_images is None:
         return size
-    needed = pictures.size()
+    needed = shard_images.smallest_size()
     if size and (size[0] < needed[0] or size[1] < needed[1]):
         raise RoadshiftError(
-            f"--size {size[0]} {size[1]}: the pictures of the shards need {needed[0]} {needed[1]}"
+            f"--size {size[0]} {size[1]}: the images of the shards need {needed[0]} {needed[1]}; "
+            "give at least that size"
         )
     return size or needed
 
 
 def _write(
     network: "keras.Model",
-    taxonomy: str,
-    form: str,
+    taxonomy: "Taxonomy",
     file: Path,
+    *,
+    format_name: str,
     size: "Size | None",
-    pictures: "ShardPictures | None",
+    shard_images: "ShardImages | None",
 ) -> dict[str, Any]:
     """Writes the file, and returns the description in it."""
     from roadshift.deployment import formats
-    from roadshift.taxonomy import load_taxonomy
 
-    description = formats.describe(load_taxonomy(taxonomy), size)
-    if form == "savedmodel":
+    description = formats.describe(taxonomy, size)
+    if format_name == "savedmodel":
         formats.write_savedmodel(network, description, file)
-    elif form == "onnx":
+    elif format_name == "onnx":
         formats.write_onnx(network, description, file)
     elif size:
-        calibration = pictures.calibration(size) if pictures else ()
-        formats.write_tflite(network, description, size, file, calibration)
+        images = shard_images.calibration_images(size) if shard_images else ()
+        formats.write_tflite(network, description, file, size=size, calibration=images)
     return description
 
 
@@ -170,21 +197,21 @@ def _bytes(path: Path) -> int:
 def _print(result: dict[str, Any]) -> None:
     out = console()
     check = result["check"]
-    grid = table("file", "MB", "mIoU %", "ms a picture", "pixels alike")
+    grid = table("file", "MB", "mIoU %", "ms an image", "agreement")
     for name, when in (("model", "before"), ("file", "after")):
-        size = result["bytes_before" if when == "before" else "bytes"]
+        count = result["bytes_before" if when == "before" else "bytes"]
         cells = ["-", "-", "-"]
         if check:
             miou = check[f"miou_{when}"]
             cells[0] = "-" if miou is None else f"{100 * miou:.2f}"
             cells[1] = f"{check[f'milliseconds_{when}']:.0f}"
             cells[2] = "" if when == "before" else f"{check['agreement']:.3%}"
-        grid.add_row(result[name], f"{size / 1e6:.1f}", *cells)
+        grid.add_row(result[name], f"{count / 1e6:.1f}", *cells)
     out.print(grid)
-    some = result["size"]
-    sizes = " x ".join(map(str, some)) if some else "any size in multiples of 32"
-    out.print(f"takes pictures of {sizes}; classes of {result['taxonomy']} in taxonomy.json")
+    fixed = result["size"]
+    size = " x ".join(map(str, fixed)) if fixed else "any size in multiples of 32"
+    out.print(f"takes images of {size}; classes of {result['taxonomy']} in taxonomy.json")
     if check:
-        out.print(f"checked on {check['pictures']} pictures of split '{check['split']}'")
+        out.print(f"checked on {check['images']} images of split '{check['split']}'")
     else:
-        out.print("not checked on pictures: name some with --shards")
+        out.print("not checked on images: name some with --shards")

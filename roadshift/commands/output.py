@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON for machines, names for the shell to complete."""
+"""Output of the commands: tables for people, JSON for programs, names for shell completion."""
 
 import json
 import os
@@ -14,17 +14,17 @@ from rich.table import Table
 
 
 def console() -> Console:
-    """Prints to a terminal at its width, and into a pipe or file without breaking lines."""
+    """Returns a console that breaks lines at a terminal's width, and not in a pipe or file."""
     wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 10_000
     return Console(width=wide, highlight=False, markup=False, emoji=False)
 
 
 def table(*columns: str, whole: Collection[str] = ()) -> Table:
-    """An empty table with a line under its head.
+    """Returns an empty table with a line under its head.
 
     Args:
-        columns: their heads.
-        whole: those besides the first that do not wrap.
+        columns: titles of the columns.
+        whole: titles of the columns that do not wrap, besides the first.
     """
     grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
@@ -34,7 +34,7 @@ def table(*columns: str, whole: Collection[str] = ()) -> Table:
 
 
 def pairs(content: Mapping[str, str]) -> Table:
-    """Keys and values side by side; values wrap, empty ones are left out."""
+    """Returns a table of keys and values; values wrap, and empty ones are left out."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column(overflow="fold")
@@ -52,7 +52,7 @@ def print_json(content: Any) -> None:
 def completion(
     names: Callable[[], Collection[str]],
 ) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """What the shell offers for an argument that is one of these names."""
+    """Returns the shell completion of an argument that is one of these names."""
 
     def complete(
         context: click.Context, parameter: click.Parameter, begun: str
@@ -63,5 +63,5 @@ def completion(
 
 
 def quieten_tensorflow() -> None:
-    """To be called before TensorFlow is imported, which takes seconds and is talkative."""
+    """Lowers TensorFlow's verbosity; call this before TensorFlow is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

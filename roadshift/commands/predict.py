@@ -1,4 +1,4 @@
-"""`roadshift predict`: labels of pictures and videos, and overlays to look at."""
+"""`roadshift predict`: labels of images and videos, and overlays to look at."""
 
 import sys
 from collections.abc import Collection
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from roadshift.commands.inference import inference_options
+from roadshift.commands.inference import inference_options, load_for_inference
 from roadshift.commands.output import print_json, quieten_tensorflow
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
@@ -15,22 +15,22 @@ from roadshift.progress import progress_bar
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path), metavar="MODEL.keras")
-@click.argument("place", type=click.Path(path_type=Path), metavar="PICTURE|FOLDER|VIDEO")
+@click.argument("place", type=click.Path(path_type=Path), metavar="IMAGE|FOLDER|VIDEO")
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("predictions"),
-    show_default=True, metavar="FOLDER", help="Where to write; not in the folder of pictures.",
+    show_default=True, metavar="FOLDER", help="Folder to write to; not in the folder of images.",
 )  # fmt: skip
 @click.option(
     "--overlay/--no-overlay", default=True, show_default=True,
-    help="Write the classes' colours over the picture, with a legend.",
+    help="Write the classes' colours over the image, with a legend.",
 )  # fmt: skip
 @click.option(
     "--labels", type=click.Choice(["taxonomy", "cityscapes"]), default="taxonomy",
-    show_default=True, help="Labels as grey ids of the taxonomy, or in Cityscapes' colours.",
+    show_default=True, help="Write labels as grey ids of the taxonomy, or in Cityscapes' colours.",
 )  # fmt: skip
 @click.option(
     "--probabilities", is_flag=True,
-    help="Write the probability of the chosen class as grey pictures, white is 1.",
+    help="Write the probability of the chosen class as grey images; white is 1.",
 )  # fmt: skip
 @inference_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -41,62 +41,68 @@ def command(
     overlay: bool,
     labels: str,
     probabilities: bool,
-    max_height: int,
+    max_height: int | None,
     max_pixels: int,
-    flip: bool,
-    scales: tuple[float, ...],
+    tta_flip: bool | None,
+    tta_scales: tuple[float, ...],
     as_json: bool,
 ) -> None:
-    """Label a picture, all pictures and videos of a folder, or a video.
+    """Label an image, all images and videos of a folder, or a video.
 
-    Writes labels/NAME.png, of the picture's own size, overlays/NAME.png and, if wanted,
-    probabilities/NAME.png. Of a video: overlays/NAME.mp4, and a folder labels/NAME with a label a
-    frame.
+    An image gives labels/NAME.png, of the image's own size, overlays/NAME.png and, with
+    --probabilities, probabilities/NAME.png. A video gives overlays/NAME.mp4, and a folder
+    labels/NAME with a label for each frame.
 
-    Pictures are taken as they are seen: turned upright, transparency as white, 16 bits as 8.
-    Status 1 where one could not be read; the others are done all the same.
+    Images are read as viewers show them: turned upright, transparency as white, 16 bits as 8.
+    The exit status is 1 if an input fails; the others are predicted all the same.
     """
     from roadshift.prediction.inputs import find_inputs
 
     inputs, others = find_inputs(place, out)
     quieten_tensorflow()
-    from roadshift.prediction.network import load_with_taxonomy
+    from roadshift.inference.tiles import TiledSegmenter
+    from roadshift.prediction.log import open_log
     from roadshift.prediction.predictor import Predictor
-    from roadshift.prediction.record import open_record
-    from roadshift.prediction.tiles import TiledSegmenter
 
-    network, taxonomy = load_with_taxonomy(model)
-    record = open_record(out, model, taxonomy)
-    segmenter = TiledSegmenter(network, max_height, max_pixels, flip, scales)
-    cityscapes = labels == "cityscapes"
-    predictor = Predictor(segmenter, taxonomy, out, overlay, cityscapes, probabilities)
+    trained = load_for_inference(
+        model, max_height=max_height, tta_flip=tta_flip, tta_scales=tta_scales
+    )
+    log = open_log(out, model, trained.taxonomy)
+    predictor = Predictor(
+        segment=TiledSegmenter(trained.network, trained.inference, max_pixels),
+        taxonomy=trained.taxonomy,
+        out=out,
+        overlay=overlay,
+        cityscapes=labels == "cityscapes",
+        probabilities=probabilities,
+    )
     with progress_bar("predict", "input", len(inputs)) as progress:
         for given in inputs:
             try:
-                record.done.append(predictor.predict(given))
+                log.done.append(predictor.predict(given))
             except RoadshiftError as error:
-                record.failed[str(given.file)] = str(error)
+                log.failed[str(given.file)] = str(error)
                 if len(inputs) > 1:
                     progress.write(f"Error: {error}", file=sys.stderr)
             progress.update()
-    record.write()
+    log.write()
     if as_json:
-        print_json(record.content())
+        print_json(log.content())
     else:
-        for each in record.done:
+        for each in log.done:
             click.echo(each.get("overlays", each["labels"]))
-    for each in record.done:
+    for each in log.done:
         if each.get("frames", 0) < each.get("frames_expected", 0):
             shown = f"{each['frames']} of {each['frames_expected']} frames could be read"
             click.echo(f"Warning: {each['input']}: {shown}", err=True)
     if others:
-        click.echo(f"Passed over, neither pictures nor videos: {_listed(others)}", err=True)
-    if len(inputs) == 1 and record.failed:
-        raise RoadshiftError(*record.failed.values())
-    if record.failed:
+        click.echo(f"Skipped, neither images nor videos: {_listed(others)}", err=True)
+    if len(inputs) == 1 and log.failed:
+        raise RoadshiftError(*log.failed.values())
+    if log.failed:
         raise RoadshiftError(
-            f"{len(record.failed)} of {len(inputs)} could not be read, the others are done: "
-            f"{_listed(record.failed)}"
+            f"{len(log.failed)} of {len(inputs)} inputs failed, the others are predicted: "
+            f"{_listed(log.failed)}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Which shards a user means, by a role of the workflow or by a folder."""
+"""Finds the shards that a user names by a role of the workflow or by a folder."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,39 +6,44 @@ from typing import TYPE_CHECKING
 
 from roadshift.datasets.splits import SPLITS
 from roadshift.errors import RoadshiftError
-from roadshift.settings import nearest
+from roadshift.settings import suggestion
 
 if TYPE_CHECKING:
     from roadshift.records.reader import ShardSet
 
 SHARDS = Path("data/shards")
-"""Where the workflow keeps a role's shards, below the project's folder."""
+"""Folder of the workflow's shards, relative to the project's folder."""
+PARTS = ("trainval", "test")
 
 
 def roles() -> list[str]:
-    """The roles that there are shards of."""
-    return sorted(folder.name for folder in SHARDS.glob("*") if folder.is_dir())
+    """Returns the roles that have shards."""
+    return sorted({folder.name for folder in SHARDS.glob("*/*") if folder.parent.name in PARTS})
 
 
 def shard_folders(place: str) -> list[Path]:
-    """The folders of shards of a role, or of a folder that holds them.
+    """Returns the folders of shards of a role, or a folder of shards itself.
+
+    Args:
+        place: name of a role, or path of a folder.
 
     Raises:
-        RoadshiftError: it is neither.
+        RoadshiftError: `place` is neither.
     """
-    folder = SHARDS / place if (SHARDS / place).is_dir() else Path(place)
-    parts = [part for part in (folder / "trainval", folder / "test") if part.is_dir()]
-    if parts or (folder / "dataset_info.json").is_file():
-        return parts or [folder]
+    if parts := [SHARDS / part / place for part in PARTS if (SHARDS / part / place).is_dir()]:
+        return parts
+    folder = Path(place)
+    if (folder / "dataset_info.json").is_file():
+        return [folder]
     if folder.is_dir():
-        raise RoadshiftError(f"{folder}: no shards in it; name a role or a folder of shards")
+        raise RoadshiftError(f"{folder}: holds no shards; name a role or a folder of shards")
     known = roles()
-    hint = nearest(place, known) if known else f"; there are no roles in {SHARDS}, run `dvc repro`"
+    hint = suggestion(place, known) if known else f"; {SHARDS} holds no roles yet, run `dvc repro`"
     raise RoadshiftError(f"'{place}' is neither a role nor a folder of shards{hint}")
 
 
 def open_splits(folders: Iterable[Path]) -> dict[str, "ShardSet"]:
-    """By split, the shards that have pictures of it. Imports TensorFlow.
+    """Opens the shards of each split that has images. Imports TensorFlow.
 
     Raises:
         RoadshiftError: a folder is damaged.

@@ -1,4 +1,4 @@
-"""`roadshift taxonomy`: which classes data sets can be compared on, and why not the others."""
+"""`roadshift taxonomy`: the classes that data sets can be compared on, and why not the others."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from rich.text import Text
 from roadshift.commands.output import completion, console, print_json, table
 from roadshift.datasets.card import card_names, load_card
 from roadshift.taxonomy import Taxonomy, load_taxonomy, taxonomy_names
-from roadshift.taxonomy.comparison import Comparison, compare
+from roadshift.taxonomy.coverage import Coverage, compare_coverage
 
-HAD = ("yes", "part")
+COMPARED_STATES = ("yes", "part")
 STYLES = {"yes": "green", "part": "yellow", "ignored": "red", "coarse": "red", "absent": "red"}
 LEGEND = (
-    "yes: the set has it; part: some of it, the rest is under a name that is ignored; "
-    "ignored: only under such a name;\n"
-    "coarse: under a name that straddles classes; absent: not at all"
+    "yes: the set has the class; part: it has some of it, the rest has an ignored name; "
+    "ignored: all of it has ignored names;\n"
+    "coarse: it has a name that straddles classes; absent: the set does not have it"
 )
 
 
@@ -29,7 +29,7 @@ LEGEND = (
 def command(sets: tuple[str, ...], name: str | None, as_json: bool) -> None:
     """Show which classes the data sets A, B, ... can be compared on, and why not the others.
 
-    Without --taxonomy all taxonomies are held against each other, the one with the most common
+    Without --taxonomy all taxonomies are compared with each other, the one with the most common
     classes first. Without data sets the taxonomies themselves are listed.
     """
     taxonomies = [load_taxonomy(each) for each in ([name] if name else taxonomy_names())]
@@ -42,7 +42,7 @@ def command(sets: tuple[str, ...], name: str | None, as_json: bool) -> None:
             _print_taxonomies(taxonomies)
         return
     names = {each: load_card(each).table.names for each in sets}
-    found = sorted((compare(each, names) for each in taxonomies), key=_goodness)
+    found = sorted((compare_coverage(each, names) for each in taxonomies), key=_sort_key)
     if as_json:
         print_json([_as_json(comparison) for comparison in found])
     elif name:
@@ -51,12 +51,12 @@ def command(sets: tuple[str, ...], name: str | None, as_json: bool) -> None:
         _print_summary(found, list(names))
 
 
-def _goodness(comparison: Comparison) -> tuple[int, int, str]:
+def _sort_key(comparison: Coverage) -> tuple[int, int, str]:
     classes = comparison.taxonomy.class_names
     return -len(comparison.compared), len(classes), comparison.taxonomy.name
 
 
-def _as_json(comparison: Comparison) -> dict[str, Any]:
+def _as_json(comparison: Coverage) -> dict[str, Any]:
     return {
         "taxonomy": comparison.taxonomy.name,
         "title": comparison.taxonomy.title,
@@ -77,8 +77,8 @@ def _print_taxonomies(taxonomies: list[Taxonomy]) -> None:
     out = console()
     out.print(grid)
     out.print(
-        "What data sets can be compared on: roadshift taxonomy A B\n"
-        "What a taxonomy merges and ignores: roadshift taxonomy --taxonomy T"
+        "Classes that data sets can be compared on: roadshift taxonomy A B\n"
+        "Names that a taxonomy merges and ignores: roadshift taxonomy --taxonomy T"
     )
 
 
@@ -101,37 +101,41 @@ def _print_taxonomy(taxonomy: Taxonomy) -> None:
             out.print(grid)
 
 
-def _print_summary(found: list[Comparison], sets: list[str]) -> None:
+def _print_summary(found: list[Coverage], sets: list[str]) -> None:
     out = console()
-    out.print(f"{', '.join(sets)}: what they can be compared on, the most classes first\n")
-    grid = table("taxonomy", "classes", "compared on", "not", whole=["classes"])
+    out.print(f"{', '.join(sets)}: classes that they can be compared on, the most first\n")
+    grid = table("taxonomy", "classes", "compared on", "not compared on", whole=["classes"])
     for comparison in found:
         compared = comparison.compared
         grid.add_row(
             comparison.taxonomy.name,
             f"{len(compared)} of {len(comparison.cells)}",
             ", ".join(compared),
-            _why_not(comparison),
+            _reasons(comparison),
         )
     out.print(grid)
-    out.print(f"Every class: roadshift taxonomy {' '.join(sets)} --taxonomy T")
+    out.print(f"Class by class: roadshift taxonomy {' '.join(sets)} --taxonomy T")
 
 
-def _why_not(comparison: Comparison) -> str:
+def _reasons(comparison: Coverage) -> str:
     if comparison.refused:
         return "; ".join(
             f"{each} is too coarse ({', '.join(names)})"
             for each, names in comparison.refused.items()
         )
     lacking = {
-        name: [f"{cell.state} in {each}" for each, cell in row.items() if cell.state not in HAD]
+        name: [
+            f"{cell.state} in {each}"
+            for each, cell in row.items()
+            if cell.state not in COMPARED_STATES
+        ]
         for name, row in comparison.cells.items()
         if name not in comparison.compared
     }
     return "; ".join(f"{name} ({', '.join(whys)})" for name, whys in lacking.items())
 
 
-def _print_matrix(comparison: Comparison, sets: list[str]) -> None:
+def _print_matrix(comparison: Coverage, sets: list[str]) -> None:
     out = console()
     taxonomy, compared = comparison.taxonomy, comparison.compared
     out.print(f"{taxonomy.name}: {taxonomy.title}\n")
@@ -149,7 +153,7 @@ def _print_matrix(comparison: Comparison, sets: list[str]) -> None:
     out.print(LEGEND)
     out.print(f"\nCompared on {len(compared)} of {len(taxonomy.classes)} classes.")
     for each, names in comparison.refused.items():
-        out.print(f"{each} is refused: too coarse for {taxonomy.name} are {', '.join(names)}.")
+        out.print(f"{each} is refused, too coarse for {taxonomy.name}: {', '.join(names)}.")
     ignored = table("ignored by name", "in", "because")
     for name, reason in taxonomy.ignored.items():
         here = [each for each in sets if name in comparison.ignored[each]]

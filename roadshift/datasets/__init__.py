@@ -1,1 +1,1 @@
-"""Data sets: their cards, how their files are got and read, and their remapped labels."""
+"""Data sets: cards, encodings, images, samples, splits and remapped labels."""

@@ -1,4 +1,4 @@
-"""Reading pictures and labels from files, strictly."""
+"""Reading images and labels from files, strictly."""
 
 import warnings
 from collections.abc import Iterator
@@ -11,82 +11,82 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from roadshift.errors import RoadshiftError
 
 ORIENTATION = 0x0112
-"""The EXIF tag that says how a picture is turned; 1 is upright."""
+"""EXIF tag of an image's orientation; 1 is upright."""
 LOSSY = ("JPEG", "MPO")
-"""Formats that blur ids and colours into others."""
+"""Formats whose compression changes ids and colours."""
 
 
 @contextmanager
 def opened(file: Path) -> Iterator[Image.Image]:
-    """Opens a picture; what is wrong with it, then or in the block, names the file.
+    """Context manager: opens an image; an error on opening or in the block names the file.
 
     Raises:
-        RoadshiftError: the file is missing, empty, truncated, too large or no picture.
+        RoadshiftError: the file is missing, empty, truncated, too large or not an image.
     """
     try:
         with warnings.catch_warnings():
-            # Between the size that Pillow warns of and the one that it refuses are panoramas.
+            # Panoramas lie between the size that Pillow warns of and the size that it refuses.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(file)
-        with picture:
-            yield picture
+            image = Image.open(file)
+        with image:
+            yield image
     except FileNotFoundError:
         raise RoadshiftError(f"{file}: missing") from None
     except UnidentifiedImageError:
-        raise RoadshiftError(f"{file}: not a picture that can be read; replace it") from None
+        raise RoadshiftError(f"{file}: not a readable image; replace it") from None
     except Image.DecompressionBombError:
-        most = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise RoadshiftError(
-            f"{file}: more than {most} pixels, which would fill the memory; scale it down or cut "
+            f"{file}: more than {limit} pixels, which would fill the memory; scale it down or cut "
             "it into parts"
         ) from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise RoadshiftError(f"{file}: a damaged picture ({error}); replace it") from None
+        raise RoadshiftError(f"{file}: a damaged image ({error}); replace it") from None
 
 
 def read_label(file: Path, kind: str) -> np.ndarray:
-    """Reads a label picture as it was published.
+    """Reads a label image with the values that were published.
 
     Args:
-        file: the label.
+        file: path of the label image.
         kind: 'grey' for ids of up to 8 bits a pixel, in grey or as indices of a palette;
             'grey16' for ids in 16-bit grey; 'red16' for the red channel of 16-bit RGB; 'colour'
-            for RGB, or a palette's colours.
+            for 8-bit RGB, or the colours of a palette.
 
     Returns:
         int32 (height, width) for colours, packed as red * 65536 + green * 256 + blue; uint16
         (height, width) for ids of 16 bits; uint8 (height, width) for others.
 
     Raises:
-        RoadshiftError: the file cannot be read, is of another kind or of a format that loses
-            values, or says that it is turned.
+        RoadshiftError: the file cannot be read, is of another kind, has a lossy format, or has
+            an EXIF orientation that is not upright.
     """
     if kind == "red16":
         return _red16(file)
-    with opened(file) as picture:
-        if picture.format in LOSSY:
+    with opened(file) as image:
+        if image.format in LOSSY:
             raise RoadshiftError(
-                f"{file}: a JPEG, which blurs labels into others; put the PNG it was made from"
+                f"{file}: a JPEG, whose compression changes labels; replace it by the original PNG"
             )
-        label = _of_kind(picture, file, kind)
-        # After the pixels: to look for it may make Pillow read them, and forget how they are kept.
-        if picture.getexif().get(ORIENTATION, 1) != 1:
-            raise RoadshiftError(f"{file}: a label that EXIF says is turned; save it upright")
+        label = _of_kind(image, file, kind)
+        # After the pixels: reading EXIF may make Pillow decode them and drop their raw mode.
+        if image.getexif().get(ORIENTATION, 1) != 1:
+            raise RoadshiftError(f"{file}: a label with an EXIF rotation; save it upright")
         return label
 
 
-def _of_kind(picture: Image.Image, file: Path, kind: str) -> np.ndarray:
+def _of_kind(image: Image.Image, file: Path, kind: str) -> np.ndarray:
     if kind == "grey":
-        return _grey(picture, file)
+        return _grey(image, file)
     if kind == "grey16":
-        if not picture.mode.startswith("I;16"):
-            raise RoadshiftError(f"{file}: expected 16-bit grey, found mode {picture.mode}")
-        return np.asarray(picture).astype(np.uint16)
-    if _is_deep(picture):
+        if not image.mode.startswith("I;16"):
+            raise RoadshiftError(f"{file}: expected 16-bit grey, found mode {image.mode}")
+        return np.asarray(image).astype(np.uint16)
+    if _is_deep(image):
         raise RoadshiftError(f"{file}: expected 8-bit RGB colours, found 16 bits a channel")
-    if picture.mode not in ("RGB", "P") and not _is_opaque_rgba(picture):
-        raise RoadshiftError(f"{file}: expected RGB colours, found mode {picture.mode}")
-    return packed_colours(np.asarray(picture.convert("RGB")))
+    if image.mode not in ("RGB", "P") and not _is_opaque_rgba(image):
+        raise RoadshiftError(f"{file}: expected RGB colours, found mode {image.mode}")
+    return packed_colours(np.asarray(image.convert("RGB")))
 
 
 def packed_colours(colours: np.ndarray) -> np.ndarray:
@@ -95,87 +95,88 @@ def packed_colours(colours: np.ndarray) -> np.ndarray:
     return (red.astype(np.int32) << 16) | (green.astype(np.int32) << 8) | blue
 
 
-def _grey(picture: Image.Image, file: Path) -> np.ndarray:
-    # A palette picture's bytes are the ids; its colours are for looking only.
-    if picture.mode not in ("L", "P", "1"):
-        raise RoadshiftError(f"{file}: expected one grey byte a pixel, found mode {picture.mode}")
-    # Pillow stretches grey of 2 and 4 bits to 0..255 as it reads; ids are what was stored.
-    raw_mode = picture.tile[0][3] if picture.tile else None  # type: ignore[attr-defined]
+def _grey(image: Image.Image, file: Path) -> np.ndarray:
+    # A palette image's bytes are the ids; its colours are for display only.
+    if image.mode not in ("L", "P", "1"):
+        raise RoadshiftError(f"{file}: expected one grey byte a pixel, found mode {image.mode}")
+    # Pillow stretches grey of 2 and 4 bits to 0..255; the ids are the stored values.
+    raw_mode = image.tile[0][3] if image.tile else None  # type: ignore[attr-defined]
     stretched = {"L;2": 85, "L;4": 17}.get(str(raw_mode), 1)
-    return np.asarray(picture).astype(np.uint8) // stretched
+    return np.asarray(image).astype(np.uint8) // stretched
 
 
 def _red16(file: Path) -> np.ndarray:
-    # Pillow keeps the high byte of 16-bit colours alone, and ids are in the low one: read as of
-    # the other byte order, the other byte is kept.
+    # Pillow keeps only the high byte of 16-bit colours, and ids need the low byte, too. Reading
+    # with the other byte order yields the low byte.
     halves = []
     for order in ("RGB;16B", "RGB;16L"):
-        with opened(file) as picture:
-            tiles = getattr(picture, "tile", [])
-            if picture.format != "PNG" or len(tiles) != 1 or tiles[0][3] != "RGB;16B":
+        with opened(file) as image:
+            tiles = getattr(image, "tile", [])
+            if image.format != "PNG" or len(tiles) != 1 or tiles[0][3] != "RGB;16B":
                 raise RoadshiftError(
-                    f"{file}: expected a PNG of 16-bit RGB, found {picture.format} of mode "
-                    f"{picture.mode}"
+                    f"{file}: expected a PNG of 16-bit RGB, found {image.format} of mode "
+                    f"{image.mode}"
                 )
-            picture.tile = [(*tiles[0][:3], order)]  # type: ignore[attr-defined]
-            halves.append(np.asarray(picture)[..., 0].astype(np.uint16))
+            image.tile = [(*tiles[0][:3], order)]  # type: ignore[attr-defined]
+            halves.append(np.asarray(image)[..., 0].astype(np.uint16))
     return halves[0] << 8 | halves[1]
 
 
-def _is_deep(picture: Image.Image) -> bool:
-    """Whether Pillow would keep the high byte alone of 16-bit colours; to be asked before it does.
+def _is_deep(image: Image.Image) -> bool:
+    """Returns whether Pillow would drop the low byte of 16-bit colours; call it before decoding.
 
-    The raw mode tells, such as 'RGB;16B' in PNG, or the largest value in PPM.
+    The raw mode tells this, such as 'RGB;16B' in PNG, or the largest value in PPM.
     """
-    for codec, _, _, arguments in getattr(picture, "tile", []):
+    for codec, _, _, arguments in getattr(image, "tile", []):
         raw_mode, *further = arguments if isinstance(arguments, tuple) else (arguments,)
         if ";16" in str(raw_mode) or (codec == "ppm" and further and further[0] > 255):
             return True
     return False
 
 
-def _is_opaque_rgba(picture: Image.Image) -> bool:
-    return picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (255, 255)
+def _is_opaque_rgba(image: Image.Image) -> bool:
+    return image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255)
 
 
-def picture_size(file: Path) -> tuple[int, int]:
-    """Width and height as seen, with the EXIF orientation honoured; reads the header only.
+def image_size(file: Path) -> tuple[int, int]:
+    """Returns width and height after applying the EXIF orientation; reads only the header.
 
     Raises:
         RoadshiftError: the file cannot be read.
     """
-    with opened(file) as picture:
-        width, height = picture.size
-        turned = picture.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
-    return (height, width) if turned else (width, height)
+    with opened(file) as image:
+        width, height = image.size
+        rotated = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+    return (height, width) if rotated else (width, height)
 
 
 def read_image(file: Path) -> np.ndarray:
-    """Reads a picture as uint8 RGB of shape (height, width, 3), upright.
+    """Reads an image as uint8 RGB of shape (height, width, 3), upright.
 
     Raises:
         RoadshiftError: the file cannot be read, or has more than eight bits a channel.
     """
-    with opened(file) as picture:
-        deep = picture.mode in ("I", "F") or picture.mode.startswith("I;16")
-        if deep or _is_deep(picture):
+    with opened(file) as image:
+        deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
+        if deep or _is_deep(image):
             raise RoadshiftError(
-                f"{file}: more than 8 bits a channel (mode {picture.mode}); convert it to 8 bits"
+                f"{file}: more than 8 bits a channel (mode {image.mode}); convert it to 8 bits"
             )
-        return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
 
 
 def read_any_image(file: Path) -> np.ndarray:
-    """Reads a picture as a person sees it: uint8 RGB of shape (height, width, 3), upright.
+    """Reads an image as a person sees it: uint8 RGB of shape (height, width, 3), upright.
 
-    For pictures to look at; those of a data set are read by `read_image`, which doubts more.
-    What is transparent is white, 16 bits of grey become 8, and colours of any kind become RGB.
+    For images to look at; `read_image`, which is stricter, reads those of a data set.
+    Transparent pixels become white, 16-bit grey becomes 8-bit, and colours of any mode become RGB.
 
     Raises:
-        RoadshiftError: the file cannot be read, or its values have no known white.
+        RoadshiftError: the file cannot be read, or its values have no known white: floating-point
+            numbers, or integers of more than 16 bits.
     """
-    with opened(file) as picture:
-        upright = ImageOps.exif_transpose(picture)
+    with opened(file) as image:
+        upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I"):
             grey = np.asarray(upright)
             if grey.min() < 0 or grey.max() > 0xFFFF:

@@ -1,4 +1,4 @@
-"""Remapping: a publisher's labels to the ids of a taxonomy, and an account of every pixel."""
+"""Remapping of a publisher's labels to the ids of a taxonomy, with an audit of every pixel."""
 
 import csv
 from collections.abc import Mapping
@@ -10,27 +10,31 @@ import numpy as np
 from PIL import Image
 
 from roadshift.datasets.card import UNKNOWN, Card, Encoding
-from roadshift.datasets.images import picture_size, read_label
+from roadshift.datasets.images import image_size, read_label
 from roadshift.datasets.samples import Sample, find_samples, write_manifest
-from roadshift.datasets.splits import Parting
+from roadshift.datasets.splits import SplitConfig
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
 from roadshift.taxonomy import IGNORE_ID, Taxonomy
-from roadshift.workers import results_of
+from roadshift.workers import parallel_map
 
 
 @dataclass(frozen=True)
 class Remapper:
-    """The two tables, a set's encoding and a taxonomy, joined into lookups by array index."""
+    """A set's encoding and a taxonomy, joined into lookup arrays.
+
+    Attributes:
+        kind: kind of the encoding, as in `Encoding`.
+        native_index: uint8, indexed by id, (256,) or (65536,), or by packed colour, (2 ** 24,);
+            `UNKNOWN` for values without a row.
+        class_id: uint8 (256,), the taxonomy's id by native index.
+        names: universal names by native index.
+    """
 
     kind: str
     native_index: np.ndarray
-    """uint8 by id, (256,) or (65536,), or by packed colour, (2 ** 24,); `UNKNOWN` where no row
-    is."""
     class_id: np.ndarray
-    """uint8 (256,): a taxonomy's id by native index."""
     names: tuple[str, ...]
-    """Universal names by native index."""
 
     @classmethod
     def of(cls, encoding: Encoding, taxonomy: Taxonomy) -> "Remapper":
@@ -49,7 +53,11 @@ class Remapper:
         return cls(encoding.kind, native_index, class_id, encoding.names)
 
     def native(self, values: np.ndarray, where: str) -> np.ndarray:
-        """Native indices, uint8 of the shape of `values`, of a label as `read_label` gave it.
+        """Returns the native indices of a label, uint8 of the shape of `values`.
+
+        Args:
+            values: the label's ids or packed colours, as `read_label` returns them.
+            where: name of the label in the error message.
 
         Raises:
             RoadshiftError: a value is in no row of the encoding.
@@ -58,9 +66,9 @@ class Remapper:
         unknown = index == UNKNOWN
         if unknown.any():
             found, counts = np.unique(values[unknown], return_counts=True)
-            most = sorted(zip(counts.tolist(), found.tolist(), strict=True), reverse=True)
-            listed = ", ".join(f"{self._shown(v)} ({n} pixels)" for n, v in most[:3])
-            more = f" and {len(most) - 3} more" if len(most) > 3 else ""
+            frequent = sorted(zip(counts.tolist(), found.tolist(), strict=True), reverse=True)
+            listed = ", ".join(f"{self._shown(v)} ({n} pixels)" for n, v in frequent[:3])
+            more = f" and {len(frequent) - 3} more" if len(frequent) > 3 else ""
             raise RoadshiftError(
                 f"{where}: {'colours' if self.kind == 'colour' else 'ids'} unknown to the card's "
                 f"encoding: {listed}{more}; correct the label or add them to the encoding"
@@ -75,64 +83,73 @@ class Remapper:
 
 def remap_set(
     card: Card,
+    *,
     raw: Path,
     taxonomy: Taxonomy,
-    parting: Parting,
+    split_config: SplitConfig,
     folder: Path,
     audit_file: Path,
     processes: int,
 ) -> None:
-    """Writes label pictures of taxonomy ids, the manifest, and the audit of a set.
+    """Writes label images of taxonomy ids, the manifest, and the audit of a set.
 
     Args:
         card: the set's card.
-        raw: where the publisher's files lie.
-        taxonomy: what to map to.
-        parting: how to part the set.
+        raw: folder with the publisher's files.
+        taxonomy: taxonomy to map to.
+        split_config: how the set is split.
         folder: an existing folder; gets `labels/<id>.png` (uint8, 255 = ignore) and
             `manifest.csv`.
-        audit_file: gets, as CSV, the pixels a split and universal name, and where they went.
-        processes: how many pictures are worked on at once.
+        audit_file: CSV file to write: for each split and universal name, the number of pixels and
+            the class that they were mapped to.
+        processes: number of images that are remapped in parallel.
 
     Raises:
-        RoadshiftError: the labels are too coarse for the taxonomy; or pictures and labels do not
-            pair up, are of different sizes, cannot be read, or hold values that the encoding
-            does not know; or every pixel of a split is ignored.
+        RoadshiftError: the labels are too coarse for the taxonomy; or images and labels do not
+            pair up, differ in size, cannot be read, or hold values that the encoding does not
+            list; or every pixel of a split is ignored.
     """
     encoding = card.table_in(raw)
     try:
-        # stages.check has seen this before, but for a table that lies among the set's files.
+        # stages.validate_params has checked this, but not for a table among the set's files.
         remapper = Remapper.of(encoding, taxonomy)
     except RoadshiftError as error:
         raise RoadshiftError(f"{card.name}: {error}") from None
-    samples = find_samples(card, raw, parting)
-    work = partial(remap_sample, remapper, raw, folder)
-    done = []
+    samples = find_samples(card, raw, split_config)
+    remap_one = partial(remap_sample, remapper=remapper, raw=raw, folder=folder)
+    remapped = []
     with (
-        results_of(work, samples, processes) as results,
+        parallel_map(remap_one, samples, processes) as results,
         progress_bar(f"remap {card.name}", "label", len(samples)) as progress,
     ):
         for result in results:
-            done.append(result)
+            remapped.append(result)
             progress.update()
     totals: dict[str, np.ndarray] = {}
-    for sample, pixels in done:
+    for sample, pixels in remapped:
         totals[sample.split] = totals.get(sample.split, 0) + pixels
-    _check_counted(card, totals, remapper, taxonomy)
-    write_manifest([sample for sample, _ in done], folder / "manifest.csv")
-    _write_audit(totals, remapper, taxonomy, audit_file)
+    _check_counted(card, totals, remapper=remapper, taxonomy=taxonomy)
+    write_manifest([sample for sample, _ in remapped], folder / "manifest.csv")
+    _write_audit(audit_file, totals, remapper=remapper, taxonomy=taxonomy)
 
 
 def remap_sample(
-    remapper: Remapper, raw: Path, folder: Path, sample: Sample
+    sample: Sample, *, remapper: Remapper, raw: Path, folder: Path
 ) -> tuple[Sample, np.ndarray]:
-    """Writes the label picture of one sample, `labels/<id>.png` in the folder.
+    """Writes the label image of one sample, `labels/<id>.png`.
+
+    Args:
+        sample: the sample, with the path of the publisher's label.
+        remapper: the lookup arrays.
+        raw: folder with the publisher's files.
+        folder: folder to write to.
 
     Returns:
-        The sample with its size and new label, and int64 (256,), its pixels by native index.
+        The sample with its size and new label, and its number of pixels by native index, int64
+        (256,).
 
     Raises:
-        RoadshiftError: as `remap_set`, of this sample.
+        RoadshiftError: as for `read_native`.
     """
     native = read_native(remapper, raw, sample)
     height, width = native.shape
@@ -145,30 +162,30 @@ def remap_sample(
 
 
 def read_native(remapper: Remapper, raw: Path, sample: Sample) -> np.ndarray:
-    """Native indices, uint8 (height, width), of a sample's label.
+    """Returns the native indices of a sample's label, uint8 (height, width).
 
     Raises:
-        RoadshiftError: it cannot be read, is not of its picture's size, or holds a value that is
-            in no row of the encoding.
+        RoadshiftError: the label cannot be read, differs from its image in size, or holds a value
+            that is in no row of the encoding.
     """
     values = read_label(raw / sample.label, remapper.kind)
     height, width = values.shape
-    if picture_size(raw / sample.image) != (width, height):
-        seen = "×".join(map(str, picture_size(raw / sample.image)))
+    if image_size(raw / sample.image) != (width, height):
+        found = "×".join(map(str, image_size(raw / sample.image)))
         raise RoadshiftError(
-            f"{sample.image} is {seen}, its label {sample.label} is {width}×{height}: expected "
-            "the same size"
+            f"{sample.image} is {found}, its label {sample.label} is {width}×{height}: expected "
+            "the same size; replace one of them"
         )
     return remapper.native(values, sample.label)
 
 
 def _check_counted(
-    card: Card, totals: Mapping[str, np.ndarray], remapper: Remapper, taxonomy: Taxonomy
+    card: Card, totals: Mapping[str, np.ndarray], *, remapper: Remapper, taxonomy: Taxonomy
 ) -> None:
-    """Stops at labels that are all void, as publishers put in place of those they keep back."""
-    counts = remapper.class_id != IGNORE_ID
+    """Refuses a split whose labels are all void, as where a publisher keeps labels back."""
+    counted = remapper.class_id != IGNORE_ID
     for split, pixels in sorted(totals.items()):
-        if not pixels[counts].any():
+        if not pixels[counted].any():
             raise RoadshiftError(
                 f"{card.name}: every pixel of split '{split}' is ignored in the taxonomy "
                 f"'{taxonomy.name}'; correct the labels, or choose another data.split.by"
@@ -176,10 +193,10 @@ def _check_counted(
 
 
 def _write_audit(
-    totals: Mapping[str, np.ndarray], remapper: Remapper, taxonomy: Taxonomy, file: Path
+    file: Path, totals: Mapping[str, np.ndarray], *, remapper: Remapper, taxonomy: Taxonomy
 ) -> None:
-    # Of the whole set, so that a class's rows add up to its share, whatever the split.
-    of_all = int(sum(pixels.sum() for pixels in totals.values()))
+    # Shares are of the whole set, so that a class's rows add up to its share over all splits.
+    total = int(sum(pixels.sum() for pixels in totals.values()))
     with file.open("w", encoding="utf-8", newline="") as sink:
         writer = csv.writer(sink, lineterminator="\n")
         writer.writerow(["split", "class", "universal", "pixels", "share", "ignored_because"])
@@ -188,10 +205,10 @@ def _write_audit(
             for index, name in enumerate(remapper.names):
                 class_id = int(remapper.class_id[index])
                 ignored = class_id == IGNORE_ID
-                # By name, so that a chart of the classes tells which ones the pixels are.
+                # The name tells ignored pixels apart in a chart of the classes.
                 shown = f"ignored: {name}" if ignored else taxonomy.class_names[class_id]
                 count = rows.get((class_id, name), ("", "", 0))[-1] + int(pixels[index])
                 rows[class_id, name] = (shown, taxonomy.ignored.get(name, ""), count)
             for (_, name), (shown, reason, count) in sorted(rows.items()):
-                share = round(count / of_all, 6)
+                share = round(count / total, 6)
                 writer.writerow([split, shown, name, count, share, reason])

@@ -1,4 +1,4 @@
-"""Finding the pictures of a set, and pairing them with their labels."""
+"""Samples: pairs of images and labels, found in a set's files or read from a manifest."""
 
 import csv
 import re
@@ -8,117 +8,127 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from roadshift.datasets.card import Card, Layout
-from roadshift.datasets.splits import SPLITS, Parting, Way
+from roadshift.datasets.splits import SPLITS, SplitConfig, SplitScheme
 from roadshift.errors import RoadshiftError
-from roadshift.settings import nearest, printable
+from roadshift.settings import printable, suggestion
 
 _AGAIN = "run the remap stage again"
 
 Matches = dict[tuple[tuple[str, str], ...], str]
-"""Files by the values of their pattern's placeholders."""
+"""Values of a pattern's placeholders, as (name, value) pairs, to the file that has them."""
 
 
-class Pair(NamedTuple):
-    """A picture and its label."""
+class FilePair(NamedTuple):
+    """An image file and its label file.
+
+    Attributes:
+        parts: name of each placeholder in the layout's patterns, to its value.
+        image: path of the image, relative to the set's folder, with forward slashes.
+        label: path of the label, likewise.
+    """
 
     parts: dict[str, str]
-    """The values of the layout's placeholders."""
     image: str
-    """Path relative to the set's folder, with forward slashes."""
     label: str
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture with its label; a row of the manifest."""
+    """An image with its label; a row of the manifest.
+
+    Attributes:
+        id: name of the sample, unique in its set.
+        split: 'train', 'val' or 'test'.
+        group: drive or city; '' if the set has none.
+        image: path of the image, relative to the set's folder, with forward slashes.
+        label: path of the label, relative to the labels' folder, with forward slashes.
+        width: width in pixels; 0 if not yet read.
+        height: height in pixels; 0 if not yet read.
+    """
 
     id: str
     split: str
-    """Ours: train, val or test."""
     group: str
-    """Drive or city, '' where the set has none."""
     image: str
-    """Path of the picture, relative to the set's folder, with forward slashes."""
     label: str
-    """Path of the label, relative to its folder, with forward slashes."""
     width: int = 0
     height: int = 0
 
 
-def find_samples(card: Card, folder: Path, parting: Parting) -> list[Sample]:
-    """Pairs pictures with labels by the card's layout and gives each its split.
+def find_samples(card: Card, folder: Path, split_config: SplitConfig) -> list[Sample]:
+    """Pairs images with labels by the card's layout, and assigns each pair a split.
 
     The order, by split and id, does not depend on the order of directory listings.
 
     Args:
         card: the set's card.
-        folder: where the publisher's files lie.
-        parting: how to part the set.
+        folder: folder with the publisher's files.
+        split_config: how the set is split.
 
     Raises:
-        RoadshiftError: there are no pictures, a picture has no label or the reverse, two
-            pictures share an id, the set cannot be parted so, or a split has no picture.
+        RoadshiftError: there are no images, an image has no label or the reverse, two
+            images share an id, the set cannot be split this way, or a split has no image.
     """
-    way = card.way(parting)
-    wanted: Mapping[str, str] = way.official or card.splits.official or {}
+    scheme = card.split_scheme(split_config)
+    official: Mapping[str, str] = scheme.official or card.splits.official or {}
     found = [
         Sample(
             id=f"{parts['group']}/{parts['id']}" if "group" in parts else parts["id"],
-            split=wanted[parts.get("split", "")] if wanted else "",
+            split=official[parts.get("split", "")] if official else "",
             group=parts.get("group") or _group(card.layout, parts["id"]),
             image=image,
             label=label,
         )
-        for parts, image, label in pair_files(card, folder, wanted or None)
+        for parts, image, label in pair_files(card, folder, official or None)
     ]
     ids = [sample.id for sample in found]
     if len(set(ids)) != len(ids):
         twice = sorted({i for i in ids if ids.count(i) > 1})
-        raise RoadshiftError(f"{card.name}: the id '{twice[0]}' stands for two pictures")
+        raise RoadshiftError(f"{card.name}: two images have the id '{twice[0]}'; rename one")
     try:
-        split_of = way.part(
-            {s.id: s.group for s in found}, {s.id: s.split for s in found}, parting.seed
+        split_of = scheme.assign_splits(
+            {s.id: s.group for s in found}, {s.id: s.split for s in found}, split_config.seed
         )
     except RoadshiftError as error:
-        raise RoadshiftError(f"{card.name}, split '{parting.by}': {error}") from None
-    parted = [replace(sample, split=split_of[sample.id]) for sample in found]
-    _check_counts(card, way, found, parted)
-    return sorted(parted, key=lambda s: (s.split, s.id))
+        raise RoadshiftError(f"{card.name}, split '{split_config.by}': {error}") from None
+    samples = [replace(sample, split=split_of[sample.id]) for sample in found]
+    _check_counts(card, scheme, found=found, samples=samples)
+    return sorted(samples, key=lambda s: (s.split, s.id))
 
 
-def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list[Pair]:
-    """The pictures and labels that fit the card's layout, sorted.
+def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list[FilePair]:
+    """Finds the images and labels that fit the card's layout; returns them sorted.
 
     Args:
         card: the set's card.
-        folder: where the set's files lie.
-        wanted: the publisher's names of the splits to look at; None for all.
+        folder: folder with the set's files.
+        wanted: the publisher's names of the splits to search; None for all.
 
     Raises:
-        RoadshiftError: there are no pictures, a picture has no label or the reverse, two files
-            are the same picture, or a name does not print.
+        RoadshiftError: there are no images, an image has no label or the reverse, two files
+            have the same placeholders, or a name has unprintable characters.
     """
     root = folder / card.layout.root
     files = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
-    images = _matches(card, card.layout.image, files, wanted)
-    labels = _matches(card, card.layout.label, files, wanted)
-    _check_pairs(card, folder, images, labels)
+    images = _matches(card, card.layout.image, files=files, wanted=wanted)
+    labels = _matches(card, card.layout.label, files=files, wanted=wanted)
+    _check_pairs(card, folder, images=images, labels=labels)
     prefix = "" if card.layout.root == "." else f"{card.layout.root}/"
-    return [Pair(dict(key), prefix + images[key], prefix + labels[key]) for key in images]
+    return [FilePair(dict(key), prefix + images[key], prefix + labels[key]) for key in images]
 
 
 def _matches(
-    card: Card, pattern: str, files: Iterable[str], wanted: Collection[str] | None
+    card: Card, pattern: str, *, files: Iterable[str], wanted: Collection[str] | None
 ) -> Matches:
-    """Files that fit a layout pattern, by the values of its placeholders."""
+    """Returns the files that fit a layout pattern, by the values of its placeholders."""
     seen: set[str] = set()
 
     def placeholder(match: re.Match[str]) -> str:
         name = match[1]
-        again = name in seen
+        repeated = name in seen
         seen.add(name)
         form = card.layout.id if name == "id" else "[^/]+"
-        return f"(?P={name})" if again else f"(?P<{name}>{form})"
+        return f"(?P={name})" if repeated else f"(?P<{name}>{form})"
 
     escaped = re.escape(pattern).replace(r"\*", "[^/]*")
     regex = re.compile(re.sub(r"\\{(\w+)\\}", placeholder, escaped))
@@ -133,19 +143,19 @@ def _matches(
                     f"'{match['id']}'; remove one"
                 )
             if not file.isprintable():
-                # No manifest in UTF-8 could hold some of them, and no line of an error others.
+                # Some cannot be written to a UTF-8 manifest, others would break an error's line.
                 raise RoadshiftError(
-                    f"{card.name}: {file!r} has characters in its name that do not print; rename it"
+                    f"{card.name}: {file!r} has unprintable characters in its name; rename it"
                 )
             found[key] = file
     return found
 
 
-def _check_pairs(card: Card, folder: Path, images: Matches, labels: Matches) -> None:
+def _check_pairs(card: Card, folder: Path, *, images: Matches, labels: Matches) -> None:
     if not images:
         raise RoadshiftError(
-            f"{card.name}: no picture fits '{card.layout.root}/{card.layout.image}' in {folder}; "
-            "compare the card's layout with what lies there"
+            f"{card.name}: no image fits '{card.layout.root}/{card.layout.image}' in {folder}; "
+            "compare the card's layout with the files there"
         )
     for have, lack, pattern in (
         (images, labels, card.layout.label),
@@ -164,19 +174,24 @@ def _group(layout: Layout, sample_id: str) -> str:
     return match[1] if match else ""
 
 
-def _check_counts(card: Card, way: Way, found: list[Sample], parted: list[Sample]) -> None:
-    if empty := way.makes - {s.split for s in parted}:
-        raise RoadshiftError(f"{card.name}: no picture in split '{min(empty)}'")
+def _check_counts(
+    card: Card, scheme: SplitScheme, *, found: list[Sample], samples: list[Sample]
+) -> None:
+    if empty := scheme.makes - {s.split for s in samples}:
+        raise RoadshiftError(
+            f"{card.name}: no image in split '{min(empty)}'; get the whole set, or choose another "
+            "data.split.by"
+        )
     official: Mapping[str, str] = card.splits.official or {}
     for name, number in card.samples.items():
         split = official.get(name, "all")
-        here = sum(split in ("all", s.split) for s in found)
-        if here != number:
-            print(f"{card.name}: {here} of the publisher's {number} pictures ({split}) are here")
+        count = sum(split in ("all", s.split) for s in found)
+        if count != number:
+            print(f"{card.name}: found {count} of the publisher's {number} images ({split})")
 
 
 def write_manifest(samples: Iterable[Sample], file: Path) -> None:
-    """Writes the manifest, one row a sample, as CSV."""
+    """Writes the manifest, a CSV file with one row for each sample."""
     with file.open("w", encoding="utf-8", newline="") as sink:
         writer = csv.DictWriter(sink, [f.name for f in fields(Sample)], lineterminator="\n")
         writer.writeheader()
@@ -184,10 +199,10 @@ def write_manifest(samples: Iterable[Sample], file: Path) -> None:
 
 
 def read_manifest(file: Path) -> list[Sample]:
-    """Reads what `write_manifest` wrote.
+    """Reads a manifest that `write_manifest` wrote.
 
     Raises:
-        RoadshiftError: it is missing or empty, a row is not as written, or two rows share an id.
+        RoadshiftError: the file is missing or empty, a row is malformed, or two rows share an id.
     """
     names = [f.name for f in fields(Sample)]
     try:
@@ -221,31 +236,31 @@ def _check_row(sample: Sample, where: str) -> None:
         raise RoadshiftError(f"{where}: has no id; {_AGAIN}")
     if sample.split not in SPLITS:
         raise RoadshiftError(
-            f"{where}: '{sample.split}' is no split{nearest(sample.split, SPLITS)}; {_AGAIN}"
+            f"{where}: '{sample.split}' is not a split{suggestion(sample.split, SPLITS)}; {_AGAIN}"
         )
     for path in (sample.image, sample.label):
         parts = PurePosixPath(path).parts
         if not parts or path.startswith("/") or ".." in parts or "\0" in path:
-            raise RoadshiftError(f"{where}: '{path}' is no path within its folder; {_AGAIN}")
+            raise RoadshiftError(f"{where}: '{path}' is not a path within its folder; {_AGAIN}")
 
 
 def check_labels(samples: Iterable[Sample], folder: Path) -> None:
-    """Makes sure that a manifest's rows are those of the labels that were written with it.
+    """Checks that a manifest's rows match the labels in its folder.
 
-    A row that was lost would make a shorter data set, and nobody would see it.
+    A lost row would make the data set shorter, unnoticed.
 
     Args:
-        samples: the rows.
-        folder: of the manifest, in which the labels lie too.
+        samples: the manifest's rows.
+        folder: folder of the manifest and of the labels.
 
     Raises:
         RoadshiftError: a label has no row, or a row has no label.
     """
     named = {sample.label for sample in samples}
-    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*.png") if p.is_file()}
-    if lost := sorted(there - named):
+    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*.png") if p.is_file()}
+    if extra := sorted(present - named):
         raise RoadshiftError(
-            f"{folder}: '{lost[0]}' has no row in the manifest ({len(lost)} such); {_AGAIN}"
+            f"{folder}: '{extra[0]}' has no row in the manifest ({len(extra)} such); {_AGAIN}"
         )
-    if missing := sorted(named - there):
+    if missing := sorted(named - present):
         raise RoadshiftError(f"{folder / missing[0]}: missing ({len(missing)} such); {_AGAIN}")

@@ -1,1 +1,1 @@
-"""Networks in the formats of other runtimes, and what they are worth there."""
+"""Exports networks to other runtimes, and compares them with the originals."""

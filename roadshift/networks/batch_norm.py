@@ -12,7 +12,8 @@ MOMENTUM = 0.9
 EPSILON = 1e-3
 
 Observer = Callable[["BatchNormalization", tf.Tensor, tf.Tensor, tf.Tensor], None]
-"""Is told a layer, its batch's mean and population variance (C,), and of how many values."""
+"""Callback that takes a layer, the mean and population variance (C,) of its batch, and the number
+of values of each channel."""
 
 
 @keras.saving.register_keras_serializable(package="roadshift")
@@ -20,41 +21,42 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` of the last of four axes, with TensorFlow's fused kernel.
 
     Output, gradients, variables and moving statistics are those of Keras's layer. In particular
-    the moving variance is that of the population: the kernel's own has Bessel's correction, which
-    is taken off again. Keras's layer does not use the fused kernel in training.
+    the moving variance is that of the population: the kernel applies Bessel's correction, which is
+    undone here. Keras's layer does not use the fused kernel in training.
 
     Args:
-        keep_statistics: Normalize with the moving statistics in training too, and never change
-            them, while scale and offset are trained.
-        **kwargs: As for Keras's layer. `momentum` defaults to 0.9, to suit short schedules.
+        frozen_batch_norm: whether training, too, normalizes by the moving statistics and leaves
+            them as they are; scale and offset are trained all the same.
+        **kwargs: the arguments of Keras's layer. `momentum` defaults to 0.9, to suit short
+            schedules.
 
     References:
         Ioffe and Szegedy, "Batch Normalization", ICML 2015.
     """
 
-    def __init__(self, *, keep_statistics: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, frozen_batch_norm: bool = False, **kwargs: Any) -> None:
         super().__init__(**{"momentum": MOMENTUM, "epsilon": EPSILON} | kwargs)
-        self.keep_statistics = keep_statistics
+        self.frozen_batch_norm = frozen_batch_norm
         self._observer: Observer | None = None
 
-    def uses_batch(self, training: bool | None) -> bool:
-        """Whether a call normalizes with the statistics of its batch."""
+    def in_batch_mode(self, training: bool | None) -> bool:
+        """Returns whether a call normalizes by the statistics of its batch."""
         if self._observer:
             return True
-        return bool(training) and bool(self.trainable) and not self.keep_statistics
+        return bool(training) and bool(self.trainable) and not self.frozen_batch_norm
 
     def folded(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """The factor and the summand, float32 (C,), that normalize by the moving statistics."""
+        """Returns the factor and the summand, float32 (C,), that apply the moving statistics."""
         return self.affine(self.moving_mean, tf.convert_to_tensor(self.moving_variance))
 
     def affine(self, mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The factor and the summand that normalize by statistics of shape (..., C)."""
+        """Returns the factor and the summand that apply statistics of shape (..., C)."""
         factor = tf.math.rsqrt(variance + self.epsilon) * self.gamma
         return factor, self.beta - mean * factor
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Normalizes features of shape (N, H, W, C)."""
-        if not self.uses_batch(training):
+        if not self.in_batch_mode(training):
             return super().call(inputs, training=False)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
@@ -70,7 +72,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         return outputs
 
     def take(self, mean: tf.Tensor, variance: tf.Tensor, count: tf.Tensor) -> None:
-        """Moves the moving statistics towards those of a batch, or shows them to the observer."""
+        """Moves the moving statistics towards a batch's, or passes the batch's to the observer."""
         if self._observer:
             self._observer(self, mean, variance, count)
         else:
@@ -82,25 +84,25 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def get_config(self) -> dict[str, Any]:
         """Adds the option to Keras's configuration."""
-        return super().get_config() | {"keep_statistics": self.keep_statistics}
+        return super().get_config() | {"frozen_batch_norm": self.frozen_batch_norm}
 
 
 @keras.saving.register_keras_serializable(package="roadshift")
-class NormalizedConvolution(keras.layers.Layer):
+class ConvBatchNorm(keras.layers.Layer):
     """A convolution without bias, batch normalization and, if wanted, ReLU6.
 
-    Where the normalization does not depend on the batch, it is folded into the kernel and a bias.
-    The result is the same up to rounding, the gradients too, and the full feature map is passed
-    over once instead of three times.
+    A normalization that does not depend on the batch is folded into the kernel and a bias. Results
+    and gradients are the same up to rounding, and the feature map is passed over once instead of
+    three times.
 
     Args:
-        filters: Output channels; None for a depthwise convolution.
-        size: Height and width of the kernel.
-        stride: 1 or 2. The padding is `same`.
-        relu6: Whether ReLU6 ends the layer.
-        keep_statistics: As for `BatchNormalization`.
-        seed: Of the initial kernel (He normal).
-        **kwargs: `name`, `trainable`.
+        filters: number of output channels; None for a depthwise convolution.
+        size: height and width of the kernel.
+        stride: 1 or 2; the padding is `same`.
+        relu6: whether ReLU6 ends the layer.
+        frozen_batch_norm: the argument of `BatchNormalization`.
+        seed: seed of the initial kernel (He normal).
+        **kwargs: `name` and `trainable`.
     """
 
     def __init__(
@@ -110,7 +112,7 @@ class NormalizedConvolution(keras.layers.Layer):
         *,
         stride: int = 1,
         relu6: bool = True,
-        keep_statistics: bool = False,
+        frozen_batch_norm: bool = False,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -118,14 +120,14 @@ class NormalizedConvolution(keras.layers.Layer):
         self.filters, self.size, self.stride, self.relu6 = filters, size, stride, relu6
         self.seed = seed
         self.norm = BatchNormalization(
-            keep_statistics=keep_statistics, name="norm", trainable=self.trainable
+            frozen_batch_norm=frozen_batch_norm, name="norm", trainable=self.trainable
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes the kernel, laid out as TensorFlow's (depthwise) kernels are."""
+        """Makes the kernel, in the layout of TensorFlow's (depthwise) kernels."""
         channels = int(input_shape[-1] or 0)
         depth = self.filters or channels
-        # A depthwise kernel has one input a channel; its fan-in is its area alone.
+        # A depthwise kernel has one input per channel: its fan-in is its area.
         fan_in = self.size**2 * (channels if self.filters else 1)
         self.kernel = self.add_weight(
             name="kernel",
@@ -139,7 +141,7 @@ class NormalizedConvolution(keras.layers.Layer):
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Maps features (N, H, W, C) to (N, ceil(H / stride), ceil(W / stride), filters)."""
         kernel = tf.convert_to_tensor(self.kernel)
-        if self.norm.uses_batch(training):
+        if self.norm.in_batch_mode(training):
             outputs = self.norm(self._convolve(inputs, kernel, training), training=training)
         else:
             factor, summand = self.norm.folded()
@@ -150,56 +152,56 @@ class NormalizedConvolution(keras.layers.Layer):
 
     def _convolve(self, inputs: tf.Tensor, kernel: tf.Tensor, training: bool | None) -> tf.Tensor:
         if training and self.filters and self.size == self.stride == 1:
-            # The same product, whose gradients take half the time of a convolution's. Prediction
-            # stays with the convolution, which other runtimes know how to fuse.
+            # The same product; its gradients take half the time of a convolution's. Prediction
+            # keeps the convolution, which other runtimes can fuse.
             return tf.tensordot(inputs, kernel[0, 0], 1)
         if self.filters:
             return tf.nn.conv2d(inputs, kernel, self.stride, "SAME")
         return tf.nn.depthwise_conv2d(inputs, kernel, [1, self.stride, self.stride, 1], "SAME")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The shape of the output, with None where the input has it."""
+        """Returns the output's shape; sizes that are None in the input are None in it."""
         batch, *sides, channels = input_shape
         strided = (side and -(-side // self.stride) for side in sides)
         return (batch, *strided, self.filters or channels)
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments the layer was made with."""
+        """Returns the arguments that the layer was made with."""
         return super().get_config() | {
             "filters": self.filters,
             "size": self.size,
             "stride": self.stride,
             "relu6": self.relu6,
-            "keep_statistics": self.norm.keep_statistics,
+            "frozen_batch_norm": self.norm.frozen_batch_norm,
             "seed": self.seed,
         }
 
 
-def normalizations(model: keras.Model) -> list[BatchNormalization]:
-    """All batch normalizations of a network, in the order of the forward pass.
+def batch_norms(model: keras.Model) -> list[BatchNormalization]:
+    """Returns all batch normalizations of a network, in the order of the forward pass.
 
-    Those inside of convolutions are among them, for whoever recomputes moving statistics.
+    Those inside `ConvBatchNorm` are among them.
     """
     return [layer for layer in model._flatten_layers() if isinstance(layer, BatchNormalization)]
 
 
-def learning_normalizations(model: keras.Model) -> list[BatchNormalization]:
-    """Those of `normalizations` whose moving statistics change in training."""
-    return [norm for norm in normalizations(model) if norm.uses_batch(training=True)]
+def updating_batch_norms(model: keras.Model) -> list[BatchNormalization]:
+    """Returns those of `batch_norms` whose moving statistics change in training."""
+    return [norm for norm in batch_norms(model) if norm.in_batch_mode(training=True)]
 
 
 @contextmanager
 def batch_statistics(
     norms: Sequence[BatchNormalization], observer: Observer = lambda *_: None
 ) -> Iterator[None]:
-    """Inside, layers normalize by the statistics of their batch, also where `training` is false.
+    """Context manager: the layers normalize by the statistics of their batch.
 
-    Kept and frozen ones do so, too. Moving statistics stay as they are. A `tf.function` keeps the
-    mode that it was traced in, so that one has to be made for the inside.
+    They do so even if they are frozen, and even with `training=False`; their moving statistics do
+    not change. A `tf.function` keeps the mode in which it was traced, so trace a new one inside.
 
     Args:
-        norms: The layers.
-        observer: Is called as each of them is.
+        norms: the layers.
+        observer: callback for every batch that one of them normalizes.
     """
     for norm in norms:
         norm._observer = observer

@@ -1,7 +1,7 @@
 """A light decoder: a feature pyramid with depthwise separable convolutions, and the classifier.
 
-The pyramid is FPN's (Lin et al., CVPR 2017). It has no global pooling: trained on crops and used
-on whole pictures of another shape, a pooled context is a shift of domain of its own making.
+The pyramid is FPN's (Lin et al., CVPR 2017). It has no global pooling, which would
+see crops in training and whole images of another shape in use: a domain shift of its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from roadshift.networks.batch_norm import NormalizedConvolution
+from roadshift.networks.batch_norm import ConvBatchNorm
 
 
 @keras.saving.register_keras_serializable(package="roadshift")
@@ -18,11 +18,11 @@ class Classifier(keras.layers.Conv2D):
     """The convolution that ends a network. It carries the names of the classes.
 
     Args:
-        class_names: Names of the classes, in the order of their ids.
-        taxonomy: Name of the taxonomy that the classes belong to; may be empty.
-        size: Height and width of the kernel.
-        seed: Of the initial kernel.
-        **kwargs: `name`, `trainable`.
+        class_names: names of the classes, in the order of their ids.
+        taxonomy: name of the taxonomy that the classes belong to; may be empty.
+        size: height and width of the kernel.
+        seed: seed of the initial kernel.
+        **kwargs: `name` and `trainable`.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Classifier(keras.layers.Conv2D):
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments the layer was made with."""
+        """Returns the arguments that the layer was made with."""
         return {
             "class_names": list(self.class_names),
             "taxonomy": self.taxonomy,
@@ -58,7 +58,12 @@ class Classifier(keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable(package="roadshift")
 class Upsampling(keras.layers.Layer):
-    """Bilinear upsampling by a whole factor, with half-pixel centers."""
+    """Bilinear upsampling with half-pixel centers.
+
+    Args:
+        factor: factor on height and width, a positive integer.
+        **kwargs: `name`.
+    """
 
     def __init__(self, factor: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -69,7 +74,7 @@ class Upsampling(keras.layers.Layer):
         return tf.image.resize(inputs, tf.shape(inputs)[1:3] * self.factor)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        """The shape of the output, with None where the input has it."""
+        """Returns the output's shape; sizes that are None in the input are None in it."""
         batch, height, width, channels = input_shape
         return (batch, height and height * self.factor, width and width * self.factor, channels)
 
@@ -84,20 +89,18 @@ def decode(
     """Merges an encoder's features.
 
     Args:
-        features: At strides 4, 8, 16 and 32, in this order.
-        channels: Of the result.
-        seeds: Of the initial kernels.
+        features: the encoder's features at strides 4, 8, 16 and 32, in this order.
+        channels: number of channels of the result.
+        seeds: seeds of the initial kernels; each kernel takes the next one.
 
     Returns:
-        Features (N, H / 4, W / 4, channels) of pictures of H x W.
+        Features (N, H / 4, W / 4, channels) of images of H x W pixels.
     """
 
     def convolve(
         inputs: keras.KerasTensor, name: str, filters: int | None, size: int, relu6: bool = True
     ) -> keras.KerasTensor:
-        layer = NormalizedConvolution(
-            filters, size, relu6=relu6, seed=next(seeds), name=f"decoder_{name}"
-        )
+        layer = ConvBatchNorm(filters, size, relu6=relu6, seed=next(seeds), name=f"decoder_{name}")
         return layer(inputs)
 
     *shallow, deep = features

@@ -1,4 +1,4 @@
-"""Batch-norm statistics taken anew from pictures: of the sources, or of where a network is used."""
+"""Recomputes batch-norm statistics from images of the sources, or of the domain of use."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,31 +12,31 @@ from roadshift.networks.batch_norm import BatchNormalization, batch_statistics
 def recompute_statistics(
     network: keras.Model, norms: Sequence[BatchNormalization], batches: Iterable[tf.Tensor]
 ) -> None:
-    """Sets the moving statistics of layers to those of pictures, and nothing else.
+    """Recomputes the moving statistics of layers from images; nothing else changes.
 
     A layer's mean and second moment are averaged over the batches, each weighted by its number of
-    values, in float64: the exact statistics of all values that passed the layer. While they are
-    gathered the layers normalize by their batch, and everything else is as in prediction, dropout
-    included ('precise BN' of Wu and Johnson 2021, https://arxiv.org/abs/2105.07576).
+    values, in float64: the exact statistics of all values that passed the layer. Meanwhile
+    the layers normalize by their batch, and everything else, dropout included, is as in prediction
+    ('precise BN' of Wu and Johnson 2021, https://arxiv.org/abs/2105.07576).
 
     Args:
-        network: pictures float32 (N, H, W, 3) to logits.
-        norms: layers of the network; the others use the statistics that they have.
-        batches: at least one batch of pictures; the sizes may differ.
+        network: model from images float32 (N, H, W, 3) to logits.
+        norms: layers of the network to update; the others keep and use their statistics.
+        batches: at least one batch of images; the sizes may differ.
     """
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)])
-    def moments(pictures: tf.Tensor) -> list[tuple[tf.Tensor, ...]]:
+    def moments(images: tf.Tensor) -> list[tuple[tf.Tensor, ...]]:
         seen: dict[int, tuple[tf.Tensor, ...]] = {}
 
         def observe(norm: BatchNormalization, *statistics: tf.Tensor) -> None:
             seen[id(norm)] = statistics
 
         with batch_statistics(norms, observe):
-            network(pictures, training=False)
+            network(images, training=False)
         return [seen[id(norm)] for norm in norms]
 
-    # By layer: the number of values, their sum and the sum of their squares, (3, C).
+    # For each layer (3, C): number of values, their sum, and the sum of their squares.
     sums = [np.zeros((3, norm.gamma.shape[0])) for norm in norms]
     for batch in batches:
         for total, found in zip(sums, moments(batch), strict=True):

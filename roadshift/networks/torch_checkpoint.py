@@ -1,12 +1,12 @@
 """Reads the tensors of a PyTorch checkpoint in the legacy (non-zip) format, without PyTorch.
 
-The file is a row of pickles (a magic number, the protocol, facts about the system that wrote it,
+The file is a sequence of pickles (a magic number, the protocol, facts about the writing system,
 the state dict, the list of storage keys), then for each key an int64 element count and the raw
 little-endian elements. A tensor in the state dict is a strided view of a storage; many are not
-contiguous, so that the strides have to be honoured.
+contiguous, so their strides matter.
 
-A pickle can run any code. The unpickler here admits `OrderedDict`, the function that makes a view
-and the names of the storages, and nothing else.
+A pickle can run any code. The unpickler here allows only `OrderedDict`, the function that makes
+a view, and the names of the storages.
 """
 
 import pickle
@@ -53,7 +53,7 @@ class _View:
     def of(self, data: np.ndarray) -> np.ndarray:
         """Copies the view out of its storage's data.
 
-        `as_strided` does not check bounds, and the numbers come from the file.
+        `as_strided` does not check bounds; they are checked here, since they come from the file.
         """
         if len(self.size) != len(self.stride) or min((self.offset, *self.size, *self.stride)) < 0:
             raise ValueError(f"a tensor of size {self.size} and stride {self.stride}")
@@ -61,7 +61,9 @@ class _View:
             return np.zeros(self.size, data.dtype)
         last = self.offset + sum((n - 1) * s for n, s in zip(self.size, self.stride, strict=True))
         if last >= len(data):
-            raise ValueError(f"a tensor that ends at {last} in a storage of {len(data)} elements")
+            raise ValueError(
+                f"a tensor needs element {last} of a storage with {len(data)} elements"
+            )
         strides = tuple(s * data.itemsize for s in self.stride)
         return np.lib.stride_tricks.as_strided(data[self.offset :], self.size, strides).copy()
 
@@ -74,7 +76,7 @@ class _Unpickler(pickle.Unpickler):
             return _view_maker()
         if module == "torch" and name in _DTYPES:
             return name
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not admitted")
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is not allowed")
 
     def persistent_load(self, pid: Any) -> _Storage:
         kind, storage, key, _, count, view = pid
@@ -96,15 +98,15 @@ def read_torch_checkpoint(path: Path) -> dict[str, np.ndarray]:
     """Reads a state dict.
 
     Args:
-        path: A file that `torch.save(module.state_dict(), ...)` wrote in the legacy format, the
+        path: a file that `torch.save(module.state_dict(), ...)` wrote in the legacy format, the
             default before PyTorch 1.6.
 
     Returns:
         The tensors by name, in the file's order: contiguous arrays of the file's dtypes.
 
     Raises:
-        RoadshiftError: If the file is missing, cut short, of another format, or asks for
-            anything but tensors.
+        RoadshiftError: the file is missing, cut short, of another format, or asks for anything
+            but tensors.
     """
     try:
         with path.open("rb") as file:
@@ -122,7 +124,7 @@ def read_torch_checkpoint(path: Path) -> dict[str, np.ndarray]:
 def _read(file: BinaryIO) -> dict[str, np.ndarray]:
     magic, protocol, _ = (_Unpickler(file).load() for _ in range(3))
     if (magic, protocol) != (_MAGIC, _PROTOCOL):
-        raise ValueError("its first bytes are others")
+        raise ValueError("its first bytes are not those of the format")
     state = _Unpickler(file).load()
     keys = _Unpickler(file).load()
     if not isinstance(state, Mapping):

@@ -3,8 +3,8 @@
 Its architecture is the one of the assignment on semantic image segmentation: five levels of two
 3x3 convolutions with bias, ReLU, then batch normalization; max pooling down, transposed 3x3
 convolutions up, skip connections by concatenation, dropout after pooling and concatenation, and a
-3x3 convolution as classifier. Two things differ: the logits do not pass a ReLU, under which no
-class could be argued against, and the momentum of batch normalization suits short schedules.
+3x3 convolution as classifier. Two things differ: the logits have no ReLU, which would rule out
+evidence against a class, and the momentum of batch normalization suits short schedules.
 
 References:
     Ronneberger, Fischer and Brox, "U-Net", MICCAI 2015.
@@ -21,15 +21,15 @@ _LEVELS = 5
 
 
 def unet(
-    pictures: keras.KerasTensor, base_filters: int, dropout: float, seeds: Iterator[int]
+    images: keras.KerasTensor, *, base_filters: int, dropout: float, seeds: Iterator[int]
 ) -> keras.KerasTensor:
     """Builds the network up to its classifier.
 
     Args:
-        pictures: (N, H, W, 3), RGB in 0..255.
-        base_filters: Filters of the first level; each further level doubles them.
-        dropout: Share of features zeroed at each of the eight dropouts in training.
-        seeds: Of the initial kernels and of dropout.
+        images: (N, H, W, 3), RGB in 0..255.
+        base_filters: number of filters of the first level; each further level doubles it.
+        dropout: share of the features zeroed at each of the eight dropouts in training, 0..1.
+        seeds: seeds of the initial kernels and of dropout; each layer takes the next one.
 
     Returns:
         Features (N, H, W, base_filters).
@@ -54,7 +54,7 @@ def unet(
             features = BatchNormalization(name=f"{name}_norm{number}")(features)
         return features
 
-    features = keras.layers.Rescaling(1.0 / 255.0, name="scale_pictures")(pictures)
+    features = keras.layers.Rescaling(1.0 / 255.0, name="scale_images")(images)
     skipped = []
     for level in range(_LEVELS):
         name = f"{PREFIX}level{level}"

@@ -1,1 +1,1 @@
-"""Pictures of what went in and came out."""
+"""Draws inputs and outputs: overlays, contact sheets, charts."""

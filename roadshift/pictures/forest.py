@@ -1,43 +1,42 @@
-"""Differences with their intervals as a picture, one line each (a forest plot)."""
+"""Forest plots: differences with their intervals, one line each."""
 
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from roadshift.scoring.comparison import Cell
-
-# Blue and orange can be told apart by those who cannot tell green from red.
-COLOURS = {"better": "#0072b2", "worse": "#d55e00", "": "#888888"}
+from roadshift.pictures.palette import VERDICTS
+from roadshift.scoring.comparison import VariantScore
 
 
-def forest_plot(lines: Sequence[tuple[str, Cell]], title: str, x_label: str) -> Figure:
-    """Draws each variant's difference to the base, best at the top.
+def forest_plot(lines: Sequence[tuple[str, VariantScore]], *, title: str, x_label: str) -> Figure:
+    """Draws the difference of each variant to the baseline, the best at the top.
 
     Args:
-        lines: name and cell of each variant; without a difference (the base) it is left out.
-        title: above the plot.
-        x_label: below it; the axis is in points (percent of mIoU).
+        lines: name and score of each variant; those without a difference (the baseline) are left
+            out.
+        title: text above the plot.
+        x_label: text below the plot; the axis is in points (percent of mIoU).
 
     Returns:
-        The figure, with a mark for the difference and a bar for its interval.
+        The figure; a dot marks a difference, a bar its interval.
     """
     drawn = [
-        (name, cell, 100 * cell.difference.difference)
-        for name, cell in lines
-        if cell.difference is not None and cell.difference.difference is not None
+        (name, score, 100 * score.difference.difference)
+        for name, score in lines
+        if score.difference is not None and score.difference.difference is not None
     ]
     drawn.sort(key=lambda line: line[2])
     figure = Figure(figsize=(8, 1.6 + 0.32 * len(drawn)), dpi=100, layout="constrained")
     axes = figure.add_subplot()
-    for place, (_, cell, middle) in enumerate(drawn):
-        colour = COLOURS[cell.verdict]
-        if cell.difference and cell.difference.low is not None:
-            ends = [100 * cell.difference.low, 100 * (cell.difference.high or 0.0)]
-            axes.plot(ends, [place, place], color=colour)
-        axes.plot(middle, place, "o", color=colour)
+    for row, (_, score, middle) in enumerate(drawn):
+        colour = VERDICTS[score.verdict]
+        if score.difference and score.difference.low is not None:
+            ends = [100 * score.difference.low, 100 * (score.difference.high or 0.0)]
+            axes.plot(ends, [row, row], color=colour)
+        axes.plot(middle, row, "o", color=colour)
         axes.annotate(
-            f"{middle:+.1f} {cell.verdict}",
-            (1.01, place),
+            f"{middle:+.1f} {score.verdict}",
+            (1.01, row),
             xycoords=("axes fraction", "data"),
             color=colour,
             va="center",

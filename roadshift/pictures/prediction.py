@@ -1,4 +1,4 @@
-"""What a network made of a picture, as pictures: an overlay for people, labels for programs."""
+"""Draws predictions: overlays for people, labels and probabilities for programs."""
 
 import numpy as np
 from PIL import Image
@@ -9,20 +9,20 @@ from roadshift.pictures.sheet import class_legend, coloured
 from roadshift.taxonomy import Taxonomy
 
 LEGEND_SCALE = 1 / 900
-"""Of the legend, by the picture's width in pixels: about the same share of every picture."""
+"""Scale of the legend per pixel of the image's width; its share of every image is the same."""
 
 
 def overlay(
-    image: np.ndarray, prediction: np.ndarray, taxonomy: Taxonomy, shares: bool = True
+    image: np.ndarray, prediction: np.ndarray, taxonomy: Taxonomy, *, shares: bool = True
 ) -> np.ndarray:
-    """Lays the colours of the classes over a picture, half and half, above a legend.
+    """Lays the colours of the classes over an image, half and half, above a legend.
 
     Args:
         image: uint8 RGB (H, W, 3).
-        prediction: uint8 (H, W), class ids.
-        taxonomy: whose classes and colours.
-        shares: whether the legend says each class's share of the pixels. Without, it is the same
-            for all pictures of a size.
+        prediction: class ids, uint8 (H, W).
+        taxonomy: taxonomy of the classes.
+        shares: whether the legend has each class's share of the pixels, which is the default.
+            Without shares, all images of a size have the same legend.
 
     Returns:
         uint8 RGB (H + the legend's height, W, 3).
@@ -30,12 +30,17 @@ def overlay(
     pixels = np.bincount(prediction.ravel(), minlength=256) if shares else None
     width = image.shape[1]
     scale = max(1.0, width * LEGEND_SCALE)
-    legend = class_legend(taxonomy, width, pixels, scale, ignored=False)
+    legend = class_legend(taxonomy, width, pixels=pixels, scale=scale, ignored=False)
     return np.concatenate([coloured(prediction, taxonomy, image), np.asarray(legend)])
 
 
 def label_image(prediction: np.ndarray, taxonomy: Taxonomy, cityscapes: bool) -> Image.Image:
-    """A picture of labels: grey ids of the taxonomy, or the colours of Cityscapes.
+    """Draws labels: grey ids of the taxonomy, or Cityscapes' colours.
+
+    Args:
+        prediction: class ids, uint8 (H, W).
+        taxonomy: taxonomy of the classes.
+        cityscapes: whether labels have Cityscapes' colours instead of ids.
 
     Raises:
         RoadshiftError: a class has no colour in Cityscapes.
@@ -46,10 +51,10 @@ def label_image(prediction: np.ndarray, taxonomy: Taxonomy, cityscapes: bool) ->
 
 
 def cityscapes_palette(taxonomy: Taxonomy) -> np.ndarray:
-    """The colour in Cityscapes of each class: uint8 (256, 3), black where no class is.
+    """Returns the Cityscapes colour of each class id, uint8 (256, 3); other ids are black.
 
-    A class that merges several of Cityscapes' has its own colour where that is one of theirs, else
-    the first of theirs. Read back as Cityscapes' colours, labels are of the same classes again.
+    A class that merges several Cityscapes classes has its own colour if one of these has it, else
+    the colour of the first. Labels that are read back as Cityscapes' colours have the same classes.
 
     Raises:
         RoadshiftError: a class has no colour in Cityscapes.
@@ -60,7 +65,7 @@ def cityscapes_palette(taxonomy: Taxonomy) -> np.ndarray:
         colours = [c for c, universal in names_by_colour.items() if universal in entry.members]
         if not colours:
             raise RoadshiftError(
-                f"the class '{name}' of {taxonomy.name} has no colour in Cityscapes; take "
+                f"the class '{name}' of {taxonomy.name} has no colour in Cityscapes; give "
                 "--labels taxonomy"
             )
         palette[class_id] = entry.colour if entry.colour in colours else colours[0]
@@ -68,5 +73,5 @@ def cityscapes_palette(taxonomy: Taxonomy) -> np.ndarray:
 
 
 def probability_image(probability: np.ndarray) -> Image.Image:
-    """A grey picture of probabilities, float (H, W) in 0..1: black is 0, white is 1."""
+    """Draws probabilities, float (H, W) in 0..1, as a grey image: black is 0, white is 1."""
     return Image.fromarray(np.rint(255 * probability.clip(0, 1)).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Contact sheets: pictures beside labels and predictions, with captions and a legend."""
+"""Draws contact sheets: images beside labels and predictions, with captions and a legend."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,27 +13,31 @@ CAPTION = 16
 SWATCH = (16, 12)
 INK, PAPER = (30, 30, 30), (255, 255, 255)
 HATCH, STEP, LINE = (170, 170, 170), 8, 2
-"""Ignored pixels are black with diagonal lines: their colour, distance and width in pixels."""
+"""Colour, distance and width in pixels of the diagonal lines on ignored pixels, which are black."""
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One cell of a sheet."""
+    """A cell of a contact sheet.
+
+    Attributes:
+        caption: text above the image.
+        image: uint8 RGB (H, W, 3).
+    """
 
     caption: str
     image: np.ndarray
-    """uint8 RGB (height, width, 3)."""
 
 
 def coloured(label: np.ndarray, taxonomy: Taxonomy, image: np.ndarray | None = None) -> np.ndarray:
-    """Colours class ids; over a picture where one is given, half and half.
+    """Colours class ids, or blends their colours half and half with an image.
 
     Args:
-        label: uint8 (H, W), 255 = ignore, which is black with grey diagonal lines.
-        taxonomy: whose colours to take.
-        image: uint8 RGB (H, W, 3).
+        label: class ids, uint8 (H, W); ignored pixels, 255, become black with grey diagonal lines.
+        taxonomy: taxonomy of the classes.
+        image: uint8 RGB (H, W, 3) to blend with; default None for colours alone.
 
     Returns:
         uint8 RGB (H, W, 3).
@@ -47,7 +51,7 @@ def coloured(label: np.ndarray, taxonomy: Taxonomy, image: np.ndarray | None = N
 
 
 def scaled_size(image: np.ndarray, width: int) -> tuple[int, int]:
-    """Width and height of a picture or label of shape (H, W, …) when scaled to a width."""
+    """Returns the width and height of an image or label, (H, W, …), when scaled to a width."""
     return width, max(1, round(image.shape[0] * width / image.shape[1]))
 
 
@@ -55,22 +59,24 @@ def contact_sheet(
     rows: Sequence[Sequence[Panel]],
     taxonomy: Taxonomy,
     panel_width: int,
+    *,
     title: str = "",
     pixels: np.ndarray | None = None,
 ) -> Image.Image:
-    """Lays panels out in rows, each scaled to one width, over a legend of the classes.
+    """Draws rows of panels, scaled to one width, above a legend of the classes.
 
     Args:
-        rows: at least one, of one panel or more.
-        taxonomy: for the legend.
-        panel_width: pixels.
-        title: a line above all; '' for none.
-        pixels: integers (256,), how often each label id occurs; the legend then shows shares.
+        rows: panels of each row, at least one row with at least one panel.
+        taxonomy: taxonomy of the legend.
+        panel_width: width of a panel in pixels.
+        title: text above the panels; default '' for none.
+        pixels: number of pixels of each label id, (256,), for shares in the legend; default None
+            for no shares.
     """
     font = ImageFont.load_default(size=11)
     width = max(len(row) for row in rows) * (panel_width + GAP) + GAP
     heights = [max(scaled_size(p.image, panel_width)[1] for p in row) for row in rows]
-    legend = class_legend(taxonomy, width, pixels)
+    legend = class_legend(taxonomy, width, pixels=pixels)
     head = CAPTION + GAP if title else 0
     height = head + sum(h + CAPTION + GAP for h in heights) + GAP + legend.height
     sheet = Image.new("RGB", (width, height), PAPER)
@@ -82,15 +88,15 @@ def contact_sheet(
         for column, panel in enumerate(row):
             left = GAP + column * (panel_width + GAP)
             draw.text((left, top), _fitted(panel.caption, panel_width, font), INK, font)
-            picture = Image.fromarray(panel.image).resize(scaled_size(panel.image, panel_width))
-            sheet.paste(picture, (left, top + CAPTION))
+            scaled = Image.fromarray(panel.image).resize(scaled_size(panel.image, panel_width))
+            sheet.paste(scaled, (left, top + CAPTION))
         top += row_height + CAPTION + GAP
     sheet.paste(legend, (0, top))
     return sheet
 
 
 def _fitted(text: str, width: int, font: Font) -> str:
-    """The end of a text that is too long, since that is where ids differ."""
+    """Shortens a text to its end if it is too long, since ids differ at their end."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"...{text}") > width:
@@ -101,6 +107,7 @@ def _fitted(text: str, width: int, font: Font) -> str:
 def class_legend(
     taxonomy: Taxonomy,
     width: int,
+    *,
     pixels: np.ndarray | None = None,
     scale: float = 1,
     ignored: bool = True,
@@ -108,11 +115,11 @@ def class_legend(
     """Draws the colours of the classes with their names, in as many rows as they need.
 
     Args:
-        taxonomy: whose classes.
-        width: pixels.
-        pixels: integers (256,), how often each label id occurs; the legend then shows shares.
-        scale: of all sizes; at 1 the letters are 11 pixels high.
-        ignored: whether the label id of ignored pixels is among the entries.
+        taxonomy: taxonomy of the classes.
+        width: width of the legend in pixels.
+        pixels: number of pixels of each label id, (256,), for shares; default None for no shares.
+        scale: factor on all sizes; at 1, the default, letters are 11 pixels high.
+        ignored: whether there is an entry for ignored pixels, which is the default.
     """
     gap, caption = round(GAP * scale), round(CAPTION * scale)
     swatch_width, swatch_height = (round(side * scale) for side in SWATCH)
@@ -137,7 +144,7 @@ def class_legend(
 
 
 def share_text(pixels: np.ndarray, label_id: int) -> str:
-    """A label id's share of counted pixels (256,) in percent; a small one is not shown as none."""
+    """Returns a label id's share of counted pixels, (256,), in percent; only 0 reads "0 %"."""
     share = 100 * float(pixels[label_id] / max(1, pixels.sum()))
     if not share:
         return "0 %"

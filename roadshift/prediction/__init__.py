@@ -1,1 +1,1 @@
-"""Using a network on pictures that are not in the workflow."""
+"""Runs a network on images that are not in the workflow."""

@@ -1,4 +1,4 @@
-"""What there is to predict in a folder, and what its outputs are called."""
+"""Finds the images and videos to predict, and names their outputs."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,77 +6,83 @@ from pathlib import Path
 
 from roadshift.errors import RoadshiftError
 
-PICTURES = {
+IMAGE_SUFFIXES = {
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".avif", ".webp", ".gif"),
     *(".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pnm", ".tga"),
 }
-VIDEOS = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts"}
+VIDEO_SUFFIXES = {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts"}
 
 
 @dataclass(frozen=True)
 class Input:
-    """A picture or a video."""
+    """An image or a video.
+
+    Attributes:
+        file: file of the image or video.
+        name: path of its outputs, relative to their folder, without a suffix; no two inputs share
+            one.
+    """
 
     file: Path
     name: Path
-    """Relative to the folders of outputs, without a suffix; no two inputs share one."""
 
     @property
     def is_video(self) -> bool:
-        """Whether it is a video, by its suffix."""
-        return self.file.suffix.lower() in VIDEOS
+        """Whether the input is a video, by its suffix."""
+        return self.file.suffix.lower() in VIDEO_SUFFIXES
 
 
-def find_inputs(place: Path, out: Path) -> tuple[list[Input], list[Path]]:
-    """Finds pictures and videos, in folders of folders too.
+def find_inputs(path: Path, out: Path) -> tuple[list[Input], list[Path]]:
+    """Finds images and videos in a folder and its subfolders.
 
     Files and folders whose names begin with a dot are left out.
 
     Args:
-        place: a file, or a folder.
-        out: the folder that the outputs go to, which must not lie in the folder of inputs.
+        path: file, or folder of files.
+        out: folder of the outputs; it must not lie in the folder of inputs.
 
     Returns:
-        The inputs, sorted; and the files of the folder that are of another kind.
+        The inputs, sorted; and the files of the folder that are neither images nor videos.
 
     Raises:
-        RoadshiftError: there is nothing at `place`, or inputs and outputs would mix.
+        RoadshiftError: nothing is at `path`, it has no image and no video, or inputs and outputs
+            would mix.
     """
-    if place.is_file():
-        _check_apart(place.parent, out, place)
-        return [Input(place, Path(place.stem))], []
-    if not place.is_dir():
-        raise RoadshiftError(f"{place}: there is no such file or folder")
-    _check_apart(place, out, place)
-    if out.resolve().is_relative_to(place.resolve()):
+    if path.is_file():
+        _check_apart(path.parent, out, path)
+        return [Input(path, Path(path.stem))], []
+    if not path.is_dir():
+        raise RoadshiftError(f"{path}: there is no such file or folder")
+    _check_apart(path, out, path)
+    if out.resolve().is_relative_to(path.resolve()):
         raise RoadshiftError(
-            f"{out}: lies in {place}, where the next run would take it for pictures; name another "
-            "folder with --out"
+            f"{out}: lies in {path}, where the next run would take the outputs for inputs; name "
+            "another folder with --out"
         )
-    files = sorted(file for file in place.rglob("*") if file.is_file() and _seen(file, place))
-    wanted = [file for file in files if file.suffix.lower() in PICTURES | VIDEOS]
+    files = sorted(file for file in path.rglob("*") if file.is_file() and _visible(file, path))
+    wanted = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES]
     if not wanted:
-        raise RoadshiftError(f"{place}: no picture and no video in it")
-    return _named(wanted, place), [file for file in files if file not in {*wanted}]
+        raise RoadshiftError(f"{path}: holds no image and no video; name another file or folder")
+    return _named(wanted, path), [file for file in files if file not in {*wanted}]
 
 
-def _check_apart(inputs: Path, out: Path, place: Path) -> None:
-    """Refuses to read what predictions were written to: it would be overwritten."""
+def _check_apart(inputs: Path, out: Path, path: Path) -> None:
+    """Refuses inputs that lie in the folder of outputs, where they could be overwritten."""
     if inputs.resolve().is_relative_to(out.resolve()):
         raise RoadshiftError(
-            f"{place}: lies in {out}, where the outputs go; name another folder with --out"
+            f"{path}: lies in {out}, where the outputs go; name another folder with --out"
         )
 
 
-def _seen(file: Path, place: Path) -> bool:
-    return not any(part.startswith(".") for part in file.relative_to(place).parts)
+def _visible(file: Path, path: Path) -> bool:
+    return not any(part.startswith(".") for part in file.relative_to(path).parts)
 
 
-def _named(files: list[Path], place: Path) -> list[Input]:
-    plain = [file.relative_to(place).with_suffix("") for file in files]
+def _named(files: list[Path], path: Path) -> list[Input]:
+    plain = [file.relative_to(path).with_suffix("") for file in files]
     shared = Counter(plain)
     # a.png and a.jpg become a.png.png and a.jpg.png.
     return [
-        Input(file, name if shared[name] == 1 else file.relative_to(place))
+        Input(file, name if shared[name] == 1 else file.relative_to(path))
         for file, name in zip(files, plain, strict=True)
     ]

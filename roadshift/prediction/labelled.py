@@ -1,4 +1,4 @@
-"""Labelled pictures of a folder that no stage has remapped, in a network's taxonomy."""
+"""Reads labelled images of a folder that no stage has remapped, in a network's taxonomy."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ from roadshift.datasets.card import Card
 from roadshift.datasets.images import read_image
 from roadshift.datasets.remap import Remapper, read_native
 from roadshift.datasets.samples import Sample, find_samples, pair_files
-from roadshift.datasets.splits import Parting
+from roadshift.datasets.splits import SplitConfig
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
 from roadshift.records.reader import Example
@@ -15,28 +15,30 @@ from roadshift.taxonomy import Taxonomy
 
 
 class LabelledFolder:
-    """Pictures that lie in a folder as a data set's publisher lays them out."""
+    """The labelled images of a folder that is laid out as a data set's card says."""
 
     def __init__(
         self,
         card: Card,
         folder: Path,
         taxonomy: Taxonomy,
+        *,
         split: str | None = None,
-        parting: Parting | None = None,
+        split_config: SplitConfig | None = None,
     ) -> None:
-        """Finds the pictures.
+        """Finds the images.
 
         Args:
-            card: the data set's card.
-            folder: where its files lie.
-            taxonomy: what to map labels to.
-            split: train, val or test; needs `parting`. None takes all that are there.
-            parting: how to part the set.
+            card: card of the data set.
+            folder: folder of its files.
+            taxonomy: taxonomy that labels are mapped to.
+            split: name of the split, 'train', 'val' or 'test'; it needs `split_config`. None, the
+                default, takes all images that are there.
+            split_config: split scheme with its seed and shares.
 
         Raises:
-            RoadshiftError: there is no such folder, the set is too coarse for the taxonomy, its
-                pictures and labels do not pair up, or the split is empty.
+            RoadshiftError: there is no such folder, the labels are too coarse for the taxonomy,
+                images and labels do not pair up, or the split is empty.
         """
         if not folder.is_dir():
             raise RoadshiftError(f"{folder}: there is no such folder")
@@ -45,8 +47,8 @@ class LabelledFolder:
         except RoadshiftError as error:
             raise RoadshiftError(f"{card.name}: {error}") from None
         self._folder, self._name = folder, card.name
-        if split and parting:
-            found = find_samples(card, folder, parting)
+        if split and split_config:
+            found = find_samples(card, folder, split_config)
             self._samples = [sample for sample in found if sample.split == split]
         else:
             self._samples = [
@@ -54,15 +56,15 @@ class LabelledFolder:
                 for pair in pair_files(card, folder, card.splits.published)
             ]
         if not self._samples:
-            raise RoadshiftError(f"{card.name}: no picture in split '{split}' in {folder}")
+            raise RoadshiftError(f"{card.name}: no image in split '{split}' in {folder}")
 
     def __iter__(self) -> Iterator[Example]:
-        """Each picture with its label in ids of the taxonomy, under a progress bar.
+        """Yields each image with its label in ids of the taxonomy, and shows a progress bar.
 
         Raises:
-            RoadshiftError: one cannot be read, or holds a value that the encoding does not know.
+            RoadshiftError: a file cannot be read, or a label has a value that the encoding lacks.
         """
-        with progress_bar(f"score {self._name}", "picture", len(self._samples)) as progress:
+        with progress_bar(f"score {self._name}", "image", len(self._samples)) as progress:
             for sample in self._samples:
                 native = read_native(self._remapper, self._folder, sample)
                 label = self._remapper.class_id[native]

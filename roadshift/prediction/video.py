@@ -1,4 +1,4 @@
-"""Frames from and to videos, through PyAV, which is an extra."""
+"""Reads and writes the frames of videos with PyAV, which is an optional dependency."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ import numpy as np
 from roadshift.errors import RoadshiftError
 
 CODECS = ("libx264", "mpeg4")
-"""The first that there is; both are played by everything that plays MP4."""
+"""The first available codec is used; whatever plays MP4 plays both."""
 DEFAULT_RATE = Fraction(25)
 
 
@@ -19,30 +19,30 @@ class Video:
     """An opened video.
 
     Attributes:
-        frames: how many it says it has; None where it does not say.
-        rate: frames a second.
+        frames: number of frames that the file states; None if it states none.
+        rate: frames a second; 25 if the file states none.
     """
 
     def __init__(self, file: Path, container: Any) -> None:
         self._file, self._container = file, container
         if not container.streams.video:
-            raise RoadshiftError(f"{file}: has no video in it")
+            raise RoadshiftError(f"{file}: holds no video; replace it")
         self._stream = container.streams.video[0]
         self._stream.thread_type = "AUTO"
         self.frames: int | None = self._stream.frames or None
         self.rate: Fraction = self._stream.average_rate or DEFAULT_RATE
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """The frames, uint8 RGB (H, W, 3), upright.
+        """Yields the frames, uint8 RGB (H, W, 3), upright.
 
         Raises:
-            RoadshiftError: the video is damaged; the frames before were given.
+            RoadshiftError: the video is damaged; the frames before the damage are yielded first.
         """
         av = _av(self._file)
         number = 0
         try:
             for frame in self._container.decode(self._stream):
-                # Cameras are turned; the angle, counter-clockwise, says how to turn back.
+                # A turned camera stores turned frames; the angle, counter-clockwise, undoes it.
                 turns = round(frame.rotation / 90) % 4
                 yield np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
                 number += 1
@@ -51,21 +51,23 @@ class Video:
                 f"{self._file}: damaged after frame {number} ({error.strerror}); replace it"
             ) from None
         if not number:
-            raise RoadshiftError(f"{self._file}: has no frame in it")
+            raise RoadshiftError(f"{self._file}: no video frame in it; replace the file")
 
 
 @contextmanager
 def open_video(file: Path) -> Iterator[Video]:
-    """Opens a video.
+    """Context manager: opens a video, and closes it at the end.
 
     Raises:
-        RoadshiftError: PyAV is not installed, or the file is no video.
+        RoadshiftError: PyAV is not installed, or the file is not a video.
     """
     av = _av(file)
     try:
         container = av.open(str(file))
     except (av.FFmpegError, OSError) as error:
-        raise RoadshiftError(f"{file}: not a video that can be read ({error.strerror})") from None
+        raise RoadshiftError(
+            f"{file}: not a video that can be read ({error.strerror}); replace it"
+        ) from None
     with container:
         yield Video(file, container)
 
@@ -81,25 +83,25 @@ class VideoWriter:
         """Adds a frame, uint8 RGB (H, W, 3)."""
         av = _av(Path())
         height, width = frame.shape[:2]
-        # Colours are stored for squares of four pixels.
+        # The format stores colours for squares of 2×2 pixels.
         even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
         if self._stream is None:
             codec = next(name for name in CODECS if name in av.codecs_available)
             self._stream = self._container.add_stream(codec, rate=self._rate)
             self._stream.height, self._stream.width = even.shape[:2]
             self._stream.pix_fmt = "yuv420p"
-        picture = av.VideoFrame.from_ndarray(even, format="rgb24")
-        self._container.mux(self._stream.encode(picture))
+        video_frame = av.VideoFrame.from_ndarray(even, format="rgb24")
+        self._container.mux(self._stream.encode(video_frame))
 
     def finish(self) -> None:
-        """Writes what the codec still holds back."""
+        """Writes the frames that the codec still holds back."""
         if self._stream is not None:
             self._container.mux(self._stream.encode())
 
 
 @contextmanager
 def new_video(file: Path, rate: Fraction) -> Iterator[VideoWriter]:
-    """A writer of an MP4, whatever the file's suffix."""
+    """Context manager: yields a writer of an MP4, whatever the file's suffix."""
     with _av(file).open(str(file), "w", format="mp4") as container:
         writer = VideoWriter(container, rate)
         yield writer

@@ -1,1 +1,1 @@
-"""Sharded records: writing and reading them, and the input pipeline that feeds a training."""
+"""Sharded records: the on-disk format, written and read."""

@@ -1,4 +1,4 @@
-"""The table beside the shards: what every picture shows, in the order of the records."""
+"""The table beside the shards: pixels of each class of every image, in record order."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -9,16 +9,20 @@ import numpy as np
 
 from roadshift.errors import RoadshiftError
 
-FILE = "pictures.csv"
+FILE = "images.csv"
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The pictures of a split, in the order of their records."""
+    """The images of a split, in the order of their records.
+
+    Attributes:
+        ids: id of each image.
+        pixels: int64 (images, classes), number of pixels of each class, without ignored ones.
+    """
 
     ids: tuple[str, ...]
     pixels: np.ndarray
-    """int64 (pictures, classes): pixels of each class, ignored ones left out."""
 
 
 def write_contents(
@@ -27,9 +31,9 @@ def write_contents(
     """Writes the table.
 
     Args:
-        rows: a picture each: split, id, pixels of each class.
-        class_names: of the columns.
-        folder: of the shards.
+        rows: split, id and number of pixels of each class, one row for each image.
+        class_names: names of the classes, in the order of their ids.
+        folder: folder of the shards.
     """
     with (folder / FILE).open("w", encoding="utf-8", newline="") as sink:
         writer = csv.writer(sink, lineterminator="\n")
@@ -39,6 +43,11 @@ def write_contents(
 
 def read_contents(folder: Path, split: str, class_names: Sequence[str]) -> Contents:
     """Reads the rows of a split.
+
+    Args:
+        folder: folder of the shards.
+        split: name of the split.
+        class_names: names of the classes, in the order of their ids.
 
     Raises:
         RoadshiftError: the table is missing or damaged.

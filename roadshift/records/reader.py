@@ -1,4 +1,4 @@
-"""Opening a folder of shards, and making sure that it is whole."""
+"""Opens a folder of shards, and checks that it is complete."""
 
 import re
 import struct
@@ -20,7 +20,17 @@ _AGAIN = "run the shard stage again"
 
 @dataclass(frozen=True)
 class ShardSet:
-    """A folder that `write_shards` wrote."""
+    """A folder that `write_shards` wrote.
+
+    Attributes:
+        folder: the folder.
+        name: name of the data set.
+        taxonomy: name of the taxonomy of the labels.
+        class_names: names of the classes, in the order of their ids.
+        features: features of a record.
+        shard_lengths: shards of each split, in order, with their numbers of records.
+        pixels: number of pixels of each class in each split, in the order of the classes' ids.
+    """
 
     folder: Path
     name: str
@@ -28,23 +38,21 @@ class ShardSet:
     class_names: tuple[str, ...]
     features: tfds.features.FeaturesDict
     shard_lengths: dict[str, dict[Path, int]]
-    """By split, each file with the number of its records."""
     pixels: dict[str, list[int]]
-    """By split, the pixels of each class, by id."""
 
     def count(self, split: str) -> int:
-        """How many samples a split has, 0 where it has none."""
+        """Returns the number of samples of a split; 0 if there is no such split."""
         return sum(self.shard_lengths.get(split, {}).values())
 
     def files(self, split: str) -> list[str]:
-        """The shards of a split, in order.
+        """Returns the paths of a split's shards, in order.
 
         Raises:
             RoadshiftError: the split is empty.
         """
         if not self.count(split):
             raise RoadshiftError(
-                f"{self.folder}: data set '{self.name}' has no pictures in split '{split}'; "
+                f"{self.folder}: data set '{self.name}' has no images in split '{split}'; "
                 "choose another data set for this role"
             )
         return [str(file) for file in self.shard_lengths[split]]
@@ -54,7 +62,7 @@ def open_shards(folder: Path) -> ShardSet:
     """Opens a folder of shards and counts the records of each, without reading their data.
 
     Raises:
-        RoadshiftError: it is no such folder, or a shard is missing, cut short, or has another
+        RoadshiftError: the folder holds no shards, or a shard is missing, cut short, or has another
             number of records than the folder's metadata say.
     """
     try:
@@ -80,10 +88,10 @@ def open_shards(folder: Path) -> ShardSet:
 
 
 def record_bounds(file: Path) -> np.ndarray:
-    """Where the records of a shard lie, without reading their data.
+    """Finds where the records of a shard lie, without reading their data.
 
     Returns:
-        int64 (records, 2): the first byte of each, and the one after its last.
+        int64 (records, 2), first byte of each record, and the byte after its last.
 
     Raises:
         RoadshiftError: the file is missing or cut short.
@@ -109,10 +117,10 @@ def record_bounds(file: Path) -> np.ndarray:
 
 
 def check_records(shards: ShardSet) -> None:
-    """Reads all records once and holds them against their checksums.
+    """Reads all records once and verifies their checksums.
 
-    What reads records for a training cannot tell which file a damaged one is in, and may come to
-    it after hours.
+    The input pipeline of a training cannot tell which file a damaged record is in, and may reach it
+    only after hours.
 
     Raises:
         RoadshiftError: a record is damaged.
@@ -126,39 +134,44 @@ def check_records(shards: ShardSet) -> None:
 
 
 def _damaged(file: str, error: Exception) -> RoadshiftError:
-    # Without the name of the operation, which is nothing to the user.
+    # The names of TensorFlow's operations are removed: they mean nothing to the user.
     reason = " ".join(re.sub(r"{{.*?}}|\[Op:.*", "", str(error)).split())[:120]
     return RoadshiftError(f"{file}: a record is damaged ({reason}); {_AGAIN}")
 
 
 @dataclass(frozen=True)
 class Example:
-    """A sample as NumPy arrays."""
+    """A sample as NumPy arrays.
+
+    Attributes:
+        id: id of the sample.
+        group: drive or city that the image is from.
+        image: uint8 (H, W, 3), RGB.
+        label: uint8 (H, W), class ids, 255 = ignore.
+    """
 
     id: str
     group: str
     image: np.ndarray
-    """uint8 RGB of shape (height, width, 3)."""
     label: np.ndarray
-    """uint8 class ids of shape (height, width), 255 = ignore."""
 
 
 def examples(
     shards: ShardSet, split: str, only: Collection[int] | None = None
 ) -> Iterator[Example]:
-    """The samples of a split in their fixed order, at their own resolution.
+    """Reads the samples of a split in their fixed order, at their own resolution.
 
     Args:
-        shards: where they are.
-        split: train, val or test.
-        only: where given, the places in the order, from 0, of those that are wanted; the others
-            are passed over without being decoded.
+        shards: the shards of a data set.
+        split: name of the split, 'train', 'val' or 'test'.
+        only: places of the wanted samples in that order, from 0; the others are skipped without
+            being decoded. None for all.
 
     Raises:
         RoadshiftError: the split is empty, or a record is damaged.
     """
     first = 0
-    # File by file, so that an error can name the one it is in.
+    # One file at a time, so that an error can name it.
     for file in shards.files(split):
         records = tf.data.TFRecordDataset(file)
         length = shards.shard_lengths[split][Path(file)]
@@ -179,7 +192,7 @@ def examples(
 
 
 def records(shards: ShardSet, split: str) -> Iterator[bytes]:
-    """The records of a split as they stand, in their fixed order.
+    """Reads the serialized records of a split in their fixed order.
 
     Raises:
         RoadshiftError: the split is empty, or a record is damaged.
@@ -188,8 +201,7 @@ def records(shards: ShardSet, split: str) -> Iterator[bytes]:
         try:
             yield from tf.data.TFRecordDataset(file).as_numpy_iterator()
         except tf.errors.DataLossError as error:
-            reason = " ".join(str(error).split())[:120]
-            raise RoadshiftError(f"{file}: a record is damaged ({reason}); {_AGAIN}") from None
+            raise _damaged(file, error) from None
 
 
 def _only(records: tf.data.Dataset, places: list[int]) -> tf.data.Dataset:
@@ -199,7 +211,7 @@ def _only(records: tf.data.Dataset, places: list[int]) -> tf.data.Dataset:
 
 
 def same_classes(sets: Iterable[ShardSet]) -> tuple[str, tuple[str, ...]]:
-    """The taxonomy and the classes that all the sets share.
+    """Returns the taxonomy and the classes that all data sets share.
 
     Raises:
         RoadshiftError: two of them differ.

@@ -1,43 +1,41 @@
-"""Copying pictures of a folder of shards into another: some of them, or without their labels."""
+"""Copies images of a folder of shards to another: some of them, or without their labels."""
 
 import io
 from collections.abc import Collection, Mapping
-from math import ceil
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_datasets as tfds
 from PIL import Image
 
 from roadshift.datasets.splits import seeded_order
 from roadshift.errors import RoadshiftError
-from roadshift.records.contents import read_contents, write_contents
+from roadshift.records.contents import FILE, read_contents
 from roadshift.records.reader import ShardSet, record_bounds, records
-from roadshift.records.writer import record_writer, write_metadata
+from roadshift.records.writer import Entry, ShardWriter
 from roadshift.taxonomy import IGNORE_ID
 
 
-def draw_ids(shards: ShardSet, split: str, number: int, seed: int) -> list[str]:
-    """Draws pictures of a split; those of a smaller number are among those of a larger one.
+def draw_ids(shards: ShardSet, split: str, *, number: int, seed: int) -> list[str]:
+    """Draws images of a split; with one seed, a smaller draw is part of a larger one.
 
     Args:
-        shards: of a data set.
-        split: of it.
-        number: how many, from 1.
-        seed: of the choice.
+        shards: the shards of a data set.
+        split: name of the split, 'train', 'val' or 'test'.
+        number: number of images, from 1.
+        seed: seed of the random choice.
 
     Returns:
-        Their ids, sorted.
+        The ids of the images, sorted.
 
     Raises:
-        RoadshiftError: the split has fewer.
+        RoadshiftError: the split has fewer images.
     """
     ids = read_contents(shards.folder, split, shards.class_names).ids
     if number > len(ids):
         raise RoadshiftError(
-            f"{number} pictures are wanted of split '{split}' of data set '{shards.name}', which "
-            f"has {len(ids)}"
+            f"{number} images are to be drawn from split '{split}' of data set '{shards.name}', "
+            f"which has only {len(ids)}; draw no more than these"
         )
     return sorted(seeded_order(ids, seed)[:number])
 
@@ -45,26 +43,31 @@ def draw_ids(shards: ShardSet, split: str, number: int, seed: int) -> list[str]:
 def write_subset(
     shards: ShardSet,
     wanted: Mapping[str, Collection[str]],
+    *,
     labelled: bool,
     shard_megabytes: int,
     folder: Path,
 ) -> None:
-    """Writes pictures of some splits as shards of their own, in the order that they stand in.
+    """Copies images of some splits to shards of their own, in the order of the records.
 
     Args:
-        shards: where they are.
-        wanted: by split, the ids of its pictures.
-        labelled: whether they keep their labels; otherwise every pixel of them is ignored.
-        shard_megabytes: about how large a shard may get.
+        shards: the shards to copy from.
+        wanted: ids of the images to copy, by split.
+        labelled: whether the images keep their labels; otherwise every pixel is ignored.
+        shard_megabytes: approximate largest size of a shard, in MB.
         folder: an existing, empty folder.
 
     Raises:
-        RoadshiftError: a record is damaged, or the table of the shards is not theirs.
+        RoadshiftError: a record is damaged, or the table does not match the shards.
     """
-    template = tfds.core.ShardedFileTemplate(
-        data_dir=folder, dataset_name=shards.name, filetype_suffix="tfrecord"
+    writer = ShardWriter(
+        folder,
+        dataset=shards.name,
+        taxonomy=shards.taxonomy,
+        class_names=shards.class_names,
+        features=shards.features,
+        shard_megabytes=shard_megabytes,
     )
-    infos, rows, pixels = [], [], {}
     for split, ids in wanted.items():
         contents = read_contents(shards.folder, split, shards.class_names)
         lengths = np.concatenate(
@@ -72,46 +75,30 @@ def write_subset(
         )
         if len(lengths) != len(contents.ids):
             raise RoadshiftError(
-                f"{shards.folder}: its table of pictures is not that of its {len(lengths)} "
-                f"records of split '{split}'; run the shard stage again"
+                f"{shards.folder / FILE}: does not match the {len(lengths)} records of split "
+                f"'{split}'; run the shard stage again"
             )
         chosen = [name in ids for name in contents.ids]
-        size = int(lengths[chosen].sum())
-        number = min(sum(chosen), max(1, ceil(size / (shard_megabytes * 1_000_000))))
-        bounds = [round(sum(chosen) * k / number) for k in range(number + 1)]
-        files = [
-            template.replace(split=split).sharded_filepath(shard_index=k, num_shards=number)
-            for k in range(number)
-        ]
-        total, written = np.zeros(len(shards.class_names), np.int64), 0
         found = zip(contents.ids, contents.pixels, records(shards, split), strict=True)
-        kept = (entry for entry, taken in zip(found, chosen, strict=True) if taken)
-        for k, file in enumerate(files):
-            with record_writer(Path(file)) as sink:
-                for _ in range(bounds[k + 1] - bounds[k]):
-                    name, shown, record = next(kept)
-                    if not labelled:
-                        shown, record = np.zeros_like(shown), _without_label(record)
-                    sink.write(record)
-                    written += len(record)
-                    total += shown
-                    rows.append((split, name, shown.tolist()))
-        pixels[split] = total.tolist()
-        counts = [bounds[k + 1] - bounds[k] for k in range(number)]
-        infos.append(
-            tfds.core.SplitInfo(
-                name=split, shard_lengths=counts, num_bytes=written, filename_template=template
-            )
+        kept = (Entry(*parts) for parts, taken in zip(found, chosen, strict=True) if taken)
+        writer.write_split(
+            split,
+            kept if labelled else map(_unlabelled, kept),
+            count=sum(chosen),
+            size=int(lengths[chosen].sum()),
         )
-    write_contents(rows, shards.class_names, folder)
-    write_metadata(folder, shards.name, shards.features, infos, shards.taxonomy, pixels)
+    writer.finish()
+
+
+def _unlabelled(entry: Entry) -> Entry:
+    return Entry(entry.id, np.zeros_like(entry.pixels), _without_label(entry.record))
 
 
 def _without_label(record: bytes) -> bytes:
     example = tf.train.Example.FromString(record)
     label = example.features.feature["label"].bytes_list
-    with Image.open(io.BytesIO(label.value[0])) as picture:
-        size = picture.size
+    with Image.open(io.BytesIO(label.value[0])) as image:
+        size = image.size
     buffer = io.BytesIO()
     Image.new("L", size, IGNORE_ID).save(buffer, "PNG")
     label.value[0] = buffer.getvalue()

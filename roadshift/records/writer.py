@@ -1,19 +1,21 @@
-"""Writing the TFDS on-disk format, the same bytes every time."""
+"""Writes the TFDS on-disk format, the same bytes every time."""
 
 import errno
 import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import islice, pairwise
 from math import ceil
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
+from tqdm import tqdm
 
 from roadshift.datasets.images import opened, read_image
 from roadshift.datasets.samples import Sample
@@ -27,7 +29,7 @@ VERSION = "1.0.0"
 
 
 def features_of(taxonomy: Taxonomy) -> tfds.features.FeaturesDict:
-    """What a record holds: a picture, its label in the taxonomy's ids, and where it is from."""
+    """Returns the features of a record: an image, its label in the taxonomy's ids, id, group."""
     return tfds.features.FeaturesDict(
         {
             "image": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
@@ -43,6 +45,7 @@ def features_of(taxonomy: Taxonomy) -> tfds.features.FeaturesDict:
 def write_shards(
     samples: Sequence[Sample],
     splits: Sequence[str],
+    *,
     images: Path,
     labels: Path,
     taxonomy: Taxonomy,
@@ -52,33 +55,33 @@ def write_shards(
 ) -> None:
     """Writes some splits of a set as a folder that `tfds.builder_from_directory` reads.
 
-    Pictures are kept at their own resolution, and without loss. Samples stand in an order that
-    depends on their ids alone, shuffled so that neighbours in a drive are apart. A split
-    without samples is left out of the folder's metadata, which also count the pixels a class.
-    A table beside the shards counts them for each picture.
+    Images keep their resolution, without loss. The order of the samples depends on their ids alone,
+    and is shuffled so that neighbours in a drive are apart. A split without samples is left out of
+    the folder's metadata, which also count the pixels of each class. A table beside the shards
+    counts them for each image.
 
     Args:
-        samples: the set's manifest.
-        splits: which splits to write.
-        images: the folder of the publisher's pictures.
+        samples: the samples of the data set's manifest.
+        splits: names of the splits to write.
+        images: the folder of the publisher's images.
         labels: the folder of remapped labels.
-        taxonomy: what the labels' ids mean.
+        taxonomy: the taxonomy of the labels' ids.
         dataset: the name of the data set in file names and metadata.
-        shard_megabytes: about how large a shard may get.
+        shard_megabytes: approximate largest size of a shard, in MB.
         folder: an existing, empty folder.
 
     Raises:
-        RoadshiftError: a picture or label is damaged, or they are not as the manifest says.
+        RoadshiftError: an image or label is missing or damaged, or differs from the manifest.
     """
     features = features_of(taxonomy)
-    serializer = ExampleSerializer(features.get_serialized_info())
-    template = tfds.core.ShardedFileTemplate(
-        data_dir=folder, dataset_name=dataset, filetype_suffix="tfrecord"
+    writer = ShardWriter(
+        folder,
+        dataset=dataset,
+        taxonomy=taxonomy.name,
+        class_names=taxonomy.class_names,
+        features=features,
+        shard_megabytes=shard_megabytes,
     )
-    infos = []
-    pixels = {}
-    rows = []
-    number_of_classes = len(taxonomy.classes)
     for split in splits:
         members = {s.id: s for s in samples if s.split == split}
         if not members:
@@ -88,39 +91,120 @@ def write_shards(
             size = sum((images / s.image).stat().st_size for s in ordered)
         except FileNotFoundError as error:
             raise RoadshiftError(f"{error.filename}: missing; run the download stage") from None
-        number = min(len(ordered), max(1, ceil(size / (shard_megabytes * 1_000_000))))
-        bounds = [round(len(ordered) * k / number) for k in range(number + 1)]
-        written = 0
-        counts = np.zeros(number_of_classes, np.int64)
-        with progress_bar(f"shard {dataset} {split}", "picture", len(ordered)) as progress:
-            for shard in range(number):
-                file = template.replace(split=split).sharded_filepath(
-                    shard_index=shard, num_shards=number
-                )
-                with record_writer(Path(file)) as sink:
-                    for sample in ordered[bounds[shard] : bounds[shard + 1]]:
-                        label = _label(sample, labels, taxonomy)
-                        record = _record(sample, images, label, features, serializer)
-                        shown = np.bincount(label.ravel(), minlength=256)[:number_of_classes]
-                        counts += shown
-                        rows.append((split, sample.id, shown.tolist()))
-                        sink.write(record)
-                        written += len(record)
-                        progress.update()
-        pixels[split] = counts.tolist()
-        lengths = [b - a for a, b in pairwise(bounds)]
-        infos.append(
+        with progress_bar(f"shard {dataset} {split}", "image", len(ordered)) as progress:
+            entries = _entries(
+                ordered,
+                images=images,
+                labels=labels,
+                taxonomy=taxonomy,
+                features=features,
+                progress=progress,
+            )
+            writer.write_split(split, entries, count=len(ordered), size=size)
+    writer.finish()
+
+
+class Entry(NamedTuple):
+    """A sample as it is written.
+
+    Attributes:
+        id: id of the sample.
+        pixels: int64 (classes,), number of pixels of each class.
+        record: the serialized record.
+    """
+
+    id: str
+    pixels: np.ndarray
+    record: bytes
+
+
+class ShardWriter:
+    """Writes a folder of shards split by split, then the table and metadata beside them.
+
+    Args:
+        folder: an existing, empty folder.
+        dataset: name of the data set in file names and metadata.
+        taxonomy: name of the taxonomy of the labels.
+        class_names: names of the classes, in the order of their ids.
+        features: features of the records.
+        shard_megabytes: approximate largest size of a shard, in MB.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        dataset: str,
+        taxonomy: str,
+        class_names: Sequence[str],
+        features: tfds.features.FeaturesDict,
+        shard_megabytes: int,
+    ) -> None:
+        self._folder, self._dataset, self._taxonomy = folder, dataset, taxonomy
+        self._class_names, self._features = class_names, features
+        self._shard_bytes = shard_megabytes * 1_000_000
+        self._template = tfds.core.ShardedFileTemplate(
+            data_dir=folder, dataset_name=dataset, filetype_suffix="tfrecord"
+        )
+        self._infos: list[tfds.core.SplitInfo] = []
+        self._rows: list[tuple[str, str, list[int]]] = []
+        self._pixels: dict[str, list[int]] = {}
+
+    def write_split(self, split: str, entries: Iterable[Entry], *, count: int, size: int) -> None:
+        """Writes a split as shards of nearly equal numbers of records.
+
+        Args:
+            split: name of the split.
+            entries: its samples, in the order in which they are written.
+            count: number of samples, > 0.
+            size: approximate size of all their records, in bytes.
+        """
+        number = min(count, max(1, ceil(size / self._shard_bytes)))
+        bounds = [round(count * k / number) for k in range(number + 1)]
+        lengths = [stop - start for start, stop in pairwise(bounds)]
+        template = self._template.replace(split=split)
+        remaining = iter(entries)
+        total, written = np.zeros(len(self._class_names), np.int64), 0
+        for shard, length in enumerate(lengths):
+            file = template.sharded_filepath(shard_index=shard, num_shards=number)
+            with _record_writer(Path(file)) as sink:
+                for entry in islice(remaining, length):
+                    sink.write(entry.record)
+                    written += len(entry.record)
+                    total += entry.pixels
+                    self._rows.append((split, entry.id, entry.pixels.tolist()))
+        self._pixels[split] = total.tolist()
+        self._infos.append(
             tfds.core.SplitInfo(
-                name=split, shard_lengths=lengths, num_bytes=written, filename_template=template
+                name=split,
+                shard_lengths=lengths,
+                num_bytes=written,
+                filename_template=self._template,
             )
         )
-    write_contents(rows, taxonomy.class_names, folder)
-    write_metadata(folder, dataset, features, infos, taxonomy.name, pixels)
+
+    def finish(self) -> None:
+        """Writes the table with a row for each image, and the metadata files of TFDS."""
+        write_contents(self._rows, self._class_names, self._folder)
+        info = tfds.core.DatasetInfo(
+            builder=tfds.core.dataset_info.DatasetIdentity(
+                name=self._dataset,
+                version=tfds.core.Version(VERSION),
+                data_dir=str(self._folder),
+                module_name="",
+            ),
+            description=f"{self._dataset}, labels in the taxonomy {self._taxonomy}",
+            features=self._features,
+            metadata=tfds.core.MetadataDict(taxonomy=self._taxonomy, pixels=self._pixels),
+        )
+        info.set_file_format(tfds.core.FileFormat.TFRECORD)
+        info.set_splits(tfds.core.splits.SplitDict(self._infos))
+        info.write_to_directory(self._folder)
 
 
 @contextmanager
-def record_writer(file: Path) -> Iterator[tf.io.TFRecordWriter]:
-    """A writer for which a full disk is the error that it is for Python's own files."""
+def _record_writer(file: Path) -> Iterator[tf.io.TFRecordWriter]:
+    """Context manager: a TFRecord writer that raises Python's own `OSError` for a full disk."""
     try:
         with tf.io.TFRecordWriter(str(file)) as sink:
             yield sink
@@ -128,9 +212,29 @@ def record_writer(file: Path) -> Iterator[tf.io.TFRecordWriter]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file)) from None
 
 
+def _entries(
+    samples: Iterable[Sample],
+    *,
+    images: Path,
+    labels: Path,
+    taxonomy: Taxonomy,
+    features: tfds.features.FeaturesDict,
+    progress: tqdm,
+) -> Iterator[Entry]:
+    serializer = ExampleSerializer(features.get_serialized_info())
+    for sample in samples:
+        label = _label(sample, labels, taxonomy)
+        record = _record(
+            sample, images=images, label=label, features=features, serializer=serializer
+        )
+        pixels = np.bincount(label.ravel(), minlength=256)[: len(taxonomy.classes)]
+        progress.update()
+        yield Entry(sample.id, pixels, record)
+
+
 def _label(sample: Sample, labels: Path, taxonomy: Taxonomy) -> np.ndarray:
-    with opened(labels / sample.label) as picture:
-        label = np.asarray(picture)
+    with opened(labels / sample.label) as image:
+        label = np.asarray(image)
     if bad := set(np.unique(label).tolist()) - {*range(len(taxonomy.classes)), IGNORE_ID}:
         raise RoadshiftError(
             f"{sample.label}: id {min(bad)} is not in taxonomy '{taxonomy.name}'; run remap again"
@@ -140,6 +244,7 @@ def _label(sample: Sample, labels: Path, taxonomy: Taxonomy) -> np.ndarray:
 
 def _record(
     sample: Sample,
+    *,
     images: Path,
     label: np.ndarray,
     features: tfds.features.FeaturesDict,
@@ -148,7 +253,7 @@ def _record(
     encoded, size = _encoded_image(images / sample.image)
     if not size == (sample.width, sample.height) == label.shape[1::-1]:
         raise RoadshiftError(
-            f"'{sample.id}': picture {size}, label {label.shape[1::-1]} and manifest "
+            f"'{sample.id}': image {size}, label {label.shape[1::-1]} and manifest "
             f"({sample.width}, {sample.height}) differ in size; run the remap stage again"
         )
     example = features.encode_example(
@@ -159,46 +264,24 @@ def _record(
             "group": sample.group,
         }
     )
-    # The protocol buffer's map has no order of its own: without `deterministic` it is another
-    # in each process.
+    # The protocol buffer's map has no order: without `deterministic` it differs between
+    # processes.
     return serializer.get_tf_example(example).SerializeToString(deterministic=True)
 
 
 def _encoded_image(file: Path) -> tuple[bytes, tuple[int, int]]:
-    """PNG bytes and (width, height): the publisher's own bytes where they are 8-bit RGB PNG."""
-    with opened(file) as picture:
-        plain = picture.format == "PNG" and picture.mode == "RGB" and not picture.getexif()
+    """Returns PNG bytes and (width, height); an 8-bit RGB PNG keeps the publisher's bytes."""
+    with opened(file) as stored:
+        plain = stored.format == "PNG" and stored.mode == "RGB" and not stored.getexif()
     image = read_image(file)
     if plain:
         encoded = file.read_bytes()
         try:
-            # It forgives less than Pillow: a missing end, say, would come up in the training.
+            # TensorFlow is stricter than Pillow: a missing end, say, would fail in training.
             tf.io.decode_png(encoded)
         except tf.errors.InvalidArgumentError:
-            raise RoadshiftError(f"{file}: a damaged picture; replace it") from None
+            raise RoadshiftError(f"{file}: a damaged image; replace it") from None
         return encoded, image.shape[1::-1]
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue(), image.shape[1::-1]
-
-
-def write_metadata(
-    folder: Path,
-    dataset: str,
-    features: tfds.features.FeaturesDict,
-    infos: list[tfds.core.SplitInfo],
-    taxonomy: str,
-    pixels: Mapping[str, list[int]],
-) -> None:
-    """Writes what `tfds.builder_from_directory` and `open_shards` find a folder's shards by."""
-    info = tfds.core.DatasetInfo(
-        builder=tfds.core.dataset_info.DatasetIdentity(
-            name=dataset, version=tfds.core.Version(VERSION), data_dir=str(folder), module_name=""
-        ),
-        description=f"{dataset}, labels in the taxonomy {taxonomy}",
-        features=features,
-        metadata=tfds.core.MetadataDict(taxonomy=taxonomy, pixels=dict(pixels)),
-    )
-    info.set_file_format(tfds.core.FileFormat.TFRECORD)
-    info.set_splits(tfds.core.splits.SplitDict(infos))
-    info.write_to_directory(folder)

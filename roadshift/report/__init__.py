@@ -1,1 +1,1 @@
-"""What a run comes to, for people: sentences, tables, charts and pictures of its report."""
+"""The report of a run, for people: sentences, tables, charts, images and the page."""

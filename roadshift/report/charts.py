@@ -1,4 +1,4 @@
-"""Charts of a report: figures, which `png` turns into the same bytes every time."""
+"""Charts of a report. The same arguments give the same bytes of `png`."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -9,32 +9,35 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from roadshift.pictures.palette import INK, SERIES
 from roadshift.pictures.sheet import coloured
-from roadshift.report.conclusions import Score
-from roadshift.taxonomy import Taxonomy
+from roadshift.scoring.bootstrap import Difference
+from roadshift.scoring.results import DomainScores
+from roadshift.taxonomy import IGNORE_ID, Taxonomy
 
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Okabe and Ito's colours, which can be told apart whatever kind of colour blindness one has."""
 MARKERS = "osDv^P"
 _MANY_CLASSES = 19
-"""With more there is no room for numbers and for names that lie flat."""
-_WORTH_A_NUMBER = 9.5
+"""With more classes a chart has no room for numbers in cells and for horizontal names."""
+_MIN_PERCENT_SHOWN = 9.5
+"""Cells of a confusion chart below this percentage have no number."""
 _WIDTH = 10.0
-"""Inches; at 100 dots an inch the width of the report's text."""
+"""Width of a chart in inches; at 100 dots an inch it is the width of the report's text."""
 
 
-def png(picture: Figure | Image.Image) -> bytes:
-    """A chart, twice as fine as it is shown, or a picture; the same bytes every time."""
+def png(drawing: Figure | Image.Image) -> bytes:
+    """Returns a chart or an image as PNG; a chart has twice the resolution that it is shown at."""
     content = io.BytesIO()
-    if isinstance(picture, Figure):
-        # The version of the library is no part of a chart.
-        picture.savefig(content, format="png", dpi=200, metadata={"Software": None})
+    if isinstance(drawing, Figure):
+        # Without the version of Matplotlib, which would change the bytes.
+        drawing.savefig(content, format="png", dpi=200, metadata={"Software": None})
     else:
-        picture.save(content, "PNG")
+        drawing.save(content, "PNG")
     return content.getvalue()
 
 
-def _figure(height: float, columns: int = 1, shared_y: bool = False) -> tuple[Figure, list[Axes]]:
+def _figure(
+    height: float, columns: int = 1, *, shared_y: bool = False
+) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     axes = figure.subplots(1, columns, squeeze=False, sharey=shared_y)
     return figure, list(axes[0])
@@ -47,11 +50,11 @@ def _grid(axes: Axes, axis: str) -> None:
 
 
 def learning_curves(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figure:
-    """Loss, and mIoU on the sources' validation pictures, by epoch.
+    """Draws the training loss, and the mIoU on the sources' validation images, by epoch.
 
     Args:
-        curves: by network, then by metric: `loss`, and a `val_miou/<source>` each; a value an
-            epoch.
+        curves: by network and metric, a value for each epoch. The metrics are `loss` and, for each
+            source, `val_miou/<source>`.
     """
     figure, (left, right) = _figure(3.8, 2)
     for place, (name, metrics) in enumerate(curves.items()):
@@ -70,7 +73,7 @@ def learning_curves(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figu
                 label=f"trained on {name}, on {key.removeprefix('val_miou/')}",
             )
     left.set(title="Training loss", xlabel="epoch", ylabel="loss", ylim=(0, None))
-    right.set(title="Validation pictures of the sources", xlabel="epoch", ylabel="mIoU, %")
+    right.set(title="Validation images of the sources", xlabel="epoch", ylabel="mIoU, %")
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(frameon=False, fontsize=8)
@@ -79,10 +82,10 @@ def learning_curves(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figu
 
 
 def share_bars(shares: Mapping[str, Mapping[str, float]]) -> Figure:
-    """The share of the labelled pixels that each class has, on a logarithmic axis.
+    """Draws each class's share of the labelled pixels, on a logarithmic axis.
 
     Args:
-        shares: by domain, then by class, in 0..1.
+        shares: by domain and class, the share, 0..1.
     """
     return _bars(
         {domain: dict(classes) for domain, classes in shares.items()},
@@ -92,26 +95,26 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> Figure:
     )
 
 
-def class_bars(scores: Mapping[str, Score], title: str) -> Figure:
-    """IoU of each class on one domain, a bar a network; a class that is absent has none.
+def class_bars(scores: Mapping[str, DomainScores], title: str) -> Figure:
+    """Draws the IoU of each class on one domain, a bar for each network; absent classes have none.
 
     Args:
-        scores: by network.
-        title: above the chart.
+        scores: by network, its scores on the domain.
+        title: title of the chart.
     """
     by_network = {
-        f"trained on {name}": {c: np.nan if v is None else v for c, v in score["iou"].items()}
+        f"trained on {name}": {c: np.nan if v is None else v for c, v in score.iou.items()}
         for name, score in scores.items()
     }
     figure = _bars(by_network, title, "IoU, %")
-    # One scale for all domains, so that charts below each other can be compared.
+    # All domains have one scale, so that charts can be compared.
     figure.axes[0].set_ylim(0, 115)
     figure.axes[0].set_yticks(range(0, 101, 20))
     return figure
 
 
 def _bars(
-    series: Mapping[str, Mapping[str, float]], title: str, label: str, logarithmic: bool = False
+    series: Mapping[str, Mapping[str, float]], title: str, label: str, *, logarithmic: bool = False
 ) -> Figure:
     figure, (axes,) = _figure(3.4)
     names = list(next(iter(series.values())))
@@ -139,12 +142,12 @@ def _bars(
 def confusion_figure(
     matrices: Mapping[str, np.ndarray], class_names: Sequence[str], title: str
 ) -> Figure:
-    """Where the pixels of each class went, matrices side by side.
+    """Draws confusion matrices side by side, each row in percent of the true class's pixels.
 
     Args:
-        matrices: by what heads each, int64 (classes, classes), rows the truth.
-        class_names: of rows and columns.
-        title: above all.
+        matrices: by its title, each matrix, int64 (classes, classes); rows are the truth.
+        class_names: names of the classes in the order of their ids.
+        title: title of the chart.
     """
     number = len(matrices)
     figure, row = _figure(1.15 + _WIDTH / (number + 0.6), number, shared_y=True)
@@ -153,10 +156,10 @@ def confusion_figure(
         shares = np.where(truth > 0, 100 * matrix / np.maximum(truth, 1), np.nan)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
         for (actual, predicted), share in np.ndenumerate(shares):
-            if share >= _WORTH_A_NUMBER and len(class_names) <= _MANY_CLASSES:
+            if share >= _MIN_PERCENT_SHOWN and len(class_names) <= _MANY_CLASSES:
                 axes.text(
                     predicted, actual, f"{share:.0f}", ha="center", va="center", fontsize=6,
-                    color="white" if share > 60 else "#1a1a1a",
+                    color="white" if share > 60 else INK,
                 )  # fmt: skip
         labels = [n.replace("_", " ") for n in class_names]
         axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=7)
@@ -169,32 +172,33 @@ def confusion_figure(
     return figure
 
 
-def drop_chart(drops: Mapping[str, tuple[float, float | None, float | None]], title: str) -> Figure:
-    """Drops to the target with their intervals, a bar a network.
+def drop_chart(drops: Mapping[str, Difference], title: str) -> Figure:
+    """Draws the drops to the target with their intervals, a bar for each network.
 
     Args:
-        drops: by network, the drop and the ends of its interval, as shares.
-        title: above the chart.
+        drops: by network, the drop with its interval, from `conclusions.drop_to`.
+        title: title of the chart.
     """
     figure, (axes,) = _figure(0.9 + 0.45 * len(drops))
     for place, (drop, low, high) in enumerate(drops.values()):
-        axes.barh(place, 100 * drop, 0.6, color=SERIES[place % len(SERIES)])
+        axes.barh(place, 100 * (drop or 0.0), 0.6, color=SERIES[place % len(SERIES)])
         if low is not None and high is not None:
-            axes.plot([100 * low, 100 * high], [place, place], color="#1a1a1a", linewidth=1.5)
+            axes.plot([100 * low, 100 * high], [place, place], color=INK, linewidth=1.5)
     axes.set_yticks(range(len(drops)), list(drops))
     axes.invert_yaxis()
-    axes.axvline(0, color="#1a1a1a", linewidth=0.8)
+    axes.axvline(0, color=INK, linewidth=0.8)
     axes.set(title=title, xlabel="points of mIoU lost (line: interval)")
     _grid(axes, "x")
     return figure
 
 
 def shift_chart(shifts: Mapping[str, Sequence[float]], title: str) -> Figure:
-    """How far a domain's features lie from those of the network's own domains, layer by layer.
+    """Draws how far a domain's features lie from those of the network's own domains, by layer.
 
     Args:
-        shifts: by domain, of `roadshift.report.network.feature_shifts`.
-        title: above the chart.
+        shifts: by domain, a value for each layer, in standard deviations (see
+            `roadshift.inference.network_facts`).
+        title: title of the chart.
     """
     figure, (axes,) = _figure(3.2)
     for place, (domain, values) in enumerate(shifts.items()):
@@ -210,37 +214,37 @@ def shift_chart(shifts: Mapping[str, Sequence[float]], title: str) -> Figure:
 
 
 def label_steps(
-    native: np.ndarray, label: np.ndarray, image: np.ndarray, taxonomy: Taxonomy
+    *, image: np.ndarray, published: np.ndarray, label: np.ndarray, taxonomy: Taxonomy
 ) -> Figure:
-    """A picture, its label as published, and its label in the taxonomy.
+    """Draws an image, its label as published, and its label in the taxonomy.
 
     Args:
-        native: native indices or colours of the label: uint8 (H, W) or RGB (H, W, 3).
-        label: uint8 (H, W), taxonomy ids.
         image: uint8 RGB (H, W, 3).
-        taxonomy: for the colours.
+        published: the published label, uint8: ids (H, W), or RGB colours (H, W, 3).
+        label: uint8 (H, W), class ids.
+        taxonomy: taxonomy of the class ids.
     """
     figure, row = _figure(2.6, 3)
-    published = "as its publisher colours it" if native.ndim == 3 else "ids as grey values"
+    form = "in its publisher's colours" if published.ndim == 3 else "ids as grey values"
     shown = (
-        ("picture", image),
-        (f"label, {published}", native),
+        ("image", image),
+        (f"label, {form}", published),
         (f"label in {taxonomy.name}", coloured(label, taxonomy)),
     )
-    for axes, (title, picture) in zip(row, shown, strict=True):
-        axes.imshow(picture, cmap="gray" if picture.ndim == 2 else None, interpolation="nearest")
+    for axes, (title, pixels) in zip(row, shown, strict=True):
+        axes.imshow(pixels, cmap="gray" if pixels.ndim == 2 else None, interpolation="nearest")
         axes.set_title(title, fontsize=10)
         axes.set_axis_off()
     return figure
 
 
 def matrix_figure(parts: Mapping[str, np.ndarray]) -> Figure:
-    """Small integer matrices side by side, with their numbers, for calculations by hand."""
+    """Draws small integer matrices side by side with their numbers, for calculations by hand."""
     figure, row = _figure(2.9, len(parts))
     for axes, (name, values) in zip(row, parts.items(), strict=True):
-        axes.imshow(np.where(values == 255, np.nan, values), cmap="Blues", vmin=0, vmax=6)
+        axes.imshow(np.where(values == IGNORE_ID, np.nan, values), cmap="Blues", vmin=0, vmax=6)
         for (y, x), value in np.ndenumerate(values):
-            ink = "white" if 3 < value < 255 else "#1a1a1a"
+            ink = "white" if 3 < value < IGNORE_ID else INK
             axes.text(x, y, str(value), ha="center", va="center", color=ink)
         axes.set_title(name, fontsize=10)
         axes.set_xticks([])

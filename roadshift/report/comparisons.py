@@ -1,73 +1,70 @@
-"""Paired comparisons of a run's networks, and of the variants that an ablation kept."""
+"""Paired comparisons of the networks of a run, and of the variants of an ablation."""
 
 from collections.abc import Mapping, Sequence
 
 from roadshift.report.conclusions import listed
 from roadshift.scoring.bootstrap import Difference
-from roadshift.scoring.comparison import Cell, PictureScores, Variant, compare
+from roadshift.scoring.comparison import Variant, VariantScore, compare_variants
+from roadshift.scoring.numbers import points
+from roadshift.scoring.results import ImageMatrices, MixMatrices
 from roadshift.scoring.settings import EvaluateSettings
 
-Pictures = Mapping[str, PictureScores]
-"""By domain, and by domain and method of adaptation, as `read_pictures` returns them."""
 
-
-def against(
-    pictures: Mapping[str, Pictures], base: str, settings: EvaluateSettings, seed: int
-) -> dict[str, Mapping[str, Cell]]:
-    """Holds the networks of a run against one of them.
+def compare_to_baseline(
+    matrices: Mapping[str, MixMatrices], baseline: str, *, settings: EvaluateSettings, seed: int
+) -> dict[str, Mapping[str, VariantScore]]:
+    """Compares the networks of a run with one of them.
 
     Args:
-        pictures: by mix.
-        base: the mix that the others are held against.
-        settings: the bootstrap of the differences, and its level.
-        seed: of its draws.
+        matrices: by mix, the confusion matrices of its network.
+        baseline: the mix that the others are compared with.
+        settings: number of resamples and level of the intervals.
+        seed: seed of the bootstrap.
 
     Returns:
-        By mix and domain.
+        By mix and domain, the score with its difference to the baseline.
 
     Raises:
-        RoadshiftError: two were not scored on the same pictures and labels.
+        RoadshiftError: two networks were not scored on the same images and labels.
     """
-    variants = [_variant(mix, {d: s for d, s in p.items() if "/" not in d})
-                for mix, p in pictures.items()]  # fmt: skip
-    return {row.name: row.cells for row in compare(variants, base, settings, seed)}
+    variants = [_variant(mix, found.domains) for mix, found in matrices.items()]
+    rows = compare_variants(variants, baseline, settings=settings, seed=seed)
+    return {row.variant.name: row.cells for row in rows}
 
 
-def adaptation(
-    pictures: Pictures, method: str, settings: EvaluateSettings, seed: int
-) -> Mapping[str, Cell]:
-    """Holds a network that was adapted to the test pictures against itself as it was.
+def compare_adapted(
+    matrices: MixMatrices, method: str, *, settings: EvaluateSettings, seed: int
+) -> Mapping[str, VariantScore]:
+    """Compares a network that was adapted to the test images with itself as it was trained.
 
     Args:
-        pictures: of the network.
-        method: of adaptation.
-        settings: the bootstrap of the differences, and its level.
-        seed: of its draws.
+        matrices: the confusion matrices of the network.
+        method: the method of test-time adaptation.
+        settings: number of resamples and level of the intervals.
+        seed: seed of the bootstrap.
 
     Returns:
-        By domain that it was adapted to.
+        By domain, the adapted network's score with its difference to the network as trained.
     """
-    domains = [name.partition("/")[0] for name in pictures if name.endswith(f"/{method}")]
-    plain = {domain: pictures[domain] for domain in domains}
-    # The ids are those of the plain pictures, in one order for both.
-    adapted = {domain: pictures[f"{domain}/{method}"] for domain in domains}
-    rows = compare([_variant("plain", plain), _variant(method, adapted)], "plain", settings, seed)
-    return rows[1].cells
+    adapted = matrices.adapted[method]
+    plain = {domain: matrices.domains[domain] for domain in adapted}
+    variants = [_variant("plain", plain), _variant(method, adapted)]
+    return compare_variants(variants, "plain", settings=settings, seed=seed)[1].cells
 
 
-def _variant(name: str, scores: Pictures) -> Variant:
-    return Variant(name, "", (0,), {d: [score] for d, score in scores.items()}, None)
+def _variant(name: str, scores: Mapping[str, ImageMatrices]) -> Variant:
+    return Variant(name=name, scores={domain: [score] for domain, score in scores.items()})
 
 
-def held_against(rows: Sequence[Mapping[str, str]]) -> str:
-    """The variant that the others of an ablation's `table.csv` are held against."""
+def baseline_name(rows: Sequence[Mapping[str, str]]) -> str:
+    """Returns the variant that the others of an ablation's `table.csv` are compared with."""
     return next(row["variant"] for row in rows if not row["difference"])
 
 
-def forest_lines(rows: Sequence[Mapping[str, str]], domain: str) -> list[tuple[str, Cell]]:
-    """The variants of an ablation's `table.csv` on a domain, for `forest_plot`."""
+def forest_rows(rows: Sequence[Mapping[str, str]], domain: str) -> list[tuple[str, VariantScore]]:
+    """Returns the variants of an ablation's `table.csv` on a domain, for `forest_plot`."""
     return [
-        (row["variant"], Cell((_share(row["miou"]),), _difference(row)))
+        (row["variant"], VariantScore((_share(row["miou"]),), _difference(row)))
         for row in rows
         if row["domain"] == domain
     ]
@@ -84,12 +81,15 @@ def _share(text: str) -> float | None:
 
 
 def ablation_sentence(rows: Sequence[Mapping[str, str]], base: str, domain: str) -> str:
-    """Which variants of an ablation help on a domain.
+    """Says which variants of an ablation are better or worse than its baseline on a domain.
 
     Args:
-        rows: of its `table.csv`.
-        base: the variant that the others are held against.
-        domain: where.
+        rows: rows of the ablation's `table.csv`.
+        base: name of the baseline.
+        domain: the domain.
+
+    Returns:
+        Markdown.
     """
     here = [r for r in rows if r["domain"] == domain and r["variant"] != base and r["difference"]]
     if not here:
@@ -97,14 +97,14 @@ def ablation_sentence(rows: Sequence[Mapping[str, str]], base: str, domain: str)
     ranked = sorted(here, key=lambda row: -float(row["difference"]))
     groups = {
         word: [
-            f"`{row['variant']}` ({100 * float(row['difference']):+.1f})"
+            f"`{row['variant']}` ({points(float(row['difference']))})"
             for row in (ranked if word == "better" else reversed(ranked))
             if row["verdict"] == word
         ]
         for word in ("better", "worse")
     }
     parts = [f"{word}: {listed(names)}" for word, names in groups.items() if names]
-    open_ones = len(here) - sum(map(len, groups.values()))
-    if open_ones:
-        parts.append(f"not told apart from it: {open_ones} of {len(here)}")
+    undecided = len(here) - sum(map(len, groups.values()))
+    if undecided:
+        parts.append(f"undecided: {undecided} of {len(here)}")
     return f"On the {domain}, in points of mIoU against `{base}`, {'; '.join(parts)}."

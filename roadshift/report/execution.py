@@ -1,4 +1,4 @@
-"""Running a notebook by this very interpreter."""
+"""Execution of a notebook by the running interpreter."""
 
 import os
 import re
@@ -23,14 +23,14 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def execute(notebook: nbformat.NotebookNode, file: Path) -> None:
-    """Runs a notebook in place, by this interpreter, whatever kernels are installed.
+    """Runs a notebook in place by this interpreter, whatever kernels are installed.
 
     Args:
-        notebook: its code cells get their outputs, without what libraries say as they load.
-        file: where it is from; cells run in its folder.
+        notebook: the notebook; its code cells get their outputs, without stderr.
+        file: path of the notebook; cells run in its folder.
 
     Raises:
-        RoadshiftError: a cell failed, or the kernel did.
+        RoadshiftError: a cell or the kernel failed.
     """
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     done = 0
@@ -58,7 +58,7 @@ def execute(notebook: nbformat.NotebookNode, file: Path) -> None:
         except (DeadKernelError, CellTimeoutError, RuntimeError) as error:
             reason = str(error).strip() or type(error).__name__
             raise RoadshiftError(_failure(file, done + 1, len(code), reason)) from None
-    for cell in code:  # on stderr libraries tell the time and their process's number
+    for cell in code:  # stderr has times and process ids, which differ with every run
         cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
 
 
@@ -69,7 +69,7 @@ def _failure(file: Path, number: int, total: int, reason: str) -> str:
 
 @contextmanager
 def _kernel() -> Iterator[tuple[KernelManager, dict[str, str]]]:
-    """A kernel of this interpreter, and an environment without a person's own IPython set-up."""
+    """Context manager: a kernel of this interpreter, and its environment, without user profiles."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_kernel_spec(folder / "kernels" / _KERNEL)

@@ -1,37 +1,46 @@
-"""Tables of a report, as HTML that needs no style sheet."""
+"""Tables of a report, as HTML without a style sheet."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from roadshift.report.conclusions import Score, percent
+from roadshift.pictures.palette import INK
+from roadshift.scoring.numbers import percent, percent_interval
+from roadshift.scoring.results import DomainScores, MixScores
+from roadshift.scoring.tables import cross_domain_columns
 
 _SHADES = colormaps["Blues"]
-"""One hue from light to dark, so that it can be read without telling colours apart."""
+"""One hue from light to dark, which is readable with any colour vision."""
 _LIGHTEST, _DARKEST = 0.05, 0.75
 _WHITE_TEXT_FROM = 0.5
 
 
 class Shaded(NamedTuple):
-    """A cell with a shade."""
+    """A table cell with a shade.
+
+    Attributes:
+        text: the text of the cell.
+        shade: 0 (light) .. 1 (dark); None for no shade.
+        note: a second, smaller line.
+    """
 
     text: str
     shade: float | None
-    """0 light .. 1 dark; None for no shade."""
     note: str = ""
-    """A second, smaller line."""
 
 
 def html_table(
     head: Sequence[str], rows: Sequence[Sequence[str | Shaded]], caption: str = ""
 ) -> str:
-    """Writes a table; the first column heads the rows. All text is escaped.
+    """Writes a table in HTML; all text is escaped.
 
-    Returns:
-        HTML, the same for the same arguments.
+    Args:
+        head: heads of the columns.
+        rows: cells of each row; the first one is the row's head.
+        caption: caption of the table; empty for none.
     """
     lines = ["<table>"]
     if caption:
@@ -51,71 +60,47 @@ def _cell(cell: str | Shaded) -> str:
     style = ""
     if cell.shade is not None:
         place = _LIGHTEST + (_DARKEST - _LIGHTEST) * min(max(cell.shade, 0.0), 1.0)
-        ink = "#ffffff" if place > _WHITE_TEXT_FROM else "#1a1a1a"
+        ink = "#ffffff" if place > _WHITE_TEXT_FROM else INK
         style = f' style="background:{to_hex(_SHADES(place))};color:{ink}"'
     note = f"<br><small>{escape(cell.note)}</small>" if cell.note else ""
     return f"<td{style}>{escape(cell.text)}{note}</td>"
 
 
-def cross_domain_table(scores: Mapping[str, Mapping[str, Score]], rows: Mapping[str, str]) -> str:
-    """The cross-domain table: mIoU in percent with its interval, darker where it is higher.
-
-    Where test pictures were used for adaptation, its result stands in a column of its own.
+def cross_domain_table(scores: Mapping[str, MixScores], rows: Mapping[str, str]) -> str:
+    """Writes the cross-domain table in HTML: mIoU in percent with its interval; darker is higher.
 
     Args:
-        scores: by mix and domain.
-        rows: by mix, what heads its row.
+        scores: by mix, its scores.
+        rows: by mix, the head of its row.
     """
-    domains = next(iter(scores.values()))
-    methods = sorted({m for row in scores.values() for s in row.values() for m in _adapted(s)})
-    columns = [(domain, method) for domain in domains for method in ("", *methods)]
-    head = ["trained on"]
-    for domain, method in columns:
-        score = domains[domain]
-        plain = f"{domain} = {score['data_set']}, {score['pictures']} pictures"
-        head.append(f"{domain}, {method} (has seen the test pictures)" if method else plain)
-    cells = {
-        (mix, column): _of(row[column[0]], column[1])
-        for mix, row in scores.items()
-        for column in columns
-    }
-    known = [s["miou"] for s in cells.values() if s and s["miou"] is not None]
+    columns = cross_domain_columns(scores)
+    cells = {mix: [column.cell(found) for column in columns] for mix, found in scores.items()}
+    known = [s.miou for row in cells.values() for s in row if s and s.miou is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
     body: list[list[str | Shaded]] = [
-        [rows[mix], *(_miou_cell(cells[mix, column], low, high) for column in columns)]
-        for mix in scores
+        [rows[mix], *(_miou_cell(score, low, high) for score in row)] for mix, row in cells.items()
     ]
-    return html_table(head, body)
+    return html_table(["trained on", *(column.title for column in columns)], body)
 
 
-def _adapted(score: Score) -> Mapping[str, Score]:
-    return score.get("adapted", {})
-
-
-def _of(score: Score, method: str) -> Score | None:
-    return _adapted(score).get(method) if method else score
-
-
-def _miou_cell(score: Score | None, low: float, high: float) -> Shaded:
-    if score is None or score["miou"] is None:
+def _miou_cell(score: DomainScores | None, low: float, high: float) -> Shaded:
+    if score is None or score.miou is None:
         return Shaded("–", None)
-    ends: list[Any] = [score["miou_low"], score["miou_high"]]
-    note = "" if None in ends else " to ".join(map(percent, ends))
-    shade = (score["miou"] - low) / (high - low) if high > low else 0.0
-    return Shaded(percent(score["miou"]), shade, note)
+    shade = (score.miou - low) / (high - low) if high > low else 0.0
+    return Shaded(percent(score.miou), shade, percent_interval(score.interval))
 
 
 def class_shares(
     audits: Mapping[str, Sequence[Mapping[str, str]]], class_names: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """The share of a domain's labelled pixels that each class has, over all splits.
+    """Returns each class's share of the labelled pixels of each domain, over all splits.
 
     Args:
         audits: by domain, the rows of its audit.
-        class_names: of the taxonomy.
+        class_names: names of the classes in the order of their ids.
 
     Returns:
-        By domain and class, in 0..1; what is ignored is no part of the whole.
+        By domain and class, the share, 0..1. Ignored pixels are not counted.
     """
     shares = {}
     for domain, rows in audits.items():
@@ -131,10 +116,10 @@ def class_shares(
 def merged_table(
     members: Mapping[str, Sequence[str]], audits: Mapping[str, Sequence[Mapping[str, str]]]
 ) -> str:
-    """Which universal names each class merges, and what share of each domain's pixels it has.
+    """Writes a table of the universal names that each class merges, and its shares of the pixels.
 
     Args:
-        members: by class, the universal names.
+        members: by class, its universal names.
         audits: by domain, the rows of its audit.
     """
     totals: dict[str, dict[tuple[str, str], int]] = {}
@@ -155,7 +140,7 @@ def merged_table(
     for key in sorted(ignored):
         shares = [_share(rows, [key]) for rows in totals.values()]
         body.append([key[0], _reason(audits, key), *shares])
-    head = ["class", "merges, of what is in these sets", *(f"{d}, % of pixels" for d in audits)]
+    head = ["class", "merged names in these sets", *(f"{d}, % of pixels" for d in audits)]
     return html_table(head, body)
 
 

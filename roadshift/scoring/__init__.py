@@ -1,1 +1,1 @@
-"""Scores from confusion matrices: metrics, calibration, confidence intervals. NumPy only."""
+"""Scores from confusion matrices: metrics, calibration, confidence intervals. No TensorFlow."""

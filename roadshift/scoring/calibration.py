@@ -7,7 +7,7 @@ import numpy as np
 from roadshift.taxonomy import IGNORE_ID
 
 # Confidences are summed as whole multiples of this, since sums of floats depend on their order.
-# It is finer than float32 near 1, and 2^39 pixels of confidence 1 still fit into an int64.
+# It is as fine as float32 just below 1, and 2^39 pixels of confidence 1 still fit into an int64.
 _CONFIDENCE_UNIT = 2.0**-24
 
 
@@ -16,9 +16,9 @@ class CalibrationSums:
     """Sums over pixels in bins of equal width over confidence 0..1; bin m is (m/M, (m+1)/M].
 
     Attributes:
-        pixels: int64 (M,), pixels in each bin.
-        correct: int64 (M,), those of them that are recognized.
-        confidence_units: int64 (M,), sum of their confidences in units of 2^-24.
+        pixels: int64 (M,), number of pixels in each bin.
+        correct: int64 (M,), number of pixels in each bin that are recognized.
+        confidence_units: int64 (M,), sum of the confidences in each bin, in units of 2^-24.
     """
 
     pixels: np.ndarray
@@ -33,12 +33,12 @@ class CalibrationSums:
         )
 
     def expected_calibration_error(self) -> float | None:
-        """Mean distance of confidence from accuracy over bins, weighted by their pixels.
+        """Computes the mean distance of confidence and accuracy over bins, weighted by pixels.
 
         ECE of Guo et al. 2017, arXiv 1706.04599, equation 3.
 
         Returns:
-            The error in 0..1, or None without any pixel.
+            The error, 0..1; None without any pixel.
         """
         pixels = int(self.pixels.sum())
         if not pixels:
@@ -48,13 +48,10 @@ class CalibrationSums:
 
 
 def no_pixels(bins: int = 15) -> CalibrationSums:
-    """The sums before the first picture.
+    """Returns the sums before the first image, all 0.
 
     Args:
         bins: number of bins M, >= 1.
-
-    Returns:
-        Sums of zero.
     """
     return CalibrationSums(*(np.zeros(bins, np.int64) for _ in range(3)))
 
@@ -63,20 +60,21 @@ def calibration_sums(
     label: np.ndarray,
     prediction: np.ndarray,
     confidence: np.ndarray,
+    *,
     bins: int = 15,
     ignore_id: int = IGNORE_ID,
 ) -> CalibrationSums:
-    """Sums up one picture.
+    """Computes the calibration sums of one image.
 
     Args:
-        label: uint8 (H, W).
-        prediction: uint8 (H, W), the class of the highest probability.
+        label: uint8 (H, W), class ids or `ignore_id`.
+        prediction: uint8 (H, W), id of the class with the highest probability.
         confidence: float (H, W), that probability, 0..1.
-        bins: number of bins, >= 1.
+        bins: number of bins M, >= 1.
         ignore_id: label id of the pixels that do not count.
 
     Returns:
-        The picture's sums; add those of all pictures.
+        The sums of the image; add those of all images.
 
     Raises:
         ValueError: shapes differ, or a counted confidence is not within 0..1.
@@ -89,7 +87,7 @@ def calibration_sums(
     counted = label != ignore_id
     correct = label[counted] == prediction[counted]
     values = confidence[counted].astype(np.float64)
-    # Softmax in float32 may exceed 1 by its rounding.
+    # Rounding may lift a float32 softmax above 1.
     if not np.all((values >= 0) & (values <= 1 + 1e-5)):
         raise ValueError("confidence is not within 0..1: pass probabilities, not logits")
     values = np.minimum(values, 1.0)

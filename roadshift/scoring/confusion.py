@@ -1,4 +1,4 @@
-"""The confusion matrix of one picture, in integers, so that sums do not depend on their order."""
+"""The confusion matrix of one image, in integers, so that sums do not depend on their order."""
 
 import numpy as np
 
@@ -7,13 +7,13 @@ from roadshift.taxonomy import IGNORE_ID
 
 
 def confusion_matrix(
-    label: np.ndarray, prediction: np.ndarray, classes: int, ignore_id: int = IGNORE_ID
+    label: np.ndarray, prediction: np.ndarray, classes: int, *, ignore_id: int = IGNORE_ID
 ) -> np.ndarray:
     """Counts the pixels of each pair of true and predicted class.
 
     Args:
         label: uint8 (H, W), ids 0..classes-1 or `ignore_id`.
-        prediction: uint8 (H, W), ids 0..classes-1; free where the label is ignored.
+        prediction: uint8 (H, W), ids 0..classes-1; any value where the label is ignored.
         classes: number of classes, 1..255.
         ignore_id: label id of the pixels that do not count.
 
@@ -40,6 +40,5 @@ def _check_ids(name: str, ids: np.ndarray, classes: int) -> None:
     if unknown.size:
         raise RoadshiftError(
             f"{name} holds id {unknown[0]} ({np.count_nonzero(unknown == unknown[0])} pixels), "
-            f"expected 0..{classes - 1}: score with the taxonomy that labels and model were made "
-            "with"
+            f"expected 0..{classes - 1}; labels and network need the same taxonomy"
         )

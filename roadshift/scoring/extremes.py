@@ -1,44 +1,41 @@
-"""Which pictures show a network at its best, at its worst and in between."""
-
-from collections.abc import Sequence
-
-import numpy as np
+"""Choice of the images that show a network at its best, at its worst and in between."""
 
 from roadshift.scoring.metrics import mean_iou
+from roadshift.scoring.results import ImageMatrices
 
 
-def picture_mious(matrices: np.ndarray) -> list[float | None]:
-    """The mIoU of each picture, over the classes that it shows.
+def best_median_worst(matrices: ImageMatrices) -> dict[str, str]:
+    """Returns the ids of the images with the highest, the median and the lowest mIoU.
 
-    Args:
-        matrices: int64 (pictures, classes, classes), rows the truth.
-
-    Returns:
-        Each in 0..1; None of a picture without a labelled pixel.
-    """
-    return [mean_iou(matrix) for matrix in matrices]
-
-
-def best_median_worst(ids: Sequence[str], matrices: np.ndarray) -> dict[str, str]:
-    """The ids of the pictures with the highest, the median and the lowest mIoU.
-
-    The lower one of two in the middle; of equals the first by id ranks as the better. Pictures
+    The mIoU of an image is over the classes in its ground truth. The median of an even number is
+    the lower one of the two in the middle. Of equal images the first by id ranks higher. Images
     without a labelled pixel are left out.
 
     Args:
-        ids: of the pictures.
-        matrices: int64 (pictures, classes, classes), in the same order, rows the truth.
+        matrices: the confusion matrices of a network on a domain.
 
     Returns:
-        Ids under 'best', 'median' and 'worst', the same one more than once where there are fewer
-        than three pictures; empty where none is labelled.
+        Ids under 'best', 'median' and 'worst'. With fewer than three images an id occurs more than
+        once. The result is empty where no image is labelled.
     """
+    mious = [mean_iou(matrix) for matrix in matrices.matrices]
     scored = [
-        (miou, str(name))
-        for name, miou in zip(ids, picture_mious(matrices), strict=True)
-        if miou is not None
+        (-miou, name) for name, miou in zip(matrices.ids, mious, strict=True) if miou is not None
     ]
-    ranked = [name for _, name in sorted(scored, key=lambda entry: (-entry[0], entry[1]))]
+    ranked = [name for _, name in sorted(scored)]
     if not ranked:
         return {}
     return {"best": ranked[0], "median": ranked[len(ranked) // 2], "worst": ranked[-1]}
+
+
+def example_ids(matrices: ImageMatrices) -> list[str]:
+    """Returns the ids of the images that are shown: the first, the best, the median, the worst.
+
+    Args:
+        matrices: the confusion matrices of a network on a domain, in the order of scoring.
+
+    Returns:
+        Ids, each once, in the order of scoring.
+    """
+    shown = {*matrices.ids[:1], *best_median_worst(matrices).values()}
+    return [name for name in matrices.ids if name in shown]

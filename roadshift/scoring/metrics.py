@@ -1,9 +1,9 @@
 """Metrics of semantic segmentation, from an integer confusion matrix.
 
 A matrix has the truth in its rows and the prediction in its columns. A class without a pixel in
-the ground truth has no IoU and no accuracy and is left out of every mean. Where it is predicted
-all the same, it counts against the classes it was taken for, in their union, and nowhere else.
-A matrix without any pixel has no metric at all: None.
+the ground truth has no IoU and no accuracy and is left out of every mean. Pixels that are wrongly
+predicted as such a class count in the union of their true class, and nowhere else. Without any
+pixel every mean is None.
 
 IoU and its mean as in Everingham et al. 2010 (PASCAL VOC); the accuracies and the
 frequency-weighted IoU as in Long, Shelhamer and Darrell 2015, arXiv 1411.4038.
@@ -13,7 +13,7 @@ import numpy as np
 
 
 def class_iou(matrix: np.ndarray) -> np.ndarray:
-    """Intersection over union of each class.
+    """Computes the intersection over union of each class.
 
     Args:
         matrix: int64 or float64 (..., C, C), one or more confusion matrices.
@@ -26,7 +26,7 @@ def class_iou(matrix: np.ndarray) -> np.ndarray:
 
 
 def class_accuracy(matrix: np.ndarray) -> np.ndarray:
-    """Share of each class's pixels that are recognized; as `class_iou` otherwise."""
+    """Share of each class's pixels that are recognized; shapes and nan as in `class_iou`."""
     hits, truth = _hits_and_truth(matrix)
     return _share(hits, truth, truth > 0)
 
@@ -56,7 +56,7 @@ def frequency_weighted_iou(matrix: np.ndarray) -> float | None:
 
 
 def mean_of_present(values: np.ndarray) -> np.ndarray:
-    """Mean over the last axis of what is not nan; nan where nothing is left."""
+    """Mean over the last axis of the values that are not nan; nan where all are."""
     present = ~np.isnan(values)
     count = present.sum(axis=-1)
     return _share(np.where(present, values, 0).sum(axis=-1), count, count > 0)

@@ -1,4 +1,4 @@
-"""The `evaluate.` section of the parameters."""
+"""The `evaluate` section of the parameters."""
 
 from typing import Annotated
 
@@ -6,11 +6,11 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from roadshift.errors import RoadshiftError
-from roadshift.settings import Settings
+from roadshift.settings import ParameterDoc, Settings
 
 
 class EvaluateSettings(Settings):
-    """How a picture is segmented, and how certain its score is said to be.
+    """Settings of scoring: test-time augmentation, confidence interval and calibration error.
 
     Raises:
         RoadshiftError: a scale is given twice.
@@ -20,32 +20,35 @@ class EvaluateSettings(Settings):
         default=1000,
         ge=0,
         le=100_000,
-        description="Resamples of the pictures behind each confidence interval; 0 leaves it out.",
+        description="resamples of the images behind each interval, 0 = none",
+        json_schema_extra=ParameterDoc(detail="At 0 scores have no confidence interval."),
     )
     confidence_level: float = Field(
         default=0.95,
         gt=0,
         lt=1,
-        description="Share of the resamples that the confidence interval holds.",
+        description="share of the resamples within the interval",
+        json_schema_extra=ParameterDoc(detail="It is the bootstrap's confidence interval."),
     )
     calibration_bins: int = Field(
         default=15,
         ge=1,
         le=1000,
-        description="Bins of equal width over confidence 0..1 for the calibration error.",
+        description="bins of equal width over confidence 0..1 for the calibration error",
     )
-    flip: bool = Field(
+    tta_flip: bool = Field(
         default=False,
-        description="Whether each picture is also segmented mirrored, and the two averaged.",
+        description="whether each image is also segmented mirrored, and the two averaged",
     )
-    scales: list[Annotated[float, Field(ge=0.25, le=4)]] = Field(
+    tta_scales: list[Annotated[float, Field(ge=0.25, le=4)]] = Field(
         default=[1.0],
         min_length=1,
-        description="Sizes that each picture is segmented at, and the results averaged.",
+        description="scales that each image is segmented at, and all averaged",
+        json_schema_extra=ParameterDoc(limit="each once"),
     )
 
     @model_validator(mode="after")
     def _scales_differ(self) -> Self:
-        if len(set(self.scales)) < len(self.scales):
-            raise RoadshiftError(f"evaluate.scales is {self.scales}: give each scale once")
+        if len(set(self.tta_scales)) < len(self.tta_scales):
+            raise RoadshiftError(f"evaluate.tta_scales is {self.tta_scales}: give each scale once")
         return self

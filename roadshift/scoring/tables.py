@@ -1,23 +1,29 @@
-"""Scores as small tables: rows for plots, and the summary that runs are compared by."""
+"""Scores as small tables: rows for plots, the summary, and the cross-domain table."""
 
+import csv
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from roadshift.atomic import atomic_file
+from roadshift.scoring.numbers import percent, percent_interval
+from roadshift.scoring.results import DomainScores, ImageMatrices, Method, MixScores
 
-def confusion_rows(matrices: np.ndarray, class_names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """A domain's confusion matrix, a row a pair of classes.
+
+def confusion_rows(matrix: np.ndarray, class_names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yields one row for each pair of true and predicted class of a confusion matrix.
 
     Args:
-        matrices: int64 (pictures, classes, classes), rows the truth.
-        class_names: by id.
+        matrix: int64 (classes, classes), rows are the truth.
+        class_names: names of the classes in the order of their ids.
 
     Yields:
         actual, predicted, pixels, and recall: the share of the actual class's pixels, rounded to
         4 decimals. Classes that the ground truth lacks have no rows.
     """
-    for row, actual in zip(matrices.sum(axis=0), class_names, strict=True):
+    for row, actual in zip(matrix, class_names, strict=True):
         for pixels, predicted in zip(row.tolist(), class_names, strict=True):
             if row.any():
                 recall = round(pixels / int(row.sum()), 4)
@@ -29,105 +35,147 @@ def confusion_rows(matrices: np.ndarray, class_names: Sequence[str]) -> Iterator
                 }
 
 
-Use = Literal["", "transductive", "labelled"]
-"""What a training saw of the target: nothing, pictures without labels, or labels, too."""
-
-
-def target_use(pictures: Mapping[str, int]) -> Use:
-    """What a training saw of the target.
-
-    Args:
-        pictures: how many it was given, under 'labelled' and 'unlabelled'.
-    """
-    if pictures.get("labelled"):
-        return "labelled"
-    return "transductive" if pictures.get("unlabelled") else ""
+def write_confusion(
+    domains: Mapping[str, ImageMatrices], class_names: Sequence[str], file: Path
+) -> None:
+    """Writes the confusion matrix of every domain as CSV, for plots (see `confusion_rows`)."""
+    rows = [
+        {"domain": domain, **row}
+        for domain, matrices in domains.items()
+        for row in confusion_rows(matrices.total, class_names)
+    ]
+    with atomic_file(file) as partial, partial.open("w", encoding="utf-8", newline="") as sink:
+        writer = csv.DictWriter(sink, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def summarize(
-    scores: Mapping[str, Mapping[str, Mapping[str, Any]]],
-    sources: Mapping[str, Sequence[str]],
-    target: str,
-    uses: Mapping[str, Use],
+    scores: Mapping[str, MixScores], sources: Mapping[str, Sequence[str]], target: str
 ) -> dict[str, dict[str, Any]]:
-    """The cross-domain table.
+    """Returns the summary of a run, for `dvc metrics diff` and `dvc exp show`.
 
     Args:
-        scores: by mix and domain, what `score_domain` returned.
+        scores: by mix, its scores.
         sources: by mix, the domains it was trained on.
-        target: the domain to adapt to.
-        uses: by mix, what its training saw of the target.
+        target: the target domain.
 
     Returns:
-        By mix: for each domain a `miou`, and a `miou_<method>` for each method that adapted to
-        its unlabelled test pictures; and `gap`, how far the target lies below the mean of
-        the mix's own domains (rounded to 4 decimals, None where a mIoU is not defined). Where
-        training saw pictures of the target, its `miou` and the `gap` are named `miou_<use>` and
-        `gap_<use>`, so that they stand in columns of their own.
+        By mix: for each domain `miou`, and `miou_<method>` for each method of test-time adaptation;
+        and `gap` (see `domain_gap`). Where training saw images of the target, the target's `miou`
+        and the `gap` have columns of their own, `miou_<use>` and `gap_<use>`.
     """
     table: dict[str, dict[str, Any]] = {}
-    for mix, domains in scores.items():
-        suffix = f"_{uses[mix]}" if uses[mix] else ""
+    for mix, found in scores.items():
+        suffix = f"_{found.target_use}" if found.target_use else ""
         table[mix] = {
-            domain: _cell(score, suffix if domain == target else "")
-            for domain, score in domains.items()
+            domain: _summary_cell(score, suffix if domain == target else "")
+            for domain, score in found.domains.items()
         }
-        table[mix][f"gap{suffix}"] = domain_gap(domains, sources[mix], target)
+        table[mix][f"gap{suffix}"] = domain_gap(found.domains, sources[mix], target)
     return table
 
 
 def domain_gap(
-    domains: Mapping[str, Mapping[str, Any]], own: Sequence[str], target: str
+    domains: Mapping[str, DomainScores], own: Sequence[str], target: str
 ) -> float | None:
-    """How far the target's mIoU lies below the mean of a network's own domains.
+    """Returns the gap: mean mIoU on a network's own domains minus its mIoU on the target.
 
     Args:
-        domains: by domain, what `score_domain` returned.
+        domains: by domain, the network's scores.
         own: the domains that the network was trained on.
-        target: the other one.
+        target: the target domain.
 
     Returns:
-        The difference, rounded to 4 decimals; None where a mIoU is not defined.
+        The gap as a share, -1..1, rounded to 4 decimals; None where an mIoU is not defined.
     """
-    mious = [domains[source]["miou"] for source in own]
-    there = domains[target]["miou"]
-    known = there is not None and None not in mious
-    return round(sum(mious) / len(mious) - there, 4) if known else None
+    mious = [domains[source].miou for source in own]
+    there = domains[target].miou
+    known = [miou for miou in mious if miou is not None]
+    if there is None or len(known) < len(mious):
+        return None
+    return round(sum(known) / len(known) - there, 4)
 
 
-def _cell(score: Mapping[str, Any], suffix: str) -> dict[str, float | None]:
-    adapted = score.get("adapted", {}).items()
-    return {
-        f"miou{suffix}": score["miou"],
-        **{f"miou{suffix}_{name}": other["miou"] for name, other in adapted},
-    }
+def best_mix(scores: Mapping[str, MixScores], domain: str) -> str | None:
+    """Returns the mix with the highest mIoU on a domain, the first of equals; None without any."""
+    found = {mix: each.domains[domain].miou for mix, each in scores.items()}
+    known = {mix: miou for mix, miou in found.items() if miou is not None}
+    return max(known, key=lambda mix: known[mix], default=None)
 
 
-def markdown_table(scores: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """The cross-domain table with intervals, for people.
+def adaptation_methods(scores: Mapping[str, MixScores]) -> list[Method]:
+    """Returns the methods of test-time adaptation in the scores, in the order of scoring."""
+    cells = [cell for each in scores.values() for cell in each.domains.values()]
+    return list(dict.fromkeys(method for cell in cells for method in cell.adapted))
+
+
+class Column(NamedTuple):
+    """A column of the cross-domain table.
+
+    Attributes:
+        domain: role of the scored data set.
+        method: method of test-time adaptation; None for the network as it was trained.
+        title: the head of the column.
+    """
+
+    domain: str
+    method: Method | None
+    title: str
+
+    def cell(self, scores: MixScores) -> DomainScores | None:
+        """Returns a network's scores in this column; None where it has none."""
+        score = scores.domains[self.domain]
+        return score.adapted.get(self.method) if self.method else score
+
+
+def cross_domain_columns(scores: Mapping[str, MixScores]) -> list[Column]:
+    """Returns the columns of the cross-domain table.
 
     Args:
-        scores: by mix and domain, what `score_domain` returned, with the name of its `data_set`.
+        scores: by mix, its scores; all mixes have the same domains.
 
     Returns:
-        Markdown: a row a mix, a column a domain, mIoU in percent with its interval.
+        For each domain a column of the networks as they were trained, then one for each method of
+        test-time adaptation.
     """
-    domains = next(iter(scores.values()))
-    heads = [
-        f"{domain} = {score['data_set']} ({score['pictures']} pictures)"
-        for domain, score in domains.items()
-    ]
-    lines = ["| trained on | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
-    for mix, row in scores.items():
-        cells = [_percent(score) for score in row.values()]
-        lines.append(f"| {mix} | " + " | ".join(cells) + " |")
+    methods = adaptation_methods(scores)
+    columns = []
+    for domain, score in next(iter(scores.values())).domains.items():
+        columns.append(Column(domain, None, domain_title(domain, score)))
+        columns += [Column(domain, m, f"{domain}, {m} (transductive)") for m in methods]
+    return columns
+
+
+def domain_title(domain: str, score: DomainScores) -> str:
+    """Returns the head of a domain's column: its role, data set and number of images."""
+    return f"{domain} = {score.data_set} ({score.images} images)"
+
+
+def markdown_table(scores: Mapping[str, MixScores]) -> str:
+    """Writes the cross-domain table in Markdown: mIoU in percent with its interval.
+
+    Args:
+        scores: by mix, its scores; each mix has a row.
+    """
+    columns = cross_domain_columns(scores)
+    heads = ["trained on", *(column.title for column in columns)]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for mix, found in scores.items():
+        cells = [_markdown_cell(column.cell(found)) for column in columns]
+        lines.append(f"| {' | '.join([mix, *cells])} |")
     return "\n".join(lines) + "\n"
 
 
-def _percent(score: Mapping[str, Any]) -> str:
-    if score["miou"] is None:
+def _summary_cell(score: DomainScores, suffix: str) -> dict[str, float | None]:
+    return {
+        f"miou{suffix}": score.miou,
+        **{f"miou{suffix}_{method}": other.miou for method, other in score.adapted.items()},
+    }
+
+
+def _markdown_cell(score: DomainScores | None) -> str:
+    if score is None or score.miou is None:
         return "–"
-    middle, low, high = (
-        score[key] and 100 * score[key] for key in ("miou", "miou_low", "miou_high")
-    )
-    return f"{middle:.1f}" if low is None else f"{middle:.1f} ({low:.1f} to {high:.1f})"
+    interval = percent_interval(score.interval)
+    return percent(score.miou) + (f" ({interval})" if interval else "")

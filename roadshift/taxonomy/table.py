@@ -1,23 +1,23 @@
 """Taxonomies: tables from universal class names to the classes a network is trained on.
 
-Mapping goes in two steps, each a table in YAML. A data set's card maps the set's own ids or
-colours to *universal names*, once a set; a taxonomy maps universal names to its classes, once a
-taxonomy. Both steps are total: a name that a table does not know is an error, and what is
-ignored is ignored by name (MSeg, https://arxiv.org/abs/2112.13762, does the same for its sets).
-A set's class that straddles classes of a taxonomy is too coarse for it, which is said by name too.
+Mapping takes two steps, each a table in YAML. A data set's card maps the set's own ids or colours
+to *universal names*; a taxonomy maps universal names to its classes. Both steps are total: a name
+that a table does not list is an error, and a class is ignored only by name (as MSeg does for its
+sets, https://arxiv.org/abs/2112.13762). A set's class that straddles classes of a taxonomy is too
+coarse for it; the taxonomy lists such classes by name, too.
 """
 
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from roadshift.errors import RoadshiftError
-from roadshift.settings import Settings, explain, nearest
+from roadshift.settings import Settings, format_validation_error, suggestion
 
 IGNORE_ID = 255
 """The label id of pixels that neither loss nor score counts."""
@@ -27,22 +27,33 @@ Colour = tuple[Channel, Channel, Channel]
 
 
 class TaxonomyClass(Settings):
-    """A class of a taxonomy: its colour in pictures, and the universal names it merges."""
+    """A class of a taxonomy.
+
+    Attributes:
+        colour: RGB colour in which the class is drawn, 0..255.
+        members: the universal names that the class merges.
+    """
 
     colour: Annotated[Colour, Field(strict=False)]
     members: Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 
 
 class Taxonomy(Settings):
-    """A table from universal names to classes; a class's id is its place in the table."""
+    """A table from universal names to classes; a class's id is its place in the table.
+
+    Attributes:
+        name: name of the table's file, without '.yaml'.
+        title: description in a few words.
+        classes: class name to class, in the order of the ids.
+        ignored: universal name to the reason why its pixels are not counted.
+        too_coarse: coarse universal name to the reason why a set that uses it is refused.
+    """
 
     name: str
     title: str
     classes: dict[str, TaxonomyClass]
     ignored: dict[str, str]
-    """Universal name to the reason why pixels of it are not counted."""
     too_coarse: dict[str, str] = Field(default_factory=dict)
-    """Coarse universal name to the reason why a set that uses it is refused."""
 
     @model_validator(mode="after")
     def _each_name_once(self) -> "Taxonomy":
@@ -71,16 +82,24 @@ class Taxonomy(Settings):
 
     @property
     def palette(self) -> np.ndarray:
-        """Colours by label id, uint8 of shape (256, 3); black where no class is."""
+        """Colours by label id, uint8 (256, 3); black for ids without a class."""
         palette = np.zeros((256, 3), np.uint8)
         palette[: len(self.classes)] = [c.colour for c in self.classes.values()]
         return palette
 
+    @property
+    def class_list(self) -> list[dict[str, Any]]:
+        """Id, name and colour of each class, for files that travel without their taxonomy."""
+        return [
+            {"id": class_id, "name": name, "colour": list(entry.colour)}
+            for class_id, (name, entry) in enumerate(self.classes.items())
+        ]
+
     def id_of(self, universal: str) -> int:
-        """The label id of a universal name, `IGNORE_ID` where the taxonomy ignores it.
+        """Returns the label id of a universal name, `IGNORE_ID` if the taxonomy ignores it.
 
         Raises:
-            RoadshiftError: the name is not a universal one, or it straddles classes.
+            RoadshiftError: the name is not a universal name, or it straddles classes.
         """
         self.check_carries([universal])
         for class_id, entry in enumerate(self.classes.values()):
@@ -89,11 +108,11 @@ class Taxonomy(Settings):
         if universal in self.ignored:
             return IGNORE_ID
         raise RoadshiftError(
-            f"'{universal}' is not a universal class name{nearest(universal, universal_names())}"
+            f"'{universal}' is not a universal class name{suggestion(universal, universal_names())}"
         )
 
     def straddled(self, universal: str) -> tuple[str, ...]:
-        """The classes that a coarse name's parts lie in, in the order of their ids."""
+        """Returns the classes that hold parts of a coarse name, in the order of their ids."""
         parts = {*coarse_names().get(universal, ())}
         return tuple(name for name, entry in self.classes.items() if parts & {*entry.members})
 
@@ -101,11 +120,11 @@ class Taxonomy(Settings):
         """Refuses names that straddle classes of this taxonomy.
 
         Args:
-            names: universal names, those of a set's encoding.
+            names: universal names of a set's encoding.
 
         Raises:
-            RoadshiftError: one of them does; the message says which classes, and which other
-                taxonomies have a place for all of them.
+            RoadshiftError: a name straddles classes; the message lists the classes, and the
+                taxonomies that have a place for all the names.
         """
         names = list(names)
         coarse = [name for name in names if name in self.too_coarse]
@@ -121,19 +140,19 @@ class Taxonomy(Settings):
 
 @cache
 def universal_names() -> dict[str, str]:
-    """Every universal class name with what it means."""
+    """Returns every universal class name with its meaning."""
     return yaml.safe_load((resources.files(__package__) / "universal.yaml").read_text("utf-8"))
 
 
 @cache
 def coarse_names() -> dict[str, tuple[str, ...]]:
-    """The universal names that cover several others, with those others."""
+    """Returns the coarse universal names, each with the universal names that it covers."""
     text = (resources.files(__package__) / "coarse.yaml").read_text("utf-8")
     return {name: tuple(parts) for name, parts in yaml.safe_load(text).items()}
 
 
 def taxonomy_names() -> tuple[str, ...]:
-    """The taxonomies that `load_taxonomy` knows."""
+    """Returns the names of all taxonomies, sorted."""
     folder = resources.files(__package__) / "tables"
     return tuple(sorted(f.name.removesuffix(".yaml") for f in folder.iterdir()))
 
@@ -143,12 +162,12 @@ def load_taxonomy(name: str) -> Taxonomy:
     """Reads a taxonomy's table.
 
     Raises:
-        RoadshiftError: there is no such table, or it is not total and unambiguous.
+        RoadshiftError: there is no such table, or it is incomplete or ambiguous.
     """
     if name not in taxonomy_names():
-        raise RoadshiftError(f"'{name}' is not a taxonomy{nearest(name, taxonomy_names())}")
+        raise RoadshiftError(f"'{name}' is not a taxonomy{suggestion(name, taxonomy_names())}")
     text = (resources.files(__package__) / "tables" / f"{name}.yaml").read_text("utf-8")
     try:
         return Taxonomy(name=name, **yaml.safe_load(text))
     except ValidationError as error:
-        raise RoadshiftError(f"taxonomy '{name}': {explain(error)}") from None
+        raise RoadshiftError(f"taxonomy '{name}': {format_validation_error(error)}") from None

@@ -1,4 +1,4 @@
-"""What a training goes on from after an interruption."""
+"""The state that an interrupted training resumes from."""
 
 import hashlib
 import json
@@ -18,11 +18,11 @@ import tensorflow as tf
 from pydantic_core import to_json
 from tqdm import tqdm
 
+from roadshift.atomic import atomic_file
 from roadshift.checksum import sha256_of
-from roadshift.outputs import whole_file
 from roadshift.training.history import Epoch, History
 
-# What NumPy, `zipfile` and the decompressor behind them raise at bytes that are not a whole file.
+# Exceptions of NumPy, `zipfile` and its decompressor for a damaged file.
 _UNREADABLE = (
     OSError, EOFError, KeyError, TypeError, ValueError, RuntimeError, zlib.error,
     zipfile.BadZipFile,
@@ -30,19 +30,19 @@ _UNREADABLE = (
 
 
 def fingerprint(params: Mapping[str, Any], data: Iterable[Path]) -> str:
-    """A hash of all that decides how a training comes out, but for the first weights.
+    """Hashes everything that decides the result of a training, except its first weights.
 
     Args:
-        params: what the training reads of them; values are settings or what JSON can hold.
-        data: folders, all of whose files count, under their names.
+        params: the parameters that the training reads; values are settings or JSON.
+        data: folders; the path and content of every file in them count.
 
     Returns:
-        A hash of these, of the source of every module of roadshift that is loaded, and of the
-        versions of Python, NumPy, Keras and TensorFlow.
+        SHA-256, hexadecimal, of these, of the source of the running program and of every loaded
+        module of roadshift, and of the versions of Python, NumPy, Keras and TensorFlow.
     """
     modules = {n: m for n, m in sys.modules.items() if n.partition(".")[0] == "roadshift"}
     sources = {name: getattr(module, "__file__", None) for name, module in modules.items()}
-    # The stage itself is not of roadshift, and has no name of its own while it runs.
+    # The running stage is not part of roadshift; its module is `__main__`.
     sources["__main__"] = getattr(sys.modules["__main__"], "__file__", None)
     content = {
         "params": params,
@@ -62,46 +62,49 @@ def fingerprint(params: Mapping[str, Any], data: Iterable[Path]) -> str:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How far a training has come, beside its variables."""
+class TrainingState:
+    """The state of a training other than its variables.
+
+    Attributes:
+        history: the finished epochs.
+        best_weights: the network's weights after the best epoch, in the order of `get_weights`.
+    """
 
     history: History
     best_weights: list[np.ndarray]
-    """Of the network, as `get_weights` gives them, after the best epoch."""
 
 
 class Checkpoint:
     """The state of a training after its last finished epoch, in a folder.
 
-    `state.npz` holds the variables and the history; `best-<epoch>.npz` the weights of the best
-    epoch, written when there is a new one. Each is put in place whole, the weights first: at any
-    moment a state lies there with all that belongs to it, or none.
+    `state.npz` holds the variables and the history, `best-<epoch>.npz` the weights of the best
+    epoch, written when there is a new one. Both are written atomically, the weights first: at any
+    moment the folder holds a complete state, or none.
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
-        """Opens the folder, which need not exist.
+        """Opens a checkpoint.
 
         Args:
-            folder: of this training alone.
-            fingerprint: as of the function of this name.
+            folder: folder of this training alone; it need not exist.
+            fingerprint: result of the function of this name.
         """
         self._folder, self._fingerprint = folder, fingerprint
 
-    def load(self, variables: Sequence[tf.Variable], what: str) -> Standing | None:
-        """Sets a training's variables to those that were saved, and says so in a line.
+    def load(self, variables: Sequence[tf.Variable], name: str) -> TrainingState | None:
+        """Sets a training's variables to the saved ones, and prints a line about it.
 
-        What is damaged, or of a training with another fingerprint or other first values, is
-        removed, and nothing is changed.
+        A checkpoint that is damaged, or from a training with another fingerprint or other first
+        values, is removed, and no variable changes.
 
         Args:
-            variables: as they are before the first step.
-            what: a name for the training.
+            variables: the training's variables, as they are before its first step.
+            name: name of the training, for the line.
 
         Returns:
-            How far it has come; None where it begins.
+            The rest of the state; None if there is none to resume from.
         """
-        # So that the weights which a training begins with count by their values, whatever file
-        # they come from.
+        # The first weights count by their values, whatever file they come from.
         first = hashlib.sha256(self._fingerprint.encode())
         for variable in variables:
             first.update(np.ascontiguousarray(variable.numpy()).data)
@@ -111,57 +114,62 @@ class Checkpoint:
             self.discard()
             return None
         try:
-            account, values = _read(state)
-            if account["fingerprint"] != self._fingerprint:
+            metadata, values = _read(state)
+            if metadata["fingerprint"] != self._fingerprint:
                 tqdm.write(
-                    f"{what}: what an interrupted training left is of other parameters, data, code "
-                    "or libraries, and is thrown away"
+                    f"{name}: the checkpoint is from other parameters, data, code or libraries; "
+                    "starting again"
                 )
                 self.discard()
                 return None
-            history = History([Epoch(**epoch) for epoch in account["epochs"]])
+            history = History([Epoch(**epoch) for epoch in metadata["epochs"]])
             _, best_weights = _read(self._best(history))
             for variable, value in zip(variables, values, strict=True):
                 if value.shape != tuple(variable.shape):
                     raise ValueError(f"{value.shape} is not {variable.shape}")
         except _UNREADABLE:
-            tqdm.write(f"{what}: what an interrupted training left is damaged, and is thrown away")
+            tqdm.write(f"{name}: the checkpoint is damaged; starting again")
             self.discard()
             return None
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-        tqdm.write(f"{what}: going on from epoch {len(history.epochs)}, the last that was finished")
-        return Standing(history, best_weights)
+        tqdm.write(f"{name}: resuming from epoch {len(history.epochs)}, the last that finished")
+        return TrainingState(history, best_weights)
 
-    def save(self, variables: Sequence[tf.Variable], reached: Standing) -> None:
-        """Writes where the training stands after an epoch, in place of what was saved before."""
+    def save(self, variables: Sequence[tf.Variable], reached: TrainingState) -> None:
+        """Saves the state after an epoch, in place of the previous one.
+
+        Args:
+            variables: the training's variables.
+            reached: the rest of the state.
+        """
         best = self._best(reached.history)
         if not best.exists():
             _write(best, {}, reached.best_weights)
-        account = {
+        metadata = {
             "fingerprint": self._fingerprint,
             "epochs": reached.history.as_json()["epochs"],
         }
-        _write(self._folder / "state.npz", account, [v.numpy() for v in variables])
+        _write(self._folder / "state.npz", metadata, [v.numpy() for v in variables])
         for file in set(self._folder.glob("best-*.npz")) - {best}:
             file.unlink()
 
     def discard(self) -> None:
-        """Removes what was saved, if anything was."""
+        """Removes the checkpoint, if there is one."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _best(self, history: History) -> Path:
         return self._folder / f"best-{history.best.number}.npz"
 
 
-def _write(file: Path, account: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> None:
-    named = {f"{place:05}": array for place, array in enumerate(arrays)}
-    with whole_file(file) as partial, partial.open("wb") as sink:
-        np.savez(sink, allow_pickle=False, account=np.array(json.dumps(account)), **named)
+def _write(file: Path, metadata: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> None:
+    named = {f"{index:05}": array for index, array in enumerate(arrays)}
+    with atomic_file(file) as partial, partial.open("wb") as sink:
+        np.savez(sink, allow_pickle=False, metadata=np.array(json.dumps(metadata)), **named)
 
 
 def _read(file: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
-    # Every array is checked by its CRC as it is read.
+    # Reading an array checks its CRC.
     with file.open("rb") as source, np.load(source, allow_pickle=False) as content:
-        account = json.loads(str(content["account"]))
-        return account, [content[name] for name in sorted(content) if name != "account"]
+        metadata = json.loads(str(content["metadata"]))
+        return metadata, [content[name] for name in sorted(content) if name != "metadata"]

@@ -1,7 +1,7 @@
-"""The account of a training, epoch by epoch."""
+"""The history of a training, epoch by epoch."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from roadshift.errors import RoadshiftError
 
 if TYPE_CHECKING:
-    from dvclive import Live  # whoever reads a history need not import it
+    from dvclive import Live  # not needed to read a history
 
 
 def open_live(folder: Path) -> "Live":
-    """DVCLive's curves in a folder: no experiment of its own, and nothing in dvc.yaml.
+    """Opens DVCLive's curves in a folder, without an experiment and without changes to dvc.yaml.
 
     Raises:
-        RoadshiftError: the git repository has no commit yet, which DVCLive cannot do with.
+        RoadshiftError: the git repository has no commit yet, and DVCLive needs one.
     """
     from dvclive import Live
     from scmrepo.exceptions import SCMError
@@ -25,27 +25,30 @@ def open_live(folder: Path) -> "Live":
         return Live(str(folder), save_dvc_exp=False, dvcyaml=None)
     except SCMError as error:
         raise RoadshiftError(
-            f"DVCLive asks git for the revision, and there is none ({error}); make a first "
+            f"DVCLive needs the revision from git, and there is none ({error}); make a first "
             "commit: git add --all && git commit"
         ) from None
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch came to."""
+    """The results of an epoch.
+
+    Attributes:
+        number: number of the epoch, from 1.
+        loss: mean loss over the epoch's steps, penalties included.
+        learning_rate: learning rate at the epoch's end, without the encoder's factor.
+        val_miou: mIoU on each source's val split by role, 0..1.
+    """
 
     number: int
-    """Counted from 1."""
     loss: float
-    """Mean over the epoch's steps, penalties included."""
     learning_rate: float
-    """At the epoch's end, without the encoder's factor."""
     val_miou: Mapping[str, float]
-    """mIoU on each source's validation split, by role."""
 
     @property
     def selection_score(self) -> float:
-        """What epochs are chosen by: the mean of the sources' validation mIoU."""
+        """The score that selects the epoch: the mean of the sources' val mIoU."""
         return sum(self.val_miou.values()) / len(self.val_miou)
 
     def log(self, live: "Live") -> None:
@@ -59,31 +62,51 @@ class Epoch:
 
 @dataclass
 class History:
-    """All epochs, and the one that was chosen."""
+    """All epochs of a training, and the selected one."""
 
     epochs: list[Epoch] = field(default_factory=list)
 
     @property
     def best(self) -> Epoch:
-        """The epoch with the highest selection score, the first of equals."""
+        """The epoch with the highest selection score; of equals the first."""
         return max(self.epochs, key=lambda epoch: epoch.selection_score)
 
     def as_json(self) -> dict[str, Any]:
-        """What `history.json` holds: the selected epoch, and all of them."""
+        """Returns the content of `history.json`: the selected epoch, and all epochs."""
         return {"selected": asdict(self.best), "epochs": [asdict(e) for e in self.epochs]}
 
 
-def read_target_pictures(file: Path) -> dict[str, list[str]]:
-    """Reads of `history.json` which pictures of the target training was given, by their use.
+def count_target_images(file: Path, scored_ids: Iterable[str]) -> dict[str, int]:
+    """Counts the target's images that a training was given, and checks that none is scored.
+
+    Args:
+        file: the training's `history.json`.
+        scored_ids: the ids of the target's images that are to be scored.
+
+    Returns:
+        Number of images by their use, 'labelled' and 'unlabelled'.
 
     Raises:
-        RoadshiftError: it is missing or damaged.
+        RoadshiftError: the file is missing or damaged, or training was given an image that is to
+            be scored.
     """
+    scored = {*scored_ids}
+    given = _target_images(file)
+    for use, ids in given.items():
+        if both := sorted(scored & {*ids}):
+            raise RoadshiftError(
+                f"{file}: training was given image '{both[0]}' of the target ({use}), which is to "
+                "be scored; run the train stage again"
+            )
+    return {use: len(ids) for use, ids in given.items()}
+
+
+def _target_images(file: Path) -> dict[str, list[str]]:
     try:
-        used = json.loads(file.read_text("utf-8"))["target_pictures"]
-        return {str(use): [str(name) for name in ids] for use, ids in used.items()}
+        given = json.loads(file.read_text("utf-8"))["target_images"]
+        return {str(use): [str(name) for name in ids] for use, ids in given.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RoadshiftError(
-            f"{file}: does not say which pictures of the target training was given "
+            f"{file}: does not say which target images training was given "
             f"({type(error).__name__}); train the network again"
         ) from None

@@ -1,4 +1,4 @@
-"""The training loop: steps, an account of each epoch, and the choice among them."""
+"""The training loop: steps, history of the epochs, selection of the best epoch."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,11 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
-from roadshift.networks.batch_norm import learning_normalizations
+from roadshift.networks.batch_norm import updating_batch_norms
 from roadshift.networks.statistics import recompute_statistics
 from roadshift.progress import progress_bar
-from roadshift.training.average import WeightAverage
-from roadshift.training.checkpoint import Checkpoint, Standing
+from roadshift.training.checkpoint import Checkpoint, TrainingState
+from roadshift.training.ema import ExponentialMovingAverage
 from roadshift.training.history import Epoch, History
 from roadshift.training.losses import (
     REGION_STRIDE,
@@ -23,21 +23,21 @@ from roadshift.training.losses import (
     soft_dice,
     weight_penalty,
 )
-from roadshift.training.self_training import SelfTraining, Unlabelled
+from roadshift.training.self_training import SelfTraining, UnlabelledBatch
 from roadshift.training.settings import RegSettings, TrainSettings
 
 
 def build_optimizer(
-    settings: TrainSettings, weight_decay: float, factor: float = 1.0
+    settings: TrainSettings, *, weight_decay: float, factor: float = 1.0
 ) -> keras.optimizers.Optimizer:
-    """AdamW (https://arxiv.org/abs/1711.05101) with linear warm-up and cosine decay to 0.
+    """Builds AdamW (https://arxiv.org/abs/1711.05101) with linear warm-up and cosine decay to 0.
 
-    Weight decay is decoupled from the gradient, and spares biases and norms.
+    Weight decay is decoupled from the gradient, and leaves out biases and norms.
 
     Args:
         settings: the schedule.
-        weight_decay: a step's decay as a share of the learning rate.
-        factor: on the learning rate.
+        weight_decay: decay of a step as a share of the learning rate.
+        factor: factor on the learning rate.
     """
     peak = settings.learning_rate * factor
     warmup_steps = settings.warmup_steps
@@ -54,52 +54,57 @@ def build_optimizer(
 
 @dataclass(frozen=True)
 class Step:
-    """What a step of a training does, and all that it changes."""
+    """A training step, and everything that it changes.
+
+    Attributes:
+        run: function that takes a step; its arguments are those of a call.
+        optimizer: optimizer of the variables whose learning rate has no factor.
+        variables: all variables that a step changes. Restored, they give the same next step.
+    """
 
     run: Callable[..., tf.Tensor]
     optimizer: keras.optimizers.Optimizer
-    """Of the variables whose learning rate is not slowed."""
     variables: Sequence[tf.Variable]
-    """What a training goes on from: with them as they were, it takes the same next step."""
 
     def __call__(self, images: tf.Tensor, labels: tf.Tensor, *unlabelled: tf.Tensor) -> tf.Tensor:
-        """From pictures float32 (N, H, W, 3) and labels uint8 (N, H, W) to the loss.
+        """Takes a step and returns its loss, a float32 scalar.
 
         Args:
-            images: of the sources.
-            labels: theirs.
-            unlabelled: the fields of `Unlabelled`, where there is self-training.
+            images: float32 (N, H, W, 3) in 0..255, images of the sources.
+            labels: uint8 (N, H, W), their labels.
+            unlabelled: the fields of `UnlabelledBatch`; only with self-training.
         """
         return self.run(images, labels, *unlabelled)
 
 
 def build_step(
     network: keras.Model,
+    *,
     settings: TrainSettings,
     reg: RegSettings,
     pretrained: Sequence[keras.Variable],
-    weights: np.ndarray | None,
-    average: WeightAverage | None,
+    class_weights: np.ndarray | None,
+    average: ExponentialMovingAverage | None,
     self_training: SelfTraining | None = None,
 ) -> Step:
-    """Builds what a step does: loss, gradients, and new weights.
+    """Builds the training step: loss, gradients, new weights.
 
     Args:
-        network: what is trained.
+        network: the network to train.
         settings: the schedule and the loss.
         reg: regularization.
-        pretrained: variables whose learning rate is slower, by `encoder_lr_factor`.
-        weights: float32 (classes,), the loss's weight of each class; None for none.
-        average: of the weights, which is kept up to date; None for none.
-        self_training: whose teacher is kept up to date; None for none.
+        pretrained: variables whose learning rate has the factor `encoder_lr_factor`.
+        class_weights: float32 (classes,), weight of each class in the loss; None for none.
+        average: average of the weights, which each step updates; None for none.
+        self_training: self-training, whose teacher each step updates; None for none.
     """
     variables = network.trainable_variables
     slow = {id(variable) for variable in pretrained}
-    # An optimizer for each rate: (its variables' places, itself).
+    # One optimizer for each learning rate: (indices of its variables, optimizer).
     groups = []
     for factor, is_slow in ((1.0, False), (settings.encoder_lr_factor, True)):
         places = [k for k, variable in enumerate(variables) if (id(variable) in slow) == is_slow]
-        optimizer = build_optimizer(settings, reg.weight_decay, factor)
+        optimizer = build_optimizer(settings, weight_decay=reg.weight_decay, factor=factor)
         optimizer.build([variables[k] for k in places])
         groups.append((places, optimizer))
 
@@ -109,19 +114,28 @@ def build_step(
     def step(images: tf.Tensor, labels: tf.Tensor, *unlabelled: tf.Tensor) -> tf.Tensor:
         number, seen, mixed = images.shape[0], images, None
         if self_training and unlabelled:
-            mixed = self_training.label(Unlabelled(*unlabelled))
+            mixed = self_training.label(UnlabelledBatch(*unlabelled))
             seen = _seen(images, *unlabelled)
         with tf.GradientTape() as tape:
             logits = network(seen, training=True)
             mixed_logits, logits = logits[number:], logits[:number]
-            loss = cross_entropy(labels, logits, reg.label_smoothing, weights, settings.focal)
-            if settings.dice:
-                loss += settings.dice * soft_dice(labels[grid], logits[grid])
-            if settings.lovasz:
-                loss += settings.lovasz * lovasz_softmax(labels[grid], logits[grid])
+            loss = cross_entropy(
+                labels,
+                logits,
+                label_smoothing=reg.label_smoothing,
+                class_weights=class_weights,
+                focal_gamma=settings.focal_gamma,
+            )
+            if settings.dice_weight:
+                loss += settings.dice_weight * soft_dice(labels[grid], logits[grid])
+            if settings.lovasz_weight:
+                loss += settings.lovasz_weight * lovasz_softmax(labels[grid], logits[grid])
             if self_training and mixed:
                 loss += self_training.weight * cross_entropy(
-                    mixed.labels, mixed_logits, weights=weights, confidence=mixed.confidence
+                    mixed.labels,
+                    mixed_logits,
+                    class_weights=class_weights,
+                    confidence=mixed.confidence,
                 )
             loss += weight_penalty(variables, reg.l1, reg.l2)
         gradients = tape.gradient(loss, variables)
@@ -136,7 +150,7 @@ def build_step(
             self_training.update()
         return loss
 
-    # Those of the network hold the states of its random numbers, too.
+    # The network's variables include the states of its random numbers.
     owned = [*network.variables, *(v for _, optimizer in groups for v in optimizer.variables)]
     followers = [follower.variables for follower in (average, self_training) if follower]
     return Step(step, groups[0][1], [*(v.value for v in owned), *itertools.chain(*followers)])
@@ -154,49 +168,58 @@ def _next(batches: Iterator[tuple[tf.Tensor, ...]]) -> tuple[tf.Tensor, ...]:
 
 def train(
     network: keras.Model,
+    *,
+    name: str,
     batches_from: Callable[[int], tf.data.Dataset],
     validate: Callable[[], Mapping[str, float]],
     settings: TrainSettings,
     reg: RegSettings,
     pretrained: Sequence[keras.Variable],
-    weights: np.ndarray | None,
+    class_weights: np.ndarray | None,
     on_epoch: Callable[[Epoch], None],
-    what: str,
     checkpoint: Checkpoint | None = None,
     self_training: SelfTraining | None = None,
 ) -> History:
     """Trains a network in place and leaves it with the weights of its best epoch.
 
-    With `reg.ema` the weights that are validated, chosen among and left are the averaged ones.
-    With `train.precise_statistics` the moving statistics are at last taken anew from as many
-    further batches, in the layers that use their batch's in training.
+    With `reg.ema_decay`, the averaged weights are validated, selected and kept. With
+    `train.precise_bn_batches`, the moving statistics are finally recomputed from that many further
+    batches, in the layers that normalize by their batch in training.
 
     Args:
-        network: from pictures float32 (N, H, W, 3) to logits float32 (N, H, W, classes).
-        batches_from: from the number of epochs that are over to endless batches of what comes
-            then: (pictures, labels uint8 (N, H, W)), and with self-training the fields of
-            `Unlabelled`, too.
-        validate: scores the network as it stands on each source's validation split.
-        settings: the schedule.
+        network: model from images float32 (N, H, W, 3) to logits float32 (N, H, W, classes).
+        name: name of the training, for messages and the progress bar.
+        batches_from: function from the number of epochs that are over to the endless batches that
+            follow: (images, labels uint8 (N, H, W)), and with self-training the fields of
+            `UnlabelledBatch`.
+        validate: function that returns the network's mIoU on each source's val split by role.
+        settings: the schedule and the loss.
         reg: regularization; dropout and stochastic depth are part of the network.
-        pretrained: variables whose learning rate is slower, by `encoder_lr_factor`.
-        weights: float32 (classes,), the loss's weight of each class; None for none.
-        on_epoch: is told of each epoch when it has ended; first of those before an interruption.
-        what: a name for the progress bar.
-        checkpoint: is written after each epoch, and where it holds one, training goes on from
-            there to the same bits; None to keep nothing.
-        self_training: on the pictures without labels, after its warm-up; None for none.
+        pretrained: variables whose learning rate has the factor `encoder_lr_factor`.
+        class_weights: float32 (classes,), weight of each class in the loss; None for none.
+        on_epoch: callback for each finished epoch, first for those before an interruption.
+        checkpoint: checkpoint that is written after each epoch; training resumes from the state
+            that it holds, to the same bytes. None for none.
+        self_training: self-training on the unlabelled images, after its warm-up; None for none.
 
     Returns:
         The history of all epochs.
 
     Raises:
-        RoadshiftError: the loss is no longer a number.
+        RoadshiftError: the loss is no longer a number, or a record of the shards is damaged.
     """
-    average = WeightAverage(network, reg.ema) if reg.ema else None
-    step = build_step(network, settings, reg, pretrained, weights, average, self_training)
+    average = ExponentialMovingAverage(network, reg.ema_decay) if reg.ema_decay else None
+    step = build_step(
+        network,
+        settings=settings,
+        reg=reg,
+        pretrained=pretrained,
+        class_weights=class_weights,
+        average=average,
+        self_training=self_training,
+    )
     alone = self_training.warmup_steps(settings.steps_per_epoch) if self_training else 0
-    reached = checkpoint.load(step.variables, what) if checkpoint else None
+    reached = checkpoint.load(step.variables, name) if checkpoint else None
     history = reached.history if reached else History()
     best_weights = reached.best_weights if reached else network.get_weights()
     for epoch in history.epochs:
@@ -204,7 +227,9 @@ def train(
     done = len(history.epochs)
     per_epoch = settings.steps_per_epoch * settings.batch_size
     drawn = iter(batches_from(done))
-    with progress_bar(what, "picture", settings.epochs * per_epoch, done * per_epoch) as progress:
+    with progress_bar(
+        name, "image", settings.epochs * per_epoch, done=done * per_epoch
+    ) as progress:
         for number in range(done + 1, settings.epochs + 1):
             total = 0.0
             for k in range(settings.steps_per_epoch):
@@ -217,7 +242,7 @@ def train(
                 progress.update(settings.batch_size)
             if not total < float("inf"):
                 raise RoadshiftError(
-                    f"{what}: the loss is {total} in epoch {number}; lower train.learning_rate or "
+                    f"{name}: the loss is {total} in epoch {number}; lower train.learning_rate or "
                     "set train.clip_norm"
                 )
             rate = float(keras.ops.convert_to_numpy(step.optimizer.learning_rate))
@@ -229,15 +254,15 @@ def train(
                     best_weights = network.get_weights()
             on_epoch(epoch)
             if checkpoint:
-                checkpoint.save(step.variables, Standing(history, best_weights))
+                checkpoint.save(step.variables, TrainingState(history, best_weights))
     network.set_weights(best_weights)
-    if settings.precise_statistics:
-        further = (_next(drawn) for _ in range(settings.precise_statistics))
+    if settings.precise_bn_batches:
+        further = (_next(drawn) for _ in range(settings.precise_bn_batches))
         seen = (_seen(images, *unlabelled) for images, _, *unlabelled in further)
-        recompute_statistics(network, learning_normalizations(network), seen)
+        recompute_statistics(network, updating_batch_norms(network), seen)
     return history
 
 
 def _seen(images: tf.Tensor, *unlabelled: tf.Tensor) -> tf.Tensor:
-    """All pictures of a step that the network is trained on, and normalizes together."""
-    return tf.concat([images, Unlabelled(*unlabelled).mixed], 0) if unlabelled else images
+    """Returns all images of a step that the network learns from and normalizes together."""
+    return tf.concat([images, UnlabelledBatch(*unlabelled).mixed], 0) if unlabelled else images

@@ -1,4 +1,4 @@
-"""The loss of a batch, with pixels that do not count, and penalties on the weights."""
+"""Losses of a batch, which leave out ignored pixels, and penalties on the weights."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,29 +9,26 @@ import tensorflow as tf
 from roadshift.taxonomy import IGNORE_ID
 
 RARE = 0.001
-"""Share of the pixels below which a class gains no more weight."""
-
-
+"""Share of the pixels below which a class's weight rises no further."""
 SURE = 1e-7
-"""Missing probability below which the focal loss tells pixels no longer apart."""
+"""Lower bound on 1 - p in the focal loss; it avoids an infinite gradient."""
 REGION_STRIDE = 6
-"""Training takes the Dice and Lovász terms of every sixth pixel of every sixth row.
+"""Training computes the Dice and Lovász terms on every sixth pixel of every sixth row.
 
-Of all pixels the softmax of the one and the sorting of the other, once a class, would cost more
-than a tenth of a step; on this grid they do not.
+On every pixel, Dice's softmax and Lovász's sorting for each class would add more than a tenth to a
+training step; on this grid they do not.
 """
 
 
 def class_weights(pixels: Sequence[Sequence[int]], exponent: float) -> np.ndarray:
-    """Weights that raise rare classes, with a mean of 1 over the pixels.
+    """Computes loss weights that raise rare classes; their mean over the pixels is 1.
 
-    A class's weight is its share of the pixels to the power of minus the exponent: 0 weighs all
-    pixels alike, 1 all classes alike; shares are those of the sources together, each source
-    counting the same.
+    A class's weight is its share of the pixels to the power of minus the exponent. The share is the
+    mean of its shares in the sources.
 
     Args:
-        pixels: for each source, how many pixels each class has.
-        exponent: in 0..1.
+        pixels: number of pixels of each class, one sequence for each source.
+        exponent: 0 weighs all pixels alike, 1 all classes alike; 0..1.
 
     Returns:
         float32 (classes,).
@@ -45,26 +42,27 @@ def class_weights(pixels: Sequence[Sequence[int]], exponent: float) -> np.ndarra
 def cross_entropy(
     labels: tf.Tensor,
     logits: tf.Tensor,
+    *,
     label_smoothing: float = 0.0,
-    weights: np.ndarray | None = None,
-    focal: float = 0.0,
+    class_weights: np.ndarray | None = None,
+    focal_gamma: float = 0.0,
     confidence: tf.Tensor | None = None,
 ) -> tf.Tensor:
-    """Mean cross-entropy over the pixels that count, weighted by class where weights are given.
+    """Computes the mean cross-entropy over the pixels that count, weighted by class if wanted.
 
     With label smoothing ε the target is (1 - ε) on the label and ε / classes on every class
     (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567). With a focusing parameter γ each
-    pixel's loss is multiplied by (1 - p)^γ, where p is the probability of its label, so that what
-    is certain counts less (Lin et al. 2017, https://arxiv.org/abs/1708.02002).
+    pixel's loss is multiplied by (1 - p)^γ, where p is the probability of its label, so that
+    certain pixels count less (Lin et al. 2017, https://arxiv.org/abs/1708.02002).
 
     Args:
         labels: uint8 (N, H, W), `IGNORE_ID` where a pixel does not count.
         logits: float32 (N, H, W, classes).
         label_smoothing: ε in 0..1, 1 excluded.
-        weights: float32 (classes,), of a pixel by its label.
-        focal: γ, from 0; not together with label smoothing.
-        confidence: float32 (N, H, W) in 0..1, a factor of each pixel's loss. The mean is over
-            the pixels that count all the same, so that what is uncertain lowers the loss.
+        class_weights: float32 (classes,), weight of a pixel by its label; None for none.
+        focal_gamma: γ >= 0; 0 for plain cross-entropy. Not together with label smoothing.
+        confidence: float32 (N, H, W) in 0..1, factor on each pixel's loss; None for none. The mean
+            is still over all pixels that count, so that uncertain pixels lower the loss.
 
     Returns:
         float32 scalar; 0, with gradient 0, where no pixel counts.
@@ -72,12 +70,12 @@ def cross_entropy(
     counted = tf.not_equal(labels, IGNORE_ID)
     weight = tf.cast(counted, logits.dtype)
     target = tf.where(counted, tf.cast(labels, tf.int32), 0)
-    if weights is not None:
-        weight *= tf.gather(tf.constant(weights), target)
+    if class_weights is not None:
+        weight *= tf.gather(tf.constant(class_weights), target)
     loss = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
-    if focal:
-        # 1 - p; away from 0, where the gradient of a power below 1 is infinite.
-        loss *= tf.maximum(-tf.math.expm1(-loss), SURE) ** focal
+    if focal_gamma:
+        # 1 - p, kept away from 0, where the gradient of a power below 1 is infinite.
+        loss *= tf.maximum(-tf.math.expm1(-loss), SURE) ** focal_gamma
     if label_smoothing:
         # Cross-entropy against the uniform distribution: log-sum-exp minus the mean logit.
         uniform = tf.reduce_logsumexp(logits, -1) - tf.reduce_mean(logits, -1)
@@ -88,7 +86,7 @@ def cross_entropy(
 
 
 def soft_dice(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """1 - 2 Σpg / (Σp + Σg), the mean over the classes that are among the labels.
+    """Computes 1 - 2 Σpg / (Σp + Σg), averaged over the classes among the labels.
 
     Sums are over the pixels of the batch that count; p is the probability of the class, g is 1
     where it is the label (Milletari et al. 2016, https://arxiv.org/abs/1606.04797, with plain
@@ -112,10 +110,10 @@ def soft_dice(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
 
 
 def lovasz_softmax(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """The Lovász extension of 1 - IoU, the mean over the classes that are among the labels.
+    """Computes the Lovász extension of 1 - IoU, averaged over the classes among the labels.
 
-    A class's IoU is that of the whole batch. Where probabilities are 0 and 1 the loss is the
-    mean of 1 - IoU itself (Berman, Rannen Triki and Blaschko 2018,
+    A class's IoU is that of the whole batch. If all probabilities are 0 or 1, the loss is the mean
+    of 1 - IoU itself (Berman, Rannen Triki and Blaschko 2018,
     https://arxiv.org/abs/1705.08790).
 
     Args:
@@ -128,7 +126,7 @@ def lovasz_softmax(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     counted, truth = _counted_and_truth(labels, logits)
     classes = logits.shape[-1]
     errors = tf.abs(truth - tf.nn.softmax(logits))
-    # Less than any error, so that the pixels that do not count come last, where they change none.
+    # Below any error: ignored pixels are sorted last, where they change nothing.
     errors = tf.where(counted[..., tf.newaxis] > 0, errors, -1.0)
     present = tf.where(tf.reduce_any(truth > 0, [0, 1, 2]))[:, 0]
     errors, truth = (
@@ -139,20 +137,20 @@ def lovasz_softmax(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     truth = tf.gather(truth, order, batch_dims=1)
     size = tf.reduce_sum(truth, 1, keepdims=True)
     union = size + tf.cumsum(1 - truth, 1)
-    loss = 1 - (size - tf.cumsum(truth, 1)) / union  # of the first k errors, each k
+    loss = 1 - (size - tf.cumsum(truth, 1)) / union  # for each k, of the first k errors
     steps = loss - tf.pad(loss[:, :-1], [[0, 0], [1, 0]])
     by_class = tf.reduce_sum(tf.maximum(errors, 0) * steps, 1)
     return tf.math.divide_no_nan(tf.reduce_sum(by_class), tf.cast(tf.size(by_class), logits.dtype))
 
 
 def _counted_and_truth(labels: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """1 where a pixel counts (N, H, W), and its label one-hot, all 0 where it does not."""
+    """Returns 1 where a pixel counts (N, H, W), and one-hot labels, all 0 for ignored pixels."""
     counted = tf.cast(tf.not_equal(labels, IGNORE_ID), logits.dtype)
     return counted, tf.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
 
 
 def weight_penalty(variables: Iterable[keras.Variable], l1: float, l2: float) -> tf.Tensor:
-    """l1 · Σ|w| + l2 · Σw² over the kernels among the variables; biases and norms go free.
+    """Computes l1 · Σ|w| + l2 · Σw² over the kernels; biases and norms are left out.
 
     Returns:
         float32 scalar.

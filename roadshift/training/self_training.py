@@ -5,43 +5,52 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from roadshift.records.pipeline import TO_GUESS
+from roadshift.input_pipeline.batches import PSEUDO_LABEL_ID
 from roadshift.training.settings import SelfTrainingSettings
 
 
-class Unlabelled(NamedTuple):
-    """A batch of `roadshift.records.pipeline.unlabelled_batches`."""
+class UnlabelledBatch(NamedTuple):
+    """A batch of `roadshift.input_pipeline.batches.unlabelled_batches`.
+
+    Attributes:
+        weak: float32 (N, H, W, 3) in 0..255, crops for the teacher.
+        shown: bool (N, H, W), whether a pixel of `weak` lies inside the image.
+        mixed: float32 (N, H, W, 3) in 0..255, crops for the network: the same ones with classes of
+            a labelled image pasted in.
+        labels: uint8 (N, H, W), labels of `mixed`: a class where one is pasted, `IGNORE_ID` where a
+            pixel does not count, `PSEUDO_LABEL_ID` elsewhere.
+    """
 
     weak: tf.Tensor
-    """float32 (N, H, W, 3) in 0..255, for the teacher."""
     shown: tf.Tensor
-    """bool (N, H, W), whether a pixel of these is the picture's."""
     mixed: tf.Tensor
-    """The same crops with classes of a labelled picture pasted in, as the network sees them."""
     labels: tf.Tensor
-    """uint8 (N, H, W), theirs: a class where it is given, `TO_GUESS` where it is not."""
 
 
-class Guessed(NamedTuple):
-    """The labels of mixed pictures, in part given and in part guessed."""
+class PseudoLabels(NamedTuple):
+    """The labels of mixed images: pasted labels and pseudo-labels.
+
+    Attributes:
+        labels: uint8 (N, H, W), `IGNORE_ID` where a pixel does not count.
+        confidence: float32 (N, H, W) in 0..1, weight of the label; 1 for a pasted one.
+    """
 
     labels: tf.Tensor
-    """uint8 (N, H, W), `IGNORE_ID` where a pixel does not count."""
     confidence: tf.Tensor
-    """float32 (N, H, W) in 0..1: 1 where the label is given, else how far the guess is trusted."""
 
 
 class SelfTraining:
     """Domain adaptation via cross-domain mixed sampling (DACS).
 
     A teacher, whose weights are the exponential moving average of the network's, labels the
-    pictures. Half of the classes of a labelled picture are pasted into each, label and all
-    (ClassMix), and the mixture is augmented as a whole. What the teacher said counts as much as
-    the share of the picture that it is surer of than a threshold; what was pasted counts in full
+    images. Half of the classes of a labelled image are pasted into each, label and all
+    (ClassMix), and the mixture is augmented as a whole. Pseudo-labels are weighted by the share of
+    the image's pixels whose confidence exceeds the threshold; pasted labels have weight 1
     (Tranheden et al. 2021, https://arxiv.org/abs/2007.08702).
 
     The teacher normalizes by its moving statistics, as it would when it is scored. Its decay is
-    min(ema, (1 + t) / (10 + t)) in step t = 1, 2, …, so that it soon forgets how it began.
+    min(teacher_ema_decay, (1 + t) / (10 + t)) in step t = 1, 2, …, so that it soon forgets its
+    first weights. `roadshift.training.ema` has the same warm-up, but averages other variables.
     """
 
     def __init__(
@@ -50,9 +59,9 @@ class SelfTraining:
         """Makes the teacher a copy of the network.
 
         Args:
-            network: what is trained.
-            teacher: built as the network was; it is changed.
-            settings: the loss's weight, which the loop applies, threshold, decay and warm-up.
+            network: the network to train.
+            teacher: a network that was built in the same way; its weights are changed.
+            settings: weight of the loss, which the loop applies, threshold, decay and warm-up.
         """
         self.weight = settings.weight
         self._settings = settings
@@ -62,23 +71,23 @@ class SelfTraining:
         self._step = tf.Variable(0.0, trainable=False)
 
     def warmup_steps(self, steps_per_epoch: int) -> int:
-        """How many steps come first that only the teacher learns from."""
+        """Returns the number of first steps without pseudo-labels; the teacher averages in them."""
         return round(self._settings.warmup_epochs * steps_per_epoch)
 
     @property
     def variables(self) -> list[tf.Variable]:
-        """All that `update` changes."""
+        """The variables that `update` changes."""
         return [self._step, *(mine.value for mine, _ in self._pairs)]
 
     def update(self) -> None:
-        """Takes the network's weights, after a step, into the teacher's average."""
+        """Adds the network's weights after a step to the teacher's average."""
         self._step.assign_add(1.0)
-        decay = tf.minimum(self._settings.ema, (1 + self._step) / (10 + self._step))
+        decay = tf.minimum(self._settings.teacher_ema_decay, (1 + self._step) / (10 + self._step))
         for mine, others in self._pairs:
             mine.assign(mine + (1 - decay) * (others - mine))
 
-    def label(self, unlabelled: Unlabelled) -> Guessed:
-        """Labels mixed pictures by the teacher, where they show the picture without labels."""
+    def label(self, unlabelled: UnlabelledBatch) -> PseudoLabels:
+        """Adds the teacher's pseudo-labels where mixed images show the unlabelled image."""
         logits = self._teacher(unlabelled.weak, training=False)
         sure = tf.exp(tf.reduce_max(logits, -1) - tf.reduce_logsumexp(logits, -1))
         shown = tf.cast(unlabelled.shown, tf.float32)
@@ -87,6 +96,8 @@ class SelfTraining:
             tf.reduce_sum(sure_pixels, [1, 2], keepdims=True),
             tf.reduce_sum(shown, [1, 2], keepdims=True),
         )
-        to_guess = tf.equal(unlabelled.labels, TO_GUESS)
-        guess = tf.cast(tf.argmax(logits, -1), tf.uint8)
-        return Guessed(tf.where(to_guess, guess, unlabelled.labels), tf.where(to_guess, trust, 1.0))
+        missing = tf.equal(unlabelled.labels, PSEUDO_LABEL_ID)
+        predicted = tf.cast(tf.argmax(logits, -1), tf.uint8)
+        return PseudoLabels(
+            tf.where(missing, predicted, unlabelled.labels), tf.where(missing, trust, 1.0)
+        )

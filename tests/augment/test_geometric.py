@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from roadshift.augment.geometric import crop, cut_frame, flip, scale
-from roadshift.augment.registry import Frame
+from roadshift.augment.geometric import cut_window, flip, random_crop, random_scale
+from roadshift.augment.registry import CropWindow
 
 
 def ramp(height, width):
-    """A picture whose red is its row, green its column, in units of one, and label row + column."""
+    """An image with red = row and green = column, and its label row + column."""
     rows, columns = np.mgrid[0:height, 0:width]
     image = np.stack([rows, columns, np.full_like(rows, 7)], axis=-1).astype(np.uint8)
     return image, (rows + columns).astype(np.uint8)
@@ -15,8 +15,10 @@ def ramp(height, width):
 
 def cut(image, label, height, width, factor=None, place=(0.5, 0.5)):
     factor = None if factor is None else tf.constant(factor, tf.float32)
-    frame = Frame(factor, tf.constant(place, tf.float32))
-    result = cut_frame(tf.constant(image), tf.constant(label), frame, height, width)
+    window = CropWindow(factor, tf.constant(place, tf.float32))
+    result = cut_window(
+        tf.constant(image), tf.constant(label), window, crop_height=height, crop_width=width
+    )
     return result[0].numpy(), result[1].numpy()
 
 
@@ -35,7 +37,7 @@ def test_place_reaches_both_corners(place, row, column):
     assert cut_label[0, 0] == row + column
 
 
-def test_small_picture_is_centred_and_padded():
+def test_small_image_is_centred_and_padded():
     image, label = ramp(2, 3)
     cut_image, cut_label = cut(image, label, 4, 3)
     assert np.array_equal(cut_label, [[255] * 3, *label, [255] * 3])
@@ -112,7 +114,7 @@ def test_zoom_of_one_is_the_plain_cut():
     assert np.array_equal(zoomed[1], plain[1])
 
 
-def test_a_picture_may_shrink_to_a_single_pixel():
+def test_an_image_may_shrink_to_a_single_pixel():
     image, label = ramp(2, 2)
     _, cut_label = cut(image, label, 8, 8, 0.25)
     assert (cut_label != 255).sum() == 1
@@ -120,7 +122,8 @@ def test_a_picture_may_shrink_to_a_single_pixel():
 
 def test_scale_draws_log_uniformly_between_its_bounds():
     draws = [
-        np.asarray(scale(Frame(), tf.constant([1, i], tf.int64), 1.0).factor) for i in range(300)
+        np.asarray(random_scale(CropWindow(), tf.constant([1, i], tf.int64), 1.0).factor)
+        for i in range(300)
     ]
     assert 0.5 <= min(draws) < 0.55
     assert 1.8 < max(draws) <= 2.0
@@ -130,7 +133,10 @@ def test_scale_draws_log_uniformly_between_its_bounds():
 @pytest.mark.parametrize("strength", [0.3, 1.0])
 def test_crop_is_random_as_often_as_asked(strength):
     places = np.array(
-        [crop(Frame(), tf.constant([2, i], tf.int64), strength).place for i in range(300)]
+        [
+            random_crop(CropWindow(), tf.constant([2, i], tf.int64), strength).place
+            for i in range(300)
+        ]
     )
     random = (places != 0.5).any(axis=1)
     assert random.mean() == pytest.approx(strength, abs=0.08)

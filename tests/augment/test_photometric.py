@@ -7,26 +7,26 @@ import tensorflow as tf
 
 from roadshift.augment import photometric
 from roadshift.augment.keys import operation_key
-from roadshift.augment.registry import IMAGE_OPS
+from roadshift.augment.registry import OPERATIONS, operations_of
 
 KEY = tf.constant([3, 4], tf.int64)
 PICTURE = tf.constant([[[10, 20, 30], [40, 50, 60]]], tf.float32)
 
 
-def random_picture(height=12, width=14, seed=0):
+def random_image(height=12, width=14, seed=0):
     values = np.random.default_rng(seed).integers(0, 256, (height, width, 3))
     return tf.constant(values, tf.float32)
 
 
 def test_gamma_by_hand():
-    picture = tf.constant([[[0, 51, 255]]], tf.float32)
-    result = photometric.apply_gamma(picture, 2.0)
+    image = tf.constant([[[0, 51, 255]]], tf.float32)
+    result = photometric.apply_gamma(image, 2.0)
     assert result.numpy().ravel() == pytest.approx([0, 255 * 0.2**2, 255], rel=1e-5)
 
 
 def test_gamma_of_what_a_neighbour_pushed_out_of_range_is_finite():
-    picture = tf.constant([[[-20, 0, 300]]], tf.float32)
-    assert photometric.apply_gamma(picture, 0.5).numpy().ravel() == pytest.approx([0, 0, 255])
+    image = tf.constant([[[-20, 0, 300]]], tf.float32)
+    assert photometric.apply_gamma(image, 0.5).numpy().ravel() == pytest.approx([0, 0, 255])
 
 
 def test_brightness_by_hand():
@@ -51,21 +51,21 @@ def test_saturation_by_hand():
 
 
 def test_no_saturation_is_grey():
-    result = photometric.apply_saturation(random_picture(), 0.0).numpy()
+    result = photometric.apply_saturation(random_image(), 0.0).numpy()
     assert np.ptp(result, axis=-1).max() < 1e-3
 
 
 @pytest.mark.parametrize("turns", [-0.3, 0.1, 0.5])
 def test_hue_keeps_luma_and_turns_the_chroma(turns):
-    picture = random_picture()
-    result = photometric.apply_hue(picture, turns)
+    image = random_image()
+    result = photometric.apply_hue(image, turns)
 
     def luma(image):
         return image.numpy() @ np.array(photometric.LUMA)
 
-    assert luma(result) == pytest.approx(luma(picture), abs=0.01)
+    assert luma(result) == pytest.approx(luma(image), abs=0.01)
     for before, after in zip(
-        picture.numpy().reshape(-1, 3) / 255, result.numpy().reshape(-1, 3) / 255, strict=True
+        image.numpy().reshape(-1, 3) / 255, result.numpy().reshape(-1, 3) / 255, strict=True
     ):
         _, i, q = colorsys.rgb_to_yiq(*before)
         expected = complex(i, q) * complex(
@@ -77,8 +77,8 @@ def test_hue_keeps_luma_and_turns_the_chroma(turns):
 
 
 def test_full_turn_of_hue_is_none():
-    picture = random_picture()
-    assert photometric.apply_hue(picture, 1.0).numpy() == pytest.approx(picture.numpy(), abs=0.01)
+    image = random_image()
+    assert photometric.apply_hue(image, 1.0).numpy() == pytest.approx(image.numpy(), abs=0.01)
 
 
 def test_grey_has_no_hue():
@@ -87,32 +87,32 @@ def test_grey_has_no_hue():
 
 
 def test_blur_of_a_point_is_the_gaussian():
-    picture = np.zeros((21, 25, 3), np.float32)
-    picture[10, 12] = [100, 200, 50]
+    image = np.zeros((21, 25, 3), np.float32)
+    image[10, 12] = [100, 200, 50]
     sigma = 1.5
     taps = np.exp(-0.5 * (np.arange(-5, 6) / sigma) ** 2)
     taps /= taps.sum()
-    expected = np.zeros_like(picture)
-    expected[5:16, 7:18] = np.outer(taps, taps)[..., None] * picture[10, 12]
-    result = photometric.apply_blur(tf.constant(picture), sigma).numpy()
+    expected = np.zeros_like(image)
+    expected[5:16, 7:18] = np.outer(taps, taps)[..., None] * image[10, 12]
+    result = photometric.apply_blur(tf.constant(image), sigma).numpy()
     assert result == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 40), (17, 5)])
-def test_blur_leaves_a_plain_picture_plain_up_to_its_edges(shape):
-    picture = tf.fill([*shape, 3], 77.0)
-    result = photometric.apply_blur(picture, 5.0)
-    assert result.shape == picture.shape
-    assert result.numpy() == pytest.approx(picture.numpy(), abs=1e-3)
+def test_blur_leaves_a_plain_image_plain_up_to_its_edges(shape):
+    image = tf.fill([*shape, 3], 77.0)
+    result = photometric.apply_blur(image, 5.0)
+    assert result.shape == image.shape
+    assert result.numpy() == pytest.approx(image.numpy(), abs=1e-3)
 
 
 def test_blur_of_no_width_changes_nothing():
-    picture = random_picture()
-    assert np.array_equal(photometric.apply_blur(picture, 0.0), picture)
+    image = random_image()
+    assert np.array_equal(photometric.apply_blur(image, 0.0), image)
 
 
 def test_cast_by_hand():
-    result = photometric.apply_cast(PICTURE, tf.constant([0.5, 1.0, 2.0]))
+    result = photometric.apply_colour_cast(PICTURE, tf.constant([0.5, 1.0, 2.0]))
     assert result.numpy().ravel() == pytest.approx([5, 20, 60, 20, 50, 120])
 
 
@@ -120,7 +120,7 @@ def test_cast_draws_each_channel_on_its_own():
     grey = tf.fill([1, 1, 3], 100.0)
     logs = np.log(
         [
-            photometric.cast(grey, tf.constant([7, i], tf.int64), 0.3).numpy().ravel() / 100
+            photometric.colour_cast(grey, tf.constant([7, i], tf.int64), 0.3).numpy().ravel() / 100
             for i in range(200)
         ]
     )
@@ -129,16 +129,16 @@ def test_cast_draws_each_channel_on_its_own():
     assert np.abs(np.corrcoef(logs.T)[[0, 0, 1], [1, 2, 2]]).max() < 0.2
 
 
-def smooth_picture():
+def smooth_image():
     rows, columns = np.mgrid[0:48, 0:64]
     values = np.stack([4 * rows, 3 * columns, 100 + rows - columns], axis=-1)
     return tf.constant(values, tf.float32)
 
 
 def test_jpeg_loses_more_the_lower_its_quality():
-    picture = smooth_picture()
+    image = smooth_image()
     errors = [
-        float(tf.reduce_mean(tf.abs(photometric.apply_jpeg(picture, quality) - picture)))
+        float(tf.reduce_mean(tf.abs(photometric.apply_jpeg(image, quality) - image)))
         for quality in (100, 50, 5)
     ]
     assert errors[0] < 1.5
@@ -146,19 +146,19 @@ def test_jpeg_loses_more_the_lower_its_quality():
 
 
 def test_jpeg_is_what_a_file_of_that_quality_holds():
-    picture = smooth_picture()
-    file = tf.io.encode_jpeg(tf.cast(picture, tf.uint8), quality=30)
+    image = smooth_image()
+    file = tf.io.encode_jpeg(tf.cast(image, tf.uint8), quality=30)
     stored = tf.io.decode_jpeg(file, dct_method="INTEGER_ACCURATE")
-    assert np.array_equal(photometric.apply_jpeg(picture, 30), tf.cast(stored, tf.float32))
+    assert np.array_equal(photometric.apply_jpeg(image, 30), tf.cast(stored, tf.float32))
 
 
 def test_jpeg_draws_a_quality_down_to_its_strength():
-    picture = smooth_picture()
+    image = smooth_image()
     possible = {
-        photometric.apply_jpeg(picture, quality).numpy().tobytes() for quality in range(70, 101)
+        photometric.apply_jpeg(image, quality).numpy().tobytes() for quality in range(70, 101)
     }
     drawn = {
-        photometric.jpeg(picture, tf.constant([7, i], tf.int64), 30.0).numpy().tobytes()
+        photometric.jpeg(image, tf.constant([7, i], tf.int64), 30.0).numpy().tobytes()
         for i in range(60)
     }
     assert drawn <= possible
@@ -177,8 +177,8 @@ def test_noise_by_hand():
 
 
 def test_noise_has_the_sigma_that_was_drawn():
-    picture = tf.zeros([200, 200, 3])
-    values = photometric.noise(picture, KEY, 0.2).numpy() / 255
+    image = tf.zeros([200, 200, 3])
+    values = photometric.noise(image, KEY, 0.2).numpy() / 255
     sigma = tf.random.stateless_uniform((), KEY, 0, 0.2, alg="philox").numpy()
     assert values.std() == pytest.approx(sigma, rel=0.02)
     assert values.mean() == pytest.approx(0, abs=0.002)
@@ -192,10 +192,12 @@ DRAWS = {
 
 @pytest.mark.parametrize("name", sorted(DRAWS))
 def test_draws_fill_their_range_and_stay_in_it(name):
-    picture = tf.fill([1, 1, 3], 100.0)
+    image = tf.fill([1, 1, 3], 100.0)
     strength = 0.3
     draws = [
-        DRAWS[name](IMAGE_OPS[name](picture, tf.constant([7, i], tf.int64), strength).numpy().max())
+        DRAWS[name](
+            OPERATIONS[name].apply(image, tf.constant([7, i], tf.int64), strength).numpy().max()
+        )
         for i in range(200)
     ]
     assert -strength - 1e-4 <= min(draws) < -0.8 * strength
@@ -203,27 +205,27 @@ def test_draws_fill_their_range_and_stay_in_it(name):
     assert abs(np.mean(draws)) < 0.2 * strength
 
 
-@pytest.mark.parametrize("name", sorted(IMAGE_OPS))
+@pytest.mark.parametrize("name", sorted(each.name for each in operations_of("photometric")))
 def test_same_key_same_result_and_other_key_another(name):
-    picture = random_picture()
+    image = random_image()
     # A strength of jpeg is in points of its quality.
     strength = 40.0 if name == "jpeg" else 0.4
     first, again, other = (
-        IMAGE_OPS[name](picture, key, strength).numpy()
+        OPERATIONS[name].apply(image, key, strength).numpy()
         for key in (KEY, KEY, tf.constant([3, 5], tf.int64))
     )
     assert np.array_equal(again, first)
     assert not np.array_equal(other, first)
     assert first.dtype == np.float32
-    assert first.shape == picture.shape
+    assert first.shape == image.shape
 
 
 def test_an_operation_s_draws_do_not_follow_another_s():
-    picture = tf.fill([1, 1, 3], 100.0)
+    image = tf.fill([1, 1, 3], 100.0)
     sample_keys = [tf.constant([i, 0], tf.int64) for i in range(200)]
     draws = [
         [
-            DRAWS[name](IMAGE_OPS[name](picture, operation_key(key, name), 0.3).numpy().max())
+            DRAWS[name](OPERATIONS[name].apply(image, operation_key(key, name), 0.3).numpy().max())
             for key in sample_keys
         ]
         for name in ("brightness", "gamma")

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from roadshift.augment import regions
-from roadshift.augment.registry import MIX_OPS
+from roadshift.augment.registry import OPERATIONS, operations_of
 
 KEY = tf.constant([3, 4], tf.int64)
 
@@ -15,12 +15,12 @@ def keys(count):
 
 
 def coat(label, offset):
-    """An image that tells its label and whose it is."""
+    """An image whose values give its label and, by the offset, its source."""
     return np.repeat(label[..., None].astype(np.float32) + offset, 3, axis=-1)
 
 
 def pair(seed, ids, height=20, width=30):
-    """Label of blocks of 5×5, and its image: 0 of seed 0 is a picture's own, 100 the other's."""
+    """An image and its label of blocks of 5×5 pixels; seed 0 gives the own pair, 1 the other."""
     blocks = np.random.default_rng(seed).choice(ids, (height // 5, width // 5))
     label = np.kron(blocks, np.ones((5, 5))).astype(np.uint8)
     return coat(label, 300 * seed), label
@@ -33,11 +33,11 @@ def mixed(operation, key, own=OWN, other=OTHER):
     return [part.numpy() for part in operation(*map(tf.constant, (*own, *other)), key)]
 
 
-@pytest.mark.parametrize("name", sorted(MIX_OPS))
-def test_label_and_picture_agree_to_the_pixel(name):
+@pytest.mark.parametrize("name", sorted(each.name for each in operations_of("mix")))
+def test_label_and_image_agree_to_the_pixel(name):
     pasted = 0
     for key in keys(30):
-        image, label = mixed(MIX_OPS[name], key)
+        image, label = mixed(OPERATIONS[name].apply, key)
         mask = image[..., 0] >= 300
         assert (label == np.where(mask, OTHER[1], OWN[1])).all()
         assert np.array_equal(image, np.where(mask[..., None], OTHER[0], OWN[0]))
@@ -45,11 +45,13 @@ def test_label_and_picture_agree_to_the_pixel(name):
     assert 0.2 < pasted / 30 < 0.7
 
 
-@pytest.mark.parametrize("name", sorted(MIX_OPS))
+@pytest.mark.parametrize("name", sorted(each.name for each in operations_of("mix")))
 def test_same_key_same_mix_and_other_key_another(name):
-    first = mixed(MIX_OPS[name], KEY)
-    assert np.array_equal(mixed(MIX_OPS[name], KEY)[0], first[0])
-    assert any(not np.array_equal(mixed(MIX_OPS[name], key)[0], first[0]) for key in keys(3))
+    first = mixed(OPERATIONS[name].apply, KEY)
+    assert np.array_equal(mixed(OPERATIONS[name].apply, KEY)[0], first[0])
+    assert any(
+        not np.array_equal(mixed(OPERATIONS[name].apply, key)[0], first[0]) for key in keys(3)
+    )
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 7, 19])
@@ -106,7 +108,7 @@ def test_erasing_fills_a_rectangle_with_noise_and_ignores_it():
     image, label = pair(0, [0, 1, 2], 50, 80)
     areas, aspects = [], []
     for key in keys(80):
-        result, erased = regions.erasing(tf.constant(image), tf.constant(label), key, 1.0)
+        result, erased = regions.random_erasing(tf.constant(image), tf.constant(label), key, 1.0)
         mask = erased.numpy() == 255
         rows, columns = mask.any(axis=1), mask.any(axis=0)
         assert np.array_equal(mask, np.outer(rows, columns))
@@ -127,7 +129,7 @@ def test_erasing_fills_a_rectangle_with_noise_and_ignores_it():
 def test_erased_values_are_uniform():
     image, label = pair(0, [0], 100, 100)
     for key in keys(3):
-        result, erased = regions.erasing(tf.constant(image), tf.constant(label), key, 1.0)
+        result, erased = regions.random_erasing(tf.constant(image), tf.constant(label), key, 1.0)
         values = result.numpy()[erased.numpy() == 255]
         assert values.mean() == pytest.approx(127.5, abs=8)
         assert values.std() == pytest.approx(255 / 12**0.5, rel=0.06)
@@ -137,6 +139,7 @@ def test_erased_values_are_uniform():
 def test_erasing_happens_as_often_as_asked(strength):
     image, label = map(tf.constant, pair(0, [0]))
     erased = [
-        (regions.erasing(image, label, key, strength)[1].numpy() == 255).any() for key in keys(80)
+        (regions.random_erasing(image, label, key, strength)[1].numpy() == 255).any()
+        for key in keys(80)
     ]
     assert np.mean(erased) == pytest.approx(strength, abs=0.16)

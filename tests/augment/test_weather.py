@@ -5,20 +5,20 @@ import pytest
 import tensorflow as tf
 
 from roadshift.augment import weather
-from roadshift.augment.registry import WEATHER_OPS
+from roadshift.augment.registry import OPERATIONS, operations_of
 
 KEY = tf.constant([3, 4], tf.int64)
 
 
-def random_picture(height=40, width=30):
+def random_image(height=40, width=30):
     values = np.random.default_rng(0).integers(0, 256, (height, width, 3))
     return tf.constant(values, tf.float32)
 
 
 def test_fog_by_hand():
     # Rows at 0.125, 0.375, 0.625 and 0.875 of the height; the horizon is the second of them.
-    picture = tf.fill([4, 2, 3], 100.0)
-    result = weather.apply_fog(picture, 2.0, 0.375, 200.0).numpy()
+    image = tf.fill([4, 2, 3], 100.0)
+    result = weather.apply_fog(image, thickness=2.0, horizon=0.375, airlight=200.0).numpy()
     distances = [1 / (1 + 0.8 * 0.25), 1, 1 / (1 + 16 * 0.25), 1 / (1 + 16 * 0.5)]
     for row, distance in zip(result, distances, strict=True):
         transmission = math.exp(-2 * distance)
@@ -28,7 +28,9 @@ def test_fog_by_hand():
 
 
 def test_fog_is_densest_at_the_horizon_and_thinnest_underfoot():
-    result = weather.apply_fog(tf.zeros([100, 1, 3]), 1.5, 0.4, 255.0).numpy()[:, 0, 0]
+    result = weather.apply_fog(
+        tf.zeros([100, 1, 3]), thickness=1.5, horizon=0.4, airlight=255.0
+    ).numpy()[:, 0, 0]
     assert result.argmax() in (39, 40)
     assert (np.diff(result[:39]) > 0).all()
     assert (np.diff(result[41:]) < 0).all()
@@ -36,23 +38,25 @@ def test_fog_is_densest_at_the_horizon_and_thinnest_underfoot():
 
 
 def test_no_fog_changes_nothing():
-    picture = random_picture()
-    assert np.array_equal(weather.apply_fog(picture, 0.0, 0.3, 200.0), picture)
+    image = random_image()
+    assert np.array_equal(
+        weather.apply_fog(image, thickness=0.0, horizon=0.3, airlight=200.0), image
+    )
 
 
 def test_rain_by_hand():
-    picture = tf.fill([1, 2, 3], 200.0)
+    image = tf.fill([1, 2, 3], 200.0)
     streaks = tf.constant([[0.0, 1.0]])
-    result = weather.apply_rain(picture, streaks, 1.0).numpy()
+    result = weather.apply_rain(image, streaks, 1.0).numpy()
     veiled = 0.65 * 200 + 0.35 * 140
     assert result[0, 0] == pytest.approx([veiled] * 3)
     assert result[0, 1] == pytest.approx([0.65 * veiled + 0.35 * 225] * 3)
 
 
 def test_no_rain_changes_nothing():
-    picture = random_picture()
-    result = weather.apply_rain(picture, tf.zeros([40, 30]), 0.0)
-    assert np.array_equal(result, picture)
+    image = random_image()
+    result = weather.apply_rain(image, tf.zeros([40, 30]), 0.0)
+    assert np.array_equal(result, image)
 
 
 @pytest.mark.parametrize("wind", [0.0, 0.5, 0.999])
@@ -86,8 +90,8 @@ def test_more_rain_more_streaks():
 
 def test_dusk_by_hand():
     # At depth 0.5 three tenths of the colour turn to blue, and the light falls by exp(-0.6).
-    picture = tf.constant([[[200.0, 100.0, 50.0]]])
-    result = weather.apply_dusk(picture, tf.constant([[2.0]]), 0.5).numpy()[0, 0]
+    image = tf.constant([[[200.0, 100.0, 50.0]]])
+    result = weather.apply_dusk(image, tf.constant([[2.0]]), 0.5).numpy()[0, 0]
     luma = 0.299 * 200 + 0.587 * 100 + 0.114 * 50
     expected = [
         math.exp(-0.6) * (0.7 * value + 0.3 * luma * blue) + 2 * 255 * 0.0125
@@ -102,12 +106,14 @@ def test_dusk_turns_grey_to_blue_of_the_same_luma():
     assert result @ (0.299, 0.587, 0.114) == pytest.approx(100 * math.exp(-1.2), rel=1e-2)
 
 
-@pytest.mark.parametrize("name", sorted(WEATHER_OPS))
+@pytest.mark.parametrize("name", sorted(each.name for each in operations_of("weather")))
 def test_same_key_same_result_and_other_key_another(name):
-    picture = random_picture()
-    first = WEATHER_OPS[name](picture, KEY, 0.8).numpy()
-    assert np.array_equal(WEATHER_OPS[name](picture, KEY, 0.8), first)
-    assert not np.array_equal(WEATHER_OPS[name](picture, tf.constant([3, 5], tf.int64), 0.8), first)
+    image = random_image()
+    first = OPERATIONS[name].apply(image, KEY, 0.8).numpy()
+    assert np.array_equal(OPERATIONS[name].apply(image, KEY, 0.8), first)
+    assert not np.array_equal(
+        OPERATIONS[name].apply(image, tf.constant([3, 5], tf.int64), 0.8), first
+    )
     assert first.dtype == np.float32
-    assert first.shape == picture.shape
+    assert first.shape == image.shape
     assert np.isfinite(first).all()

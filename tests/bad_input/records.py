@@ -1,6 +1,7 @@
 """Manifests, shards and networks that were damaged, edited or mixed up."""
 
 import csv
+import json
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -9,25 +10,28 @@ from pathlib import Path
 
 from roadshift.networks.settings import Encoder
 from tests.bad_input.archives import flip
-from tests.bad_input.pictures import cut
+from tests.bad_input.images import cut
 from tests.bad_input.project import Case, set_params
 
 REMAPPED = Path("data/remapped/a")
 MANIFEST = REMAPPED / "manifest.csv"
-TRAINVAL, TEST = Path("data/shards/a/trainval"), Path("data/shards/a/test")
+TRAINVAL, TEST = Path("data/shards/trainval/a"), Path("data/shards/test/a")
 TRAIN_SHARD = TRAINVAL / "camvid-train.tfrecord-00000-of-00001"
 VAL_SHARD = TRAINVAL / "camvid-val.tfrecord-00000-of-00001"
 TEST_SHARD = TEST / "camvid-test.tfrecord-00000-of-00001"
-MODEL = Path("models/a/model.keras")
+MODEL = Path("models/trained/a/model.keras")
+"""Trained network, which the evaluate stage reads."""
 HISTORY = MODEL.with_name("history.json")
+READY = Path("models/a.keras")
+"""Network ready for use, from the evaluate stage, which the commands read."""
 Row = dict[str, str]
 
 SHARD = (("shard", "a"),)
 TRAIN = (("train", "a"),)
 EVALUATE = (("evaluate", "a"),)
-PREDICT = (("roadshift", "predict", str(MODEL), "data/own/images/000.png"),)
-EXPORT = (("roadshift", "export", str(MODEL), "--to", "savedmodel"),)
-SCORE = (("roadshift", "evaluate", str(MODEL), "data/raw/a", "--card", "camvid"),)
+PREDICT = (("roadshift", "predict", str(READY), "data/own/images/000.png"),)
+EXPORT = (("roadshift", "export", str(READY), "--to", "savedmodel"),)
+SCORE = (("roadshift", "evaluate", str(READY), "data/raw/a", "--card", "camvid"),)
 
 
 def edited(change: Callable[[list[Row]], object]) -> Callable[[], None]:
@@ -78,18 +82,18 @@ MANIFESTS = (
         "an unknown split",
         set_cell("split", "trian"),
         SHARD,
-        "data/remapped/a/manifest.csv, line 3: 'trian' is no split; did you mean "
+        "data/remapped/a/manifest.csv, line 3: 'trian' is not a split; did you mean "
         "'train'?; run the remap stage again",
     ),
     Case(
-        "a picture outside of the folder",
+        "an image outside of the folder",
         set_cell("image", "../../../secret.png"),
         SHARD,
-        "data/remapped/a/manifest.csv, line 3: '../../../secret.png' is no path within "
+        "data/remapped/a/manifest.csv, line 3: '../../../secret.png' is not a path within "
         "its folder; run the remap stage again",
     ),
     Case(
-        "a picture that is not there",
+        "an image that is not there",
         set_cell("image", "gone.png"),
         SHARD,
         "data/raw/a/gone.png: missing; run the download stage",
@@ -104,7 +108,7 @@ MANIFESTS = (
         "another width",
         set_cell("width", "65"),
         SHARD,
-        "'0001TP_007': picture (64, 40), label (64, 40) and manifest (65, 40) differ "
+        "'0001TP_007': image (64, 40), label (64, 40) and manifest (65, 40) differ "
         "in size; run the remap stage again",
     ),
     Case(
@@ -136,7 +140,7 @@ MANIFESTS = (
 
 
 def append_record() -> None:
-    """Its first record once more."""
+    """Appends the first record once more."""
     content = TEST_SHARD.read_bytes()
     length = int.from_bytes(content[:8], "little") + 16
     TEST_SHARD.write_bytes(content + content[:length])
@@ -147,7 +151,7 @@ def other_taxonomy() -> None:
 
 
 def with_table(change: Callable[[], object]) -> Callable[[], None]:
-    """Where the table beside the shards is read: to draw pictures by rare classes."""
+    """Makes a change in a project whose training reads the table of images, for rare classes."""
 
     def make() -> None:
         set_params({"train.rare_class_temperature": 0.1})
@@ -161,101 +165,102 @@ SHARDS = (
         "cut short",
         partial(cut, TRAIN_SHARD),
         TRAIN,
-        "data/shards/a/trainval/camvid-train.tfrecord-00000-of-00001: cut short or "
+        "data/shards/trainval/a/camvid-train.tfrecord-00000-of-00001: cut short or "
         "damaged; run the shard stage again",
     ),
     Case(
-        "a flipped bit in a picture",
+        "a flipped bit in an image",
         partial(flip, TRAIN_SHARD, 2000),
         TRAIN,
-        "data/shards/a/trainval/camvid-train.tfrecord-00000-of-00001: a record is "
+        "data/shards/trainval/a/camvid-train.tfrecord-00000-of-00001: a record is "
         "damaged (…); run the shard stage again",
     ),
     Case(
-        "a flipped bit in a validation picture",
+        "a flipped bit in a validation image",
         partial(flip, VAL_SHARD, 2000),
         TRAIN,
-        "data/shards/a/trainval/camvid-val.tfrecord-00000-of-00001: a record is "
+        "data/shards/trainval/a/camvid-val.tfrecord-00000-of-00001: a record is "
         "damaged (…); run the shard stage again",
     ),
     Case(
         "a flipped bit in a record's length",
         partial(flip, TRAIN_SHARD, 0),
         TRAIN,
-        "data/shards/a/trainval/camvid-train.tfrecord-00000-of-00001: cut short or "
+        "data/shards/trainval/a/camvid-train.tfrecord-00000-of-00001: cut short or "
         "damaged; run the shard stage again",
     ),
     Case(
         "missing",
         TRAIN_SHARD.unlink,
         TRAIN,
-        "data/shards/a/trainval/camvid-train.tfrecord-00000-of-00001: missing; run the "
+        "data/shards/trainval/a/camvid-train.tfrecord-00000-of-00001: missing; run the "
         "shard stage again",
     ),
     Case(
         "empty",
         partial(TRAIN_SHARD.write_bytes, b""),
         TRAIN,
-        "data/shards/a/trainval/camvid-train.tfrecord-00000-of-00001: 0 records, "
+        "data/shards/trainval/a/camvid-train.tfrecord-00000-of-00001: 0 records, "
         "expected 4; run the shard stage again",
     ),
     Case(
         "no folder",
         lambda: shutil.rmtree(TRAINVAL),
         TRAIN,
-        "data/shards/a/trainval: not a folder of shards (…); run the shard stage again",
+        "data/shards/trainval/a: not a folder of shards (…); run the shard stage again",
     ),
     Case(
-        "the table of pictures cut short",
-        with_table(partial(cut, TRAINVAL / "pictures.csv", 10)),
+        "the table of images cut short",
+        with_table(partial(cut, TRAINVAL / "images.csv", 10)),
         TRAIN,
-        "data/shards/a/trainval/pictures.csv: damaged in line 7 (…); run the shard stage again",
+        "data/shards/trainval/a/images.csv: damaged in line 7 (…); run the shard stage again",
     ),
     Case(
-        "a flipped bit in a test picture",
+        "a flipped bit in a test image",
         partial(flip, TEST_SHARD, 2000),
         EVALUATE,
-        "data/shards/a/test/camvid-test.tfrecord-00000-of-00001: a record is damaged "
+        "data/shards/test/a/camvid-test.tfrecord-00000-of-00001: a record is damaged "
         "(…); run the shard stage again",
     ),
     Case(
         "a record too many",
         append_record,
         EVALUATE,
-        "data/shards/a/test/camvid-test.tfrecord-00000-of-00001: 3 records, expected "
+        "data/shards/test/a/camvid-test.tfrecord-00000-of-00001: 3 records, expected "
         "2; run the shard stage again",
     ),
     Case(
         "dataset_info.json cut short",
         partial(cut, TEST / "dataset_info.json"),
         EVALUATE,
-        "data/shards/a/test: not a folder of shards (…); run the shard stage again",
+        "data/shards/test/a: not a folder of shards (…); run the shard stage again",
     ),
     Case(
         "features.json missing",
         (TEST / "features.json").unlink,
         EVALUATE,
-        "data/shards/a/test: not a folder of shards (…); run the shard stage again",
+        "data/shards/test/a: not a folder of shards (…); run the shard stage again",
     ),
     Case(
-        "of another taxonomy than the other set's",
+        "another taxonomy than the other data set's",
         other_taxonomy,
         (("remap", "target"), ("shard", "target"), *EVALUATE),
-        "data/shards/target/test: labels in taxonomy 'driving7', those of "
-        "data/shards/a/test in 'driving11'; run the remap and shard stages again",
+        "data/shards/test/target: labels in taxonomy 'driving7', those of "
+        "data/shards/test/a in 'driving11'; run the remap and shard stages again",
     ),
 )
 
 
 def save_model(encoder: Encoder, taxonomy: str, file: Path = MODEL) -> None:
+    from roadshift.networks.build import build_network
     from roadshift.networks.files import save_network
-    from roadshift.networks.network import build_network
-    from roadshift.networks.settings import ModelSettings
+    from roadshift.networks.settings import InferenceSettings, ModelSettings
     from roadshift.taxonomy import load_taxonomy
 
     settings = ModelSettings(encoder=encoder, weights="none", base_filters=4, decoder_channels=8)
     names = load_taxonomy(taxonomy).class_names
-    save_network(build_network(settings, names, taxonomy=taxonomy), file)
+    network = build_network(settings, names, taxonomy=taxonomy)
+    save_network(network, file, InferenceSettings(max_height=384))
 
 
 def foreign_model(code: bool = False) -> None:
@@ -263,7 +268,20 @@ def foreign_model(code: bool = False) -> None:
 
     inputs = keras.Input((None, None, 3))
     layer = keras.layers.Lambda(lambda x: x) if code else keras.layers.Conv2D(11, 1)
-    keras.Model(inputs, layer(inputs)).save(MODEL)
+    keras.Model(inputs, layer(inputs)).save(READY)
+
+
+def change_settings(content: bytes | None) -> None:
+    """Replaces the inference settings in the file of the network, or removes them."""
+    with zipfile.ZipFile(READY) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    metadata = json.loads(members["metadata.json"])
+    del metadata["inference"]
+    if content is not None:
+        metadata["inference"] = json.loads(content)
+    with zipfile.ZipFile(READY, "w") as file:
+        for name, kept in members.items():
+            file.writestr(name, json.dumps(metadata) if name == "metadata.json" else kept)
 
 
 def flip_weight() -> None:
@@ -273,7 +291,7 @@ def flip_weight() -> None:
 
 
 def start_from(make: Callable[[Path], object]) -> Callable[[], None]:
-    """A training that starts from the weights of a file."""
+    """Makes a training start from the weights of a file."""
 
     def changed() -> None:
         set_params({"model.weights": "first.keras"})
@@ -287,87 +305,101 @@ MODELS = (
         "missing",
         MODEL.unlink,
         EVALUATE,
-        "models/a/model.keras: there is no such file: train the network first",
+        "models/trained/a/model.keras: there is no such file: train the network first",
     ),
     Case(
         "cut short",
         partial(cut, MODEL),
         EVALUATE,
-        "models/a/model.keras: not a whole .keras file (…); get it anew, or train it again",
+        "models/trained/a/model.keras: not a whole .keras file (…); get it anew, or train it again",
     ),
     Case(
         "a flipped bit in a weight",
         flip_weight,
         EVALUATE,
-        "models/a/model.keras: not a whole .keras file (model.weights.h5 is damaged); "
+        "models/trained/a/model.keras: not a whole .keras file (model.weights.h5 is damaged); "
         "get it anew, or train it again",
     ),
     Case(
-        "of another taxonomy",
+        "another taxonomy",
         lambda: save_model("unet", "driving7"),
         EVALUATE,
-        "models/a/model.keras: trained for taxonomy 'driving7' (7 classes), the data "
+        "models/trained/a/model.keras: trained for taxonomy 'driving7' (7 classes), the data "
         "are labelled in 'driving11' (11); train it again",
     ),
     Case(
-        "not Keras",
+        "a file that is not a network",
         partial(MODEL.write_bytes, b"PK but not a zip"),
         EVALUATE,
-        "models/a/model.keras: not a whole .keras file (…); get it anew, or train it again",
+        "models/trained/a/model.keras: not a whole .keras file (…); get it anew, or train it again",
     ),
     Case(
-        "without its history.json",
+        "no history.json",
         HISTORY.unlink,
         EVALUATE,
-        "models/a/history.json: does not say which pictures of the target training was given (…); "
-        "train the network again",
+        "models/trained/a/history.json: does not say which target images training was given "
+        "(…); train the network again",
     ),
     Case(
-        "its history.json cut short",
+        "history.json cut short",
         partial(cut, HISTORY, 5),
         EVALUATE,
-        "models/a/history.json: does not say which pictures of the target training was given (…); "
-        "train the network again",
+        "models/trained/a/history.json: does not say which target images training was given "
+        "(…); train the network again",
     ),
     Case(
-        "Keras, but of somebody else",
+        "a Keras model that roadshift did not write",
         foreign_model,
         PREDICT,
-        "models/a/model.keras: a Keras model, but not one that roadshift wrote",
+        "models/a.keras: a Keras model, but not one that roadshift wrote",
     ),
     Case(
-        "with code in it",
+        "no inference settings",
+        partial(change_settings, None),
+        PREDICT,
+        "models/a.keras: has no inference settings; give --max-height, the data.max_height of its "
+        "training",
+    ),
+    Case(
+        "inference settings out of range",
+        partial(change_settings, b'{"max_height": -384}'),
+        PREDICT,
+        "models/a.keras: its inference settings are damaged (max_height: input should be greater "
+        "than or equal to 0, not -384); get it anew, or train it again",
+    ),
+    Case(
+        "a Keras model that holds code",
         lambda: foreign_model(code=True),
         PREDICT,
-        "models/a/model.keras: holds code, which is not run; use a network that roadshift wrote",
+        "models/a.keras: holds code, which is not run; use a network that roadshift wrote",
     ),
     Case(
         "cut short",
-        partial(cut, MODEL),
+        partial(cut, READY),
         PREDICT,
-        "models/a/model.keras: not a whole .keras file (…); get it anew, or train it again",
+        "models/a.keras: not a whole .keras file (…); get it anew, or train it again",
     ),
     Case(
         "cut short",
-        partial(cut, MODEL),
+        partial(cut, READY),
         EXPORT,
-        "models/a/model.keras: not a whole .keras file (…); get it anew, or train it again",
+        "models/a.keras: not a whole .keras file (…); get it anew, or train it again",
     ),
     Case(
-        "of a taxonomy too fine for the labels",
+        "a taxonomy that is too fine for the labels",
         bool,
-        (("roadshift", "evaluate", str(MODEL), "data/raw/a", "--card", "idd_lite"),),
+        (("roadshift", "evaluate", str(READY), "data/raw/a", "--card", "idd_lite"),),
         "idd_lite: labels too coarse for the taxonomy 'driving11': 'non_drivable' "
         "straddles …; choose another data.taxonomy (binary, driving7) or another set",
     ),
     Case(
-        "of another taxonomy",
-        lambda: save_model("unet", "driving7"),
+        "another taxonomy",
+        lambda: save_model("unet", "driving7", READY),
         SCORE,
-        works="its scores, the labels in the network's own taxonomy",
+        works="it is scored, with labels in its own taxonomy",
     ),
     Case(
-        "first weights of another encoder",
+        "initial weights of another encoder",
         start_from(lambda file: save_model("mobilenet_v2", "driving11", file)),
         TRAIN,
         "first.keras: its encoder is not unet (they differ in "
@@ -375,15 +407,16 @@ MODELS = (
         "model.weights to another file",
     ),
     Case(
-        "first weights cut short",
+        "initial weights cut short",
         start_from(lambda file: file.write_bytes(MODEL.read_bytes()[:-400])),
         TRAIN,
         "first.keras: not a whole .keras file (…); get it anew, or train it again",
     ),
     Case(
-        "first weights missing",
+        "initial weights missing",
         start_from(bool),
         TRAIN,
-        "model.weights is first.keras, which is no file: give imagenet, none, or the path of one",
+        "model.weights is first.keras, but there is no such file: set imagenet, none, or the path "
+        "of a file",
     ),
 )

@@ -1,4 +1,4 @@
-"""All that is tried, and the page about it: `python -m tests.bad_input.table`."""
+"""All cases of bad input, and the page about them: `python -m tests.bad_input.table`."""
 
 import logging
 import os
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bad_input.archives import ARCHIVES, FOLDERS
+from tests.bad_input.images import IMAGES, PREDICTED
 from tests.bad_input.labels import LABELS
 from tests.bad_input.params import PARAMS
-from tests.bad_input.pictures import LOOKS, PICTURES
 from tests.bad_input.project import Case
 from tests.bad_input.records import HISTORY, MANIFESTS, MODELS, SHARDS, save_model
 
@@ -17,17 +17,17 @@ PAGE = Path(__file__).parents[2] / "docs/bad_input.md"
 HEAD = """\
 # Bad input
 
-What becomes of input that is not as it should be: each case is tried by `tests/bad_input`, and
-this page is written by `python -m tests.bad_input.table`. What cannot be used ends a stage or
-command with exit status 1 and one line, shown here without the `error:` before it and with … for
-what differs from machine to machine. No traceback is printed, and no file written or changed, but
-for the record in which `roadshift predict` keeps what it could not read. The rest works, as said.
+`tests/bad_input` tries every case on this page, and `python -m tests.bad_input.table` writes the
+page. Unusable input ends a stage or command with exit status 1 and one line, shown here without the
+`error:` before it; … stands for a part that differs from machine to machine. No traceback is
+printed, and no file is written or changed, except for `predictions.json`, in which
+`roadshift predict` lists the inputs that failed. The other cases work, and the page says how.
 """
 
 
 @dataclass(frozen=True)
 class Section:
-    """Cases of one kind of input."""
+    """The cases of one kind of input."""
 
     title: str
     cases: Sequence[Case]
@@ -35,9 +35,9 @@ class Section:
 
 SECTIONS = (
     Section("Archives", ARCHIVES),
-    Section("A folder of one's own", FOLDERS),
-    Section("Pictures of a data set", PICTURES),
-    Section("Pictures to predict", LOOKS),
+    Section("Your own folder", FOLDERS),
+    Section("Images of a data set", IMAGES),
+    Section("Images to predict", PREDICTED),
     Section("Labels", LABELS),
     Section("A manifest edited by hand", MANIFESTS),
     Section("Shards", SHARDS),
@@ -52,7 +52,7 @@ CASES = {
 
 
 def make_case(folder: Path, name: str) -> None:
-    """Makes what a case is about in a project's folder."""
+    """Makes the bad input of a case in a project's folder."""
     os.chdir(folder)
     CASES[name].make()
 
@@ -61,33 +61,33 @@ def make_model(folder: Path) -> None:
     """Puts a network into a project's folder."""
     os.chdir(folder)
     save_model("unet", "driving11")
-    HISTORY.write_text('{"target_pictures": {}}', "utf-8")
+    HISTORY.write_text('{"target_images": {}}', "utf-8")
 
 
 def check_case(folder: Path, name: str) -> None:
-    """Looks at what came of a case that works."""
+    """Checks the outputs of a case that works."""
     os.chdir(folder)
     CASES[name].check()
 
 
 def warm_up(with_tensorflow: bool) -> None:
-    """Takes the seconds of an import, and what it prints, in a process of its own."""
+    """Imports TensorFlow before any case does, since that takes seconds and prints lines."""
     if with_tensorflow:
         import roadshift.records.reader  # noqa: F401
 
-        # It warns of many networks in one process, which no command of the user's has.
+        # It warns of many networks in one process; a user's command has one.
         logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def page() -> str:
-    """The whole page, in Markdown."""
+    """Returns the page in Markdown."""
     parts = [HEAD]
     for section in SECTIONS:
         rows = [
             f"| {case.name} | {_commands(case)} | {_shown(case)} | {case.status} |"
             for case in section.cases
         ]
-        head = "| what is bad | run | what the user sees | status |\n|---|---|---|---|"
+        head = "| bad input | run | what the user sees | status |\n|---|---|---|---|"
         parts.append(f"## {section.title}\n\n{head}\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)
 

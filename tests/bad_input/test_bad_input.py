@@ -10,14 +10,16 @@ import pytest
 from tests.bad_input.project import STAGES, listed, run, write_inputs
 from tests.bad_input.table import CASES, PAGE, check_case, make_case, make_model, page, warm_up
 
-RECORD = "predictions/predictions.json"
+pytestmark = pytest.mark.workflow
+
+LOG = "predictions/predictions.json"
 QUIET = {"TQDM_DISABLE": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-PLAIN = ("check", "download", "remap")
-"""Stages that need no TensorFlow and stay apart from it, since they fork."""
+PLAIN = ("validate_params", "download", "remap")
+"""Stages that need no TensorFlow, and run in another process, since they fork."""
 
 
 class Processes:
-    """Two that run commands, one with TensorFlow and one without, so that this one stays clean."""
+    """A process with TensorFlow and one without, which run the commands."""
 
     def __init__(self, plain, tensorflow):
         self.plain, self.tensorflow = plain, tensorflow
@@ -42,7 +44,7 @@ def processes():
 
 @pytest.fixture(scope="module")
 def whole(processes, tmp_path_factory):
-    """A project with shards, a network at random, which costs no training, and its scores."""
+    """A project with shards, a network with random weights, and its scores."""
     folder = tmp_path_factory.mktemp("whole")
     processes.call(write_inputs, folder)
     processes.call(make_model, folder)
@@ -53,7 +55,7 @@ def whole(processes, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_comes_of_it(processes, whole, tmp_path, name):
+def test_bad_input_has_the_expected_outcome(processes, whole, tmp_path, name):
     case = CASES[name]
     folder = tmp_path / "project"
     shutil.copytree(whole, folder)
@@ -73,12 +75,12 @@ def test_what_comes_of_it(processes, whole, tmp_path, name):
     expected = re.escape(f"{prefix}{case.error}\n").replace("…", ".*")
     assert re.fullmatch(expected, outcome.err), outcome.err
     assert outcome.status == 1
-    # But for the record in which predict says what it could not do.
-    after = {name: value for name, value in listed(folder).items() if name != RECORD}
+    # The log, in which predict lists the inputs that failed, may change.
+    after = {name: value for name, value in listed(folder).items() if name != LOG}
     assert after == before
 
 
-def test_there_are_enough():
+def test_there_are_at_least_40_cases():
     assert len(CASES) >= 40
 
 

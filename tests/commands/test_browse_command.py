@@ -21,14 +21,21 @@ TOP = CAPTION + 2 * GAP + CAPTION
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory, toy_samples):
-    """A folder with the shards of a role that has all splits, and of one that is all test."""
+    """A folder with the shards of a role with all splits, and of one with test images alone."""
     folder = tmp_path_factory.mktemp("project")
     samples = toy_samples(folder / "raw", {"train": 9, "val": 2, "test": 3})
     for role, splits in (("a", ("train", "val")), ("a", ("test",)), ("target", ("test",))):
-        place = folder / "data/shards" / role / ("test" if splits == ("test",) else "trainval")
+        place = folder / "data/shards" / ("test" if splits == ("test",) else "trainval") / role
         place.mkdir(parents=True)
         write_shards(
-            samples, splits, folder / "raw/images", folder / "raw/labels", TAXONOMY, "toy", 1, place
+            samples,
+            splits,
+            images=folder / "raw/images",
+            labels=folder / "raw/labels",
+            taxonomy=TAXONOMY,
+            dataset="toy",
+            shard_megabytes=1,
+            folder=place,
         )
     return folder
 
@@ -45,20 +52,20 @@ def browse(project, monkeypatch):
     return run
 
 
-def panel(sheet, place):
-    """The pixels of a panel, by its place in reading order."""
-    row, column = divmod(place, COLUMNS)
+def panel(sheet, index):
+    """Returns the pixels of a panel by its index in reading order."""
+    row, column = divmod(index, COLUMNS)
     left = GAP + column * (PANEL_WIDTH + GAP)
     top = TOP + row * (HEIGHT + CAPTION + GAP)
     return np.asarray(sheet)[top : top + HEIGHT, left : left + PANEL_WIDTH]
 
 
-def test_every_picture_stands_beside_its_label(browse, tmp_path):
+def test_every_image_stands_beside_its_label(browse, tmp_path):
     out = tmp_path / "sheet.png"
     browse("a", "--split", "test", "--out", str(out))
     sheet = Image.open(out)
     assert sheet.width == COLUMNS * (PANEL_WIDTH + GAP) + GAP
-    # The toy pictures' red is their number, 11 to 13 in test; their labels are class
+    # The toy images' red is their number, 11 to 13 in test; their labels are class
     # (row + column + number) % 12, each pixel 8 by 8 in the sheet, and 11 is ignored.
     numbers = [int(np.median(panel(sheet, 2 * k)[..., 0])) for k in range(3)]
     assert sorted(numbers) == [11, 12, 13]
@@ -80,6 +87,7 @@ def test_only_colours_of_classes_and_the_hatch_are_shown(browse, tmp_path):
     assert {(0, 0, 0), (170, 170, 170)} <= seen
 
 
+@pytest.mark.slow
 def test_the_same_shards_give_the_same_bytes_in_another_process(project, browse, tmp_path):
     out, again = tmp_path / "sheet.png", tmp_path / "again.png"
     browse("a", "--n", "3", "--out", str(out))
@@ -104,12 +112,12 @@ def test_the_seed_chooses_and_n_bounds(browse, tmp_path):
     assert numbers("--n", "4")[1] != numbers("--n", "4", "--seed", "1")[1]
 
 
-def test_over_mixes_picture_and_label_half_and_half(browse, tmp_path):
+def test_over_mixes_image_and_label_half_and_half(browse, tmp_path):
     beside, over = tmp_path / "beside.png", tmp_path / "over.png"
     browse("target", "--out", str(beside))
     browse("target", "--over", "--out", str(over))
-    picture, label = (panel(Image.open(beside), k).astype(int) for k in (0, 1))
-    np.testing.assert_array_equal(panel(Image.open(over), 0), (picture + label) // 2)
+    image, label = (panel(Image.open(beside), k).astype(int) for k in (0, 1))
+    np.testing.assert_array_equal(panel(Image.open(over), 0), (image + label) // 2)
 
 
 def test_a_split_is_taken_that_is_there(browse, project):
@@ -121,7 +129,7 @@ def test_a_split_is_taken_that_is_there(browse, project):
 
 def test_a_folder_of_shards_will_do(browse, tmp_path):
     out = tmp_path / "sheet.png"
-    browse("data/shards/a/test", "--out", str(out))
+    browse("data/shards/test/a", "--out", str(out))
     assert out.is_file()
 
 
@@ -130,8 +138,11 @@ def test_a_folder_of_shards_will_do(browse, tmp_path):
     [
         (["b"], "'b' is neither a role nor a folder of shards; known: a, target"),
         (["targt"], "did you mean 'target'?"),
-        (["raw"], "raw: no shards in it; name a role or a folder of shards"),
-        (["target", "--split", "train"], "no pictures in split 'train'; splits there: test"),
+        (["raw"], "raw: holds no shards; name a role or a folder of shards"),
+        (
+            ["target", "--split", "train"],
+            "no images in split 'train'; splits that have images: test",
+        ),
     ],
 )
 def test_what_is_not_there_is_named(browse, arguments, message):
@@ -154,7 +165,7 @@ def test_values_out_of_range_are_wrong_usage(browse, arguments):
 def test_shards_of_other_classes_are_refused(project, browse, tmp_path):
     folder = tmp_path / "old"
     folder.mkdir()
-    for file in (project / "data/shards/target/test").iterdir():
+    for file in (project / "data/shards/test/target").iterdir():
         text = file.read_bytes()
         if file.name == "metadata.json":
             text = text.replace(b"driving11", b"driving7")

@@ -4,10 +4,10 @@ import pytest
 from click.testing import CliRunner
 
 from roadshift.__main__ import main
-from roadshift.commands.datasets import pictures_by_split
+from roadshift.commands.datasets import images_by_split
 from roadshift.datasets.card import card_names, load_card
 
-HAD = ("automatic", "by hand", "by TFDS", "drawn", "yours")
+OBTAINED = ("automatic", "by hand", "by TFDS", "drawn", "yours")
 
 
 def show(*arguments, columns="200"):
@@ -17,7 +17,7 @@ def show(*arguments, columns="200"):
 
 
 def row(name, output):
-    """The cells of a data set's row, which no cell wraps at this width."""
+    """Returns the cells of a data set's row; no cell wraps at this width."""
     (line,) = (line for line in output.splitlines() if line.startswith(f"{name} "))
     return [cell.strip() for cell in line.split("  ") if cell.strip()]
 
@@ -44,7 +44,7 @@ def test_names_and_short_columns_are_whole_at_every_width(columns):
     assert max(map(len, output.splitlines())) <= int(columns)
     for name in card_names():
         (line,) = (line for line in output.splitlines() if line.startswith(f"{name} "))
-        assert any(how in line for how in HAD)
+        assert any(how in line for how in OBTAINED)
     assert "…" not in output
 
 
@@ -74,8 +74,8 @@ def test_what_was_tried_on_real_files():
         ("ika", None),
     ],
 )
-def test_pictures_by_split(name, expected):
-    assert pictures_by_split(load_card(name)) == expected
+def test_images_by_split(name, expected):
+    assert images_by_split(load_card(name)) == expected
 
 
 def test_the_share_of_whole_groups_is_marked_as_about():
@@ -108,7 +108,7 @@ def test_the_splits_that_a_card_names():
 
 
 def test_a_table_of_ones_own_is_asked_for():
-    assert "the table that you put as 'encoding.yaml' into data/own" in show("folder")
+    assert "your own table, which you put as 'encoding.yaml' into data/own" in show("folder")
     assert json.loads(show("folder", "--json"))["values"] is None
 
 
@@ -125,7 +125,7 @@ def test_a_table_by_the_names_of_labels(columns):
         for line in show("mapillary_vistas_v20", columns=columns).splitlines()
     ]
     assert any(line.startswith("object--vehicle--car car ") for line in lines)
-    assert any("place of its label in config_v2.0.json" in line for line in lines)
+    assert any("index of its label in config_v2.0.json" in line for line in lines)
     content = json.loads(show("mapillary_vistas_v20", "--json"))
     assert content["config"] == "config_v2.0.json"
     assert ["object--vehicle--car", "car"] in content["values"]
@@ -141,7 +141,7 @@ def test_json_of_the_list():
     rows = json.loads(show("--json"))
     assert [entry["name"] for entry in rows] == list(card_names())
     kitti = next(entry for entry in rows if entry["name"] == "kitti")
-    assert kitti["pictures"] == {"train": 120, "val": 20, "test": 60}
+    assert kitti["images"] == {"train": 120, "val": 20, "test": 60}
     assert kitti["tried"] == "real"
 
 

@@ -1,5 +1,6 @@
 import json
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -7,8 +8,9 @@ from click.testing import CliRunner
 from PIL import Image
 
 from roadshift.__main__ import main
-from roadshift.networks.network import build_network
-from roadshift.networks.settings import ModelSettings
+from roadshift.networks.build import build_network
+from roadshift.networks.files import copy_network, load_network, save_network
+from roadshift.networks.settings import InferenceSettings, ModelSettings
 from roadshift.taxonomy import load_taxonomy
 
 TAXONOMY = load_taxonomy("driving11")
@@ -27,7 +29,7 @@ def predict(colour_network, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def picture(tmp_path, draw_blocks):
+def street(tmp_path, draw_blocks):
     image, label = draw_blocks(1)
     Image.fromarray(image).save(tmp_path / "street.png")
     return tmp_path / "street.png", label
@@ -37,8 +39,15 @@ def read(file):
     return np.asarray(Image.open(file))
 
 
-def test_a_picture_gives_labels_and_an_overlay(predict, picture, tmp_path):
-    file, label = picture
+def segmented(path, settings, file):
+    """Returns the class ids that a network with these settings gives an image."""
+    from roadshift.inference.segmenter import Segmenter
+
+    return Segmenter(load_network(path), settings)(read(file)).ids
+
+
+def test_an_image_gives_labels_and_an_overlay(predict, street, tmp_path):
+    file, label = street
     assert predict(file).stdout == "predictions/overlays/street.png\n"
     out = tmp_path / "predictions"
     found = read(out / "labels/street.png")
@@ -49,25 +58,79 @@ def test_a_picture_gives_labels_and_an_overlay(predict, picture, tmp_path):
     assert not (out / "probabilities").exists()
 
 
-def test_views_are_averaged_on_demand(predict, picture, tmp_path, colour_network):
-    from roadshift.networks.files import load_network
-    from roadshift.scoring.inference import Segmenter
-
-    predict(picture[0], "--flip", "--scale", "0.5", "--scale", "1")
-    segment = Segmenter(load_network(colour_network), 384, flip=True, scales=[0.5, 1.0])
-    expected, _ = segment(read(picture[0]))
+def test_views_are_averaged_on_demand(predict, street, tmp_path, colour_network):
+    predict(street[0], "--tta-flip", "--tta-scale", "0.5", "--tta-scale", "1")
+    settings = InferenceSettings(tta_flip=True, tta_scales=(0.5, 1.0))
+    expected = segmented(colour_network, settings, street[0])
     np.testing.assert_array_equal(read(tmp_path / "predictions/labels/street.png"), expected)
 
 
-def test_a_picture_too_large_for_averaged_views_is_named(predict, tmp_path, draw_blocks):
+@pytest.mark.parametrize(
+    "settings",
+    [
+        InferenceSettings(max_height=16),
+        InferenceSettings(max_height=32),
+        InferenceSettings(max_height=32, tta_flip=True, tta_scales=(1.0, 1.5)),
+    ],
+    ids=str,
+)
+def test_the_settings_of_the_file_are_used_without_being_told(
+    predict, street, tmp_path, colour_network, settings
+):
+    model = tmp_path / "network.keras"
+    copy_network(colour_network, model, settings)
+    labels = tmp_path / "predictions/labels/street.png"
+    predict(street[0], model=model)
+    np.testing.assert_array_equal(read(labels), segmented(colour_network, settings, street[0]))
+    plain = segmented(colour_network, InferenceSettings(), street[0])
+    assert not np.array_equal(read(labels), plain)
+    # Options replace the settings.
+    predict(street[0], "--max-height", 0, "--no-tta-flip", "--tta-scale", 1, model=model)
+    np.testing.assert_array_equal(read(labels), plain)
+
+
+def test_a_network_that_does_not_say_its_height_needs_the_option(
+    predict, street, tmp_path, colour_network
+):
+    model = tmp_path / "silent.keras"
+    with zipfile.ZipFile(colour_network) as whole, zipfile.ZipFile(model, "w") as silent:
+        for name in whole.namelist():
+            content = whole.read(name)
+            if name == "metadata.json":
+                metadata = json.loads(content)
+                del metadata["inference"]
+                content = json.dumps(metadata).encode()
+            silent.writestr(name, content)
+    done = predict(street[0], model=model, status=1)
+    assert "has no inference settings; give --max-height" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "predictions").exists()
+    predict(street[0], "--max-height", 32, model=model)
+    expected = segmented(colour_network, InferenceSettings(max_height=32), street[0])
+    np.testing.assert_array_equal(read(tmp_path / "predictions/labels/street.png"), expected)
+
+
+def test_an_image_too_large_for_averaged_views_is_named(predict, tmp_path, draw_blocks):
     Image.fromarray(draw_blocks(1, 500, 600)[0]).save(tmp_path / "large.png")
-    done = predict("large.png", "--flip", "--max-pixels", 2**18, status=1)
-    assert "large.png: a picture of 600x500 is above 262144 pixels" in done.stderr
+    done = predict("large.png", "--tta-flip", "--max-pixels", 2**18, status=1)
+    assert "large.png: the network sees an image of 600x500 at 608x512" in done.stderr
+    assert "needs a view of at most 262144 pixels" in done.stderr
     assert not (tmp_path / "predictions/labels").exists()
 
 
-def test_cityscapes_colours_and_probabilities_on_demand(predict, picture, tmp_path):
-    file, label = picture
+def test_views_of_a_large_image_are_averaged_where_the_network_sees_a_smaller_one(
+    predict, tmp_path, draw_blocks, colour_network
+):
+    Image.fromarray(draw_blocks(1, 500, 600)[0]).save(tmp_path / "large.png")
+    predict("large.png", "--tta-flip", "--max-height", 256, "--max-pixels", 2**18)
+    settings = InferenceSettings(max_height=256, tta_flip=True)
+    expected = segmented(colour_network, settings, tmp_path / "large.png")
+    found = read(tmp_path / "predictions/labels/large.png")
+    assert np.mean(found == expected) > 0.9999
+
+
+def test_cityscapes_colours_and_probabilities_on_demand(predict, street, tmp_path):
+    file, label = street
     arguments = ("--labels", "cityscapes", "--probabilities", "--no-overlay")
     assert predict(file, *arguments).stdout == "predictions/labels/street.png\n"
     colours = read(tmp_path / "predictions/labels/street.png")
@@ -79,8 +142,8 @@ def test_cityscapes_colours_and_probabilities_on_demand(predict, picture, tmp_pa
     assert not (tmp_path / "predictions/overlays").exists()
 
 
-def test_json_and_the_record_say_what_was_written_and_what_ids_mean(predict, picture, tmp_path):
-    file, _ = picture
+def test_json_and_the_log_say_what_was_written_and_what_ids_mean(predict, street, tmp_path):
+    file, _ = street
     done = json.loads(predict(file, "--json").stdout)
     assert done == json.loads((tmp_path / "predictions/predictions.json").read_text("utf-8"))
     assert done["taxonomy"] == "driving11"
@@ -91,9 +154,9 @@ def test_json_and_the_record_say_what_was_written_and_what_ids_mean(predict, pic
     assert done["failed"] == {}
 
 
-def test_a_folder_is_done_but_for_what_is_broken(predict, picture, tmp_path):
-    file, _ = picture
-    folder = tmp_path / "pictures"
+def test_a_folder_is_done_but_for_what_is_broken(predict, street, tmp_path):
+    file, _ = street
+    folder = tmp_path / "images"
     (folder / "deep").mkdir(parents=True)
     content = file.read_bytes()
     (folder / "a.png").write_bytes(content)
@@ -105,18 +168,18 @@ def test_a_folder_is_done_but_for_what_is_broken(predict, picture, tmp_path):
         "predictions/overlays/a.png",
         "predictions/overlays/deep/c.png",
     ]
-    assert f"Error: {folder}/b.png: a damaged picture" in done.stderr
-    assert "neither pictures nor videos: " in done.stderr
+    assert f"Error: {folder}/b.png: a damaged image" in done.stderr
+    assert f"Skipped, neither images nor videos: {folder}/notes.txt" in done.stderr
     last = done.stderr.splitlines()[-1]
-    expected = f"1 of 3 could not be read, the others are done: {folder}/b.png"
+    expected = f"1 of 3 inputs failed, the others are predicted: {folder}/b.png"
     assert last == f"Error: {expected}"
     written = {p.name for p in (tmp_path / "predictions/labels").rglob("*.png")}
     assert written == {"a.png", "c.png"}
 
 
-def test_pictures_are_taken_as_they_are_seen(predict, draw_blocks, tmp_path):
+def test_images_are_taken_as_they_are_seen(predict, draw_blocks, tmp_path):
     image, label = draw_blocks(2)
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     folder.mkdir()
     grey = np.where(label % 2, 255, 0).astype(np.uint8)
     turned = Image.fromarray(np.rot90(image, 1).copy())
@@ -145,9 +208,9 @@ def test_pictures_are_taken_as_they_are_seen(predict, draw_blocks, tmp_path):
 @pytest.mark.parametrize(("width", "height"), [(1920, 1200), (1, 1), (3000, 20)])
 def test_any_resolution(predict, draw_blocks, tmp_path, width, height):
     image, _ = draw_blocks(3, height, width)
-    Image.fromarray(image).save(tmp_path / "picture.png")
-    predict(tmp_path / "picture.png", "--max-pixels", 2**18)
-    assert Image.open(tmp_path / "predictions/labels/picture.png").size == (width, height)
+    Image.fromarray(image).save(tmp_path / "image.png")
+    predict(tmp_path / "image.png", "--max-pixels", 2**18)
+    assert Image.open(tmp_path / "predictions/labels/image.png").size == (width, height)
 
 
 def test_a_video_gives_a_label_a_frame(predict, draw_blocks, tmp_path):
@@ -181,19 +244,19 @@ def test_a_video_without_the_package_is_named(predict, tmp_path, monkeypatch):
     assert not (tmp_path / "predictions/labels").exists()
 
 
-def test_outputs_do_not_go_among_inputs_or_strangers_files(predict, picture, tmp_path):
-    file, _ = picture
+def test_outputs_do_not_go_among_inputs_or_strangers_files(predict, street, tmp_path):
+    file, _ = street
     assert "where the outputs go" in predict(file, "--out", tmp_path, status=1).stderr
     other = tmp_path / "other"
     (other / "labels").mkdir(parents=True)
     (other / "labels/street.png").write_bytes(b"mine")
     done = predict(file, "--out", other, status=1)
-    assert "holds files that are no predictions" in done.stderr
+    assert "holds files that are not predictions" in done.stderr
     assert (other / "labels/street.png").read_bytes() == b"mine"
 
 
-def test_predictions_can_be_made_again(predict, picture):
-    file, _ = picture
+def test_predictions_can_be_made_again(predict, street):
+    file, _ = street
     assert predict(file).stdout == predict(file).stdout
 
 
@@ -201,11 +264,11 @@ def test_predictions_can_be_made_again(predict, picture):
     ("content", "message"),
     [(None, "there is no such file"), (b"PK\x03\x04 cut", "not a whole .keras file")],
 )
-def test_a_file_that_is_no_network_is_one_line(predict, picture, tmp_path, content, message):
+def test_a_file_that_is_no_network_is_one_line(predict, street, tmp_path, content, message):
     model = tmp_path / "model.keras"
     if content:
         model.write_bytes(content)
-    done = predict(picture[0], status=1, model=model)
+    done = predict(street[0], status=1, model=model)
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "predictions").exists()
@@ -214,17 +277,16 @@ def test_a_file_that_is_no_network_is_one_line(predict, picture, tmp_path, conte
 @pytest.mark.parametrize(
     ("taxonomy", "names", "message"),
     [
-        ("", ("road", "sky"), "does not say which taxonomy"),
+        ("", ("road", "sky"), "does not name its taxonomy"),
         ("mine", ("road", "sky"), "its taxonomy: 'mine' is not a taxonomy"),
         ("driving11", ("road", "sky"), "train it again"),
     ],
 )
 def test_a_network_of_unknown_classes_is_refused(
-    predict, picture, tmp_path, taxonomy, names, message
+    predict, street, tmp_path, taxonomy, names, message
 ):
-    from roadshift.networks.files import save_network
-
     settings = ModelSettings(encoder="unet", weights="none", base_filters=4)
-    save_network(build_network(settings, names, taxonomy=taxonomy), tmp_path / "odd.keras")
-    done = predict(picture[0], status=1, model=tmp_path / "odd.keras")
+    network = build_network(settings, names, taxonomy=taxonomy)
+    save_network(network, tmp_path / "odd.keras", InferenceSettings())
+    done = predict(street[0], status=1, model=tmp_path / "odd.keras")
     assert message in done.stderr

@@ -14,7 +14,7 @@ def show(*arguments):
 
 
 def cells(name, output):
-    """The cells of the row that begins with a name."""
+    """Returns the cells of the row that begins with a name."""
     (line,) = (line for line in output.splitlines() if line.startswith(f"{name} "))
     return [cell.strip() for cell in line.split("  ") if cell.strip()]
 
@@ -64,7 +64,7 @@ def test_the_matrix_says_yes_coarse_and_why():
     ]  # fmt: skip
     assert "Compared on 0 of 11 classes." in output
     assert cells("parking", output) == [
-        "parking", "kitti", "CamVid does not part it from road and sidewalk",
+        "parking", "kitti", "CamVid does not separate it from road and sidewalk",
     ]  # fmt: skip
 
 

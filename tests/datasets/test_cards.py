@@ -81,8 +81,8 @@ def test_every_card_loads(name):
     card = load_card(name)
     assert card.name == name
     assert card.has_own_table or card.table.names
-    for way in (card.splits, *card.splits.named.values()):
-        assert {"test"} <= way.makes <= set(SPLITS)
+    for scheme in (card.splits, *card.splits.named.values()):
+        assert {"test"} <= scheme.makes <= set(SPLITS)
 
 
 def test_the_sets_of_the_first_workflow_are_there():
@@ -161,7 +161,7 @@ def test_an_unknown_encoding_is_answered_with_the_nearest():
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([(0, "road"), (0, "sky")], "two rows"),
+        ([(0, "road"), (0, "sky")], "two rows have the value 0"),
         ([(256, "road")], "0..255"),
         ([(-1, "road")], "0..255"),
         ([(1, 2, 3, "road")], "expected 1 integers"),
@@ -178,9 +178,9 @@ def test_unsound_grey_encodings_are_refused(rows, message):
     [
         ("grey", [(0, "road")], "expected a label's name in config"),
         ("grey", [("flat", "road", "road")], "expected a label's name in config"),
-        ("grey", [("flat", "road"), ("flat", "sky")], "two rows"),
+        ("grey", [("flat", "road"), ("flat", "sky")], "two rows have the value flat"),
         ("grey", [("flat", "rode")], "did you mean 'road'"),
-        ("colour", [(0, 0, 0, "road")], "config gives ids"),
+        ("colour", [(0, 0, 0, "road")], "config is for ids only"),
     ],
 )
 def test_unsound_tables_by_name_are_refused(kind, rows, message):
@@ -204,14 +204,14 @@ def test_a_colour_row_of_two_numbers_is_refused():
         Encoding(kind="colour", values=[(1, 2, "road")], source="here")
 
 
-@pytest.mark.parametrize("pattern", ["{split}/picture.png", "{id}/{city}.png"])
+@pytest.mark.parametrize("pattern", ["{split}/image.png", "{id}/{city}.png"])
 def test_a_layout_without_id_or_with_unknown_parts_is_refused(pattern):
     with pytest.raises(ValidationError, match=r"needs \{id\}"):
         Layout(image=pattern, label="{id}.png")
 
 
 def test_a_layout_whose_patterns_name_different_parts_is_refused():
-    with pytest.raises(ValidationError, match="the same"):
+    with pytest.raises(ValidationError, match="the same placeholders"):
         Layout(image="{group}/{id}.png", label="{id}.png")
 
 
@@ -220,7 +220,7 @@ def test_a_layout_whose_patterns_name_different_parts_is_refused():
     [
         ({"archive": None}, "exactly one of archive, archives, world, folder and tfds"),
         ({"folder": "data/own"}, "exactly one of archive, archives, world, folder and tfds"),
-        ({"encoding": "encoding.yaml"}, "only a card with a folder has a file"),
+        ({"encoding": "encoding.yaml"}, "only a card with a folder can name a file"),
         ({"splits": {"random": {"test": 1.0}, "by_group": True}}, "need a group in layout"),
         (
             {"splits": {"random": {"test": 1.0}, "named": {"x": {"groups": {"a": "test"}}}}},
@@ -243,7 +243,7 @@ def test_unsound_cards_are_refused(changes, message):
         ("values: [", "not YAML"),
     ],
 )
-def test_a_table_beside_the_pictures_that_is_not_sound(tmp_path, content, message):
+def test_a_table_beside_the_images_that_is_not_sound(tmp_path, content, message):
     file = tmp_path / "encoding.yaml"
     if content is not None:
         file.write_text(content, "utf-8")

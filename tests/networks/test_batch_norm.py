@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from roadshift.networks.batch_norm import (
     BatchNormalization,
-    NormalizedConvolution,
-    normalizations,
+    ConvBatchNorm,
+    batch_norms,
 )
 
 SHAPE = (3, 4, 5, 6)
@@ -23,7 +23,7 @@ def features(shape=SHAPE, seed=0):
 
 
 def run(layer, inputs, training):
-    """Outputs, gradients by name and moving statistics of one call."""
+    """Returns outputs, gradients and moving statistics of one call, by name."""
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         outputs = layer(inputs, training=training)
@@ -69,7 +69,7 @@ def test_moving_statistics_are_those_of_the_population():
 
 
 def test_kept_statistics_are_used_and_unchanged_while_scale_and_offset_are_trained():
-    layer = BatchNormalization(keep_statistics=True)
+    layer = BatchNormalization(frozen_batch_norm=True)
     layer.build(SHAPE)
     layer.set_weights(weights(6))
     training, inference = (run(layer, features(), training) for training in (True, False))
@@ -83,9 +83,7 @@ def test_kept_statistics_are_used_and_unchanged_while_scale_and_offset_are_train
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("relu6", [True, False])
 def test_folded_convolution_equals_convolution_then_normalization(filters, size, stride, relu6):
-    layer = NormalizedConvolution(
-        filters, size, stride=stride, relu6=relu6, keep_statistics=True, seed=4
-    )
+    layer = ConvBatchNorm(filters, size, stride=stride, relu6=relu6, frozen_batch_norm=True, seed=4)
     layer.build(SHAPE)
     layer.norm.set_weights(weights(filters or 6))
     kernel = layer.kernel.value
@@ -116,7 +114,7 @@ def test_folded_convolution_equals_convolution_then_normalization(filters, size,
 
 def test_convolution_learns_statistics_unless_they_are_kept_or_it_is_frozen():
     for keep, trainable, moved in [(False, True, True), (True, True, False), (False, False, False)]:
-        layer = NormalizedConvolution(4, 1, keep_statistics=keep, trainable=trainable)
+        layer = ConvBatchNorm(4, 1, frozen_batch_norm=keep, trainable=trainable)
         layer(features(), training=True)
         assert bool(np.any(layer.norm.moving_mean)) is moved
 
@@ -125,7 +123,7 @@ def test_steps_are_the_same_to_the_bit():
     tf.config.experimental.enable_op_determinism()
 
     def step():
-        layer = NormalizedConvolution(16, 3, seed=1)
+        layer = ConvBatchNorm(16, 3, seed=1)
         return run(layer, features((4, 32, 32, 8)), True)
 
     first, second = step(), step()
@@ -135,8 +133,8 @@ def test_steps_are_the_same_to_the_bit():
 
 def test_normalizations_are_found_inside_of_convolutions():
     inputs = keras.Input((None, None, 3))
-    outputs = BatchNormalization(name="last")(NormalizedConvolution(4, 1)(inputs))
-    assert [layer.name for layer in normalizations(keras.Model(inputs, outputs))] == [
+    outputs = BatchNormalization(name="last")(ConvBatchNorm(4, 1)(inputs))
+    assert [layer.name for layer in batch_norms(keras.Model(inputs, outputs))] == [
         "norm",
         "last",
     ]

@@ -6,17 +6,17 @@ import pytest
 import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
-from roadshift.networks.batch_norm import normalizations
-from roadshift.networks.decoder import Upsampling
-from roadshift.networks.files import save_network
-from roadshift.networks.network import (
+from roadshift.networks.batch_norm import batch_norms
+from roadshift.networks.build import (
     build_network,
     check_classes,
     class_names_of,
     pretrained_variables,
     taxonomy_of,
 )
-from roadshift.networks.settings import ModelSettings
+from roadshift.networks.decoder import Upsampling
+from roadshift.networks.files import save_network
+from roadshift.networks.settings import InferenceSettings, ModelSettings
 
 CLASSES = ("road", "sky", "car")
 RANDOM = ModelSettings(weights="none", decoder_channels=16)
@@ -24,7 +24,7 @@ UNET = ModelSettings(encoder="unet", weights="none", base_filters=4)
 MOBILENET = ModelSettings(encoder="mobilenet_v2", weights="none", decoder_channels=16)
 
 
-def pictures(height=64, width=96):
+def images(height=64, width=96):
     shape = (2, height, width, 3)
     return np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)
 
@@ -35,20 +35,20 @@ def assert_same_weights(first, second):
 
 
 @pytest.mark.parametrize("settings", [RANDOM, UNET, MOBILENET], ids=lambda s: s.encoder)
-def test_logits_have_the_size_of_the_pictures(settings):
+def test_logits_have_the_size_of_the_images(settings):
     network = build_network(settings, CLASSES, dropout=0.1)
     assert network.output_shape == (None, None, None, 3)
     for size in [(64, 96), (32, 32)]:
-        logits = network(pictures(*size))
+        logits = network(images(*size))
         assert logits.shape == (2, *size, 3)
         assert logits.dtype == tf.float32
 
 
 @pytest.mark.parametrize("settings", [RANDOM, UNET], ids=lambda s: s.encoder)
 def test_a_seed_makes_the_weights(settings):
-    first, second = (build_network(settings, CLASSES, 0.1, seed=3) for _ in range(2))
+    first, second = (build_network(settings, CLASSES, dropout=0.1, seed=3) for _ in range(2))
     assert_same_weights(first, second)
-    other = build_network(settings, CLASSES, 0.1, seed=4)
+    other = build_network(settings, CLASSES, dropout=0.1, seed=4)
     kernels = [w for w in first.weights if w.name == "kernel"]
     others = [w for w in other.weights if w.name == "kernel"]
     assert len(kernels) > 10
@@ -57,15 +57,15 @@ def test_a_seed_makes_the_weights(settings):
 
 def test_random_activations_keep_their_scale():
     network = build_network(RANDOM, CLASSES)
-    network(pictures(), training=True)
+    network(images(), training=True)
     deep = keras.Model(network.inputs, network.get_layer("encoder_block15_project").output)
-    assert 0.1 < float(tf.math.reduce_std(deep(pictures(), training=True))) < 10
+    assert 0.1 < float(tf.math.reduce_std(deep(images(), training=True))) < 10
 
 
 def test_every_trainable_variable_has_a_gradient():
     network = build_network(ModelSettings(decoder_channels=16), CLASSES)
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(network(pictures(), training=True) ** 2)
+        loss = tf.reduce_sum(network(images(), training=True) ** 2)
     for variable, gradient in zip(
         network.trainable_variables,
         tape.gradient(loss, [v.value for v in network.trainable_variables]),
@@ -75,23 +75,27 @@ def test_every_trainable_variable_has_a_gradient():
 
 
 @pytest.mark.parametrize(
-    ("freeze", "first"), [(0, "stem"), (1, "block0"), (3, "block3"), (7, "block15")]
+    ("frozen_stages", "first"), [(0, "stem"), (1, "block0"), (3, "block3"), (7, "block15")]
 )
-def test_freeze_spares_the_first_stages(freeze, first):
-    network = build_network(ModelSettings(freeze=freeze, decoder_channels=16), CLASSES)
+def test_freeze_spares_the_first_stages(frozen_stages, first):
+    network = build_network(
+        ModelSettings(frozen_stages=frozen_stages, decoder_channels=16), CLASSES
+    )
     trained = [v.path.split("/")[0] for v in network.trainable_variables]
     assert trained[0].startswith(f"encoder_{first}")
     assert any(name == "classifier" for name in trained)
 
 
 def test_a_network_from_scratch_trains_all_its_stages():
-    network = build_network(ModelSettings(weights="none", freeze=3, decoder_channels=16), CLASSES)
+    network = build_network(
+        ModelSettings(weights="none", frozen_stages=3, decoder_channels=16), CLASSES
+    )
     assert network.trainable_variables[0].path.startswith("encoder_stem")
     assert not pretrained_variables(network, ModelSettings(weights="none"))
 
 
 def test_pretrained_variables_are_the_encoder_s_trainable_ones():
-    settings = ModelSettings(freeze=3, decoder_channels=16)
+    settings = ModelSettings(frozen_stages=3, decoder_channels=16)
     network = build_network(settings, CLASSES)
     slow = pretrained_variables(network, settings)
     assert {v.path.split("_")[0] for v in slow} == {"encoder"}
@@ -103,15 +107,15 @@ def test_pretrained_variables_are_the_encoder_s_trainable_ones():
     ("settings", "kept"),
     [
         (ModelSettings(decoder_channels=16), True),
-        (ModelSettings(decoder_channels=16, keep_statistics=False), False),
+        (ModelSettings(decoder_channels=16, frozen_batch_norm=False), False),
         (RANDOM, False),
     ],
 )
 def test_only_a_pretrained_encoder_keeps_statistics(settings, kept):
     network = build_network(settings, CLASSES)
-    before = [layer.moving_mean.numpy() for layer in normalizations(network)]
-    network(pictures(), training=True)
-    after = [layer.moving_mean.numpy() for layer in normalizations(network)]
+    before = [layer.moving_mean.numpy() for layer in batch_norms(network)]
+    network(images(), training=True)
+    after = [layer.moving_mean.numpy() for layer in batch_norms(network)]
     moved = [not np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
     encoder = 48  # stem, 15 expansions, 16 depthwise, 16 projections
     assert moved[:encoder] == [not kept] * encoder
@@ -119,9 +123,9 @@ def test_only_a_pretrained_encoder_keeps_statistics(settings, kept):
 
 
 def test_unet_has_the_parameters_of_the_original():
-    # As the course's notebook prints for 30 classes: all, and the trained ones.
+    # The course's notebook prints these for 30 classes: all parameters, and the trained ones.
     network = build_network(
-        ModelSettings(encoder="unet", weights="none"), [str(i) for i in range(30)], 0.1
+        ModelSettings(encoder="unet", weights="none"), [str(i) for i in range(30)], dropout=0.1
     )
     state = sum(v.shape[0] for v in network.weights if "seed" in v.path)
     assert network.count_params() - state in (2_168_926, 2_168_926 - state)
@@ -138,19 +142,20 @@ def test_classes_travel_with_the_network():
     network = build_network(RANDOM, CLASSES, taxonomy="driving8")
     assert class_names_of(network) == CLASSES
     assert taxonomy_of(network) == "driving8"
-    check_classes(network, Path("m.keras"), "driving8", CLASSES)
+    check_classes(network, Path("m.keras"), taxonomy="driving8", class_names=CLASSES)
     with pytest.raises(RoadshiftError, match="train it again"):
-        check_classes(network, Path("m.keras"), "driving8", CLASSES[::-1])
+        check_classes(network, Path("m.keras"), taxonomy="driving8", class_names=CLASSES[::-1])
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     network = build_network(RANDOM, CLASSES, seed=1)
     path = tmp_path_factory.mktemp("weights") / "trained.keras"
-    save_network(network, path)
+    save_network(network, path, InferenceSettings())
     return network, path
 
 
+@pytest.mark.slow
 def test_a_file_of_the_same_network_gives_all_weights(trained):
     source, path = trained
     settings = RANDOM.model_copy(update={"weights": str(path)})
@@ -179,5 +184,5 @@ def test_a_file_of_another_encoder_is_refused(trained):
 
 
 def test_a_missing_weights_file_is_named():
-    with pytest.raises(RoadshiftError, match=r"nowhere\.keras, which is no file"):
+    with pytest.raises(RoadshiftError, match=r"nowhere\.keras, but there is no such file"):
         build_network(ModelSettings(weights="nowhere.keras"), CLASSES)

@@ -11,7 +11,7 @@ from roadshift.networks.settings import ModelSettings
 def test_defaults_are_a_pretrained_efficientnet():
     settings = ModelSettings()
     assert (settings.encoder, settings.weights) == ("efficientnet_lite0", "imagenet")
-    assert (settings.freeze, settings.keep_statistics) == (0, True)
+    assert (settings.frozen_stages, settings.frozen_batch_norm) == (0, True)
 
 
 def test_unknown_encoder_is_refused_and_the_known_are_named():
@@ -19,10 +19,10 @@ def test_unknown_encoder_is_refused_and_the_known_are_named():
         ModelSettings(encoder="efficientnet")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("freeze", [-1, 8])
-def test_freeze_out_of_range_is_refused(freeze):
+@pytest.mark.parametrize("frozen_stages", [-1, 8])
+def test_freeze_out_of_range_is_refused(frozen_stages):
     with pytest.raises(ValidationError):
-        ModelSettings(freeze=freeze)
+        ModelSettings(frozen_stages=frozen_stages)
 
 
 def test_unet_has_no_imagenet_weights():

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from roadshift.errors import RoadshiftError
+from roadshift.networks.build import build_network, class_names_of, taxonomy_of
 from roadshift.networks.files import load_network, save_network
-from roadshift.networks.network import build_network, class_names_of, taxonomy_of
-from roadshift.networks.settings import ModelSettings
+from roadshift.networks.settings import InferenceSettings, ModelSettings
 
 SETTINGS = ModelSettings(weights="none", decoder_channels=16)
 CLASSES = ("road", "sky")
@@ -23,48 +23,59 @@ def network():
 @pytest.fixture
 def path(tmp_path, network):
     path = tmp_path / "model.keras"
-    save_network(network, path)
+    save_network(network, path, InferenceSettings())
     return path
 
 
 def test_a_network_is_read_as_it_was_written(network, path):
     read = load_network(path)
     assert (class_names_of(read), taxonomy_of(read)) == (CLASSES, "two")
-    pictures = np.random.default_rng(0).uniform(0, 255, (1, 32, 64, 3)).astype(np.float32)
-    np.testing.assert_array_equal(read(pictures), network(pictures))
+    images = np.random.default_rng(0).uniform(0, 255, (1, 32, 64, 3)).astype(np.float32)
+    np.testing.assert_array_equal(read(images), network(images))
     assert len(read.trainable_variables) == len(network.trainable_variables)
 
 
 def test_frozen_stages_and_kept_statistics_stay_so(tmp_path):
     path = tmp_path / "frozen.keras"
-    written = build_network(ModelSettings(freeze=2, decoder_channels=16), CLASSES)
-    save_network(written, path)
+    written = build_network(ModelSettings(frozen_stages=2, decoder_channels=16), CLASSES)
+    save_network(written, path, InferenceSettings())
     read = load_network(path)
     assert [v.path for v in read.trainable_variables] == [
         v.path for v in written.trainable_variables
     ]
-    assert read.get_layer("encoder_block3_expand").norm.keep_statistics
+    assert read.get_layer("encoder_block3_expand").norm.frozen_batch_norm
 
 
+@pytest.mark.slow
 def test_the_same_network_gives_the_same_bytes(path, tmp_path):
     again = tmp_path / "again.keras"
     code = (
         "import sys, pathlib;"
         "from roadshift.networks.files import save_network;"
-        "from roadshift.networks.network import build_network;"
-        "from roadshift.networks.settings import ModelSettings;"
+        "from roadshift.networks.build import build_network;"
+        "from roadshift.networks.settings import InferenceSettings, ModelSettings;"
         "settings = ModelSettings(weights='none', decoder_channels=16);"
         "network = build_network(settings, ('road', 'sky'), dropout=0.1, taxonomy='two');"
-        "save_network(network, pathlib.Path(sys.argv[1]))"
+        "save_network(network, pathlib.Path(sys.argv[1]), InferenceSettings())"
     )
     subprocess.run([sys.executable, "-c", code, str(again)], check=True)
     assert path.read_bytes() == again.read_bytes()
-    save_network(load_network(path), again)
+    save_network(load_network(path), again, InferenceSettings())
     assert path.read_bytes() == again.read_bytes()
 
 
 def test_nothing_is_left_beside_the_file(path):
     assert [file.name for file in path.parent.iterdir()] == ["model.keras"]
+
+
+def test_loading_a_network_writes_nothing_to_the_disk(path):
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from roadshift.networks.files import load_network\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "load_network(Path(sys.argv[1]))\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
 
 
 def test_a_missing_file_is_named(tmp_path):

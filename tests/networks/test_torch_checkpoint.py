@@ -125,7 +125,7 @@ def test_code_is_refused_and_not_run(path, tmp_path, place):
     attack = Hostile(os.system, f"touch {victim}")
     data = pickle.dumps(attack, 2) if place == "first pickle" else checkpoint({"w": attack})
     path.write_bytes(data)
-    with pytest.raises(RoadshiftError, match=r"asks for .*\.system, which is not admitted"):
+    with pytest.raises(RoadshiftError, match=r"asks for .*\.system, which is not allowed"):
         read_torch_checkpoint(path)
     assert not victim.exists()
 

@@ -32,7 +32,7 @@ def test_labels_are_grey_ids_or_colours():
     assert np.asarray(colours).tolist() == [[[128, 64, 128], [70, 130, 180]]]
 
 
-def test_an_overlay_is_half_picture_half_colour_above_a_legend():
+def test_an_overlay_is_half_image_half_colour_above_a_legend():
     image = np.full((40, 300, 3), 100, np.uint8)
     shown = overlay(image, np.zeros((40, 300), np.uint8), TAXONOMY)
     assert shown.shape[0] > 40
@@ -42,7 +42,7 @@ def test_an_overlay_is_half_picture_half_colour_above_a_legend():
     assert legend >= {entry.colour for entry in TAXONOMY.classes.values()}
 
 
-def test_without_shares_the_legend_is_the_same_for_all_pictures():
+def test_without_shares_the_legend_is_the_same_for_all_images():
     image = np.zeros((32, 320, 3), np.uint8)
     first, second = (
         overlay(image, np.full((32, 320), class_id, np.uint8), TAXONOMY, shares=False)
@@ -51,7 +51,7 @@ def test_without_shares_the_legend_is_the_same_for_all_pictures():
     np.testing.assert_array_equal(first[32:], second[32:])
 
 
-def test_the_legend_grows_with_the_picture():
+def test_the_legend_grows_with_the_image():
     heights = [
         overlay(np.zeros((8, w, 3), np.uint8), np.zeros((8, w), np.uint8), TAXONOMY).shape[0] - 8
         for w in (900, 3600)
@@ -60,5 +60,5 @@ def test_the_legend_grows_with_the_picture():
 
 
 def test_probabilities_are_grey():
-    picture = probability_image(np.array([[0, 0.5, 1.0000001]], np.float32))
-    assert (picture.mode, np.asarray(picture).tolist()) == ("L", [[0, 128, 255]])
+    image = probability_image(np.array([[0, 0.5, 1.0000001]], np.float32))
+    assert (image.mode, np.asarray(image).tolist()) == ("L", [[0, 128, 255]])

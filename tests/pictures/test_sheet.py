@@ -15,7 +15,7 @@ def test_labels_get_the_taxonomy_s_colours_and_ignored_pixels_diagonal_lines_on_
     np.testing.assert_array_equal(coloured(LABEL, TAXONOMY), expected)
 
 
-def test_over_a_picture_colours_are_mixed_half_and_half():
+def test_over_an_image_colours_are_mixed_half_and_half():
     image = np.full((2, 2, 3), 200, np.uint8)
     over = coloured(LABEL, TAXONOMY, image)
     np.testing.assert_array_equal(over[0, 0], [164, 132, 164])
@@ -51,10 +51,11 @@ def test_panels_of_a_row_keep_their_own_shapes():
 
 def test_a_title_stands_above_and_a_long_caption_stays_over_its_panel():
     panel = Panel(
-        "an id that is a good deal longer than its picture is wide", np.zeros((8, 16, 3), np.uint8)
+        "an id that is a good deal longer than its image is wide", np.zeros((8, 16, 3), np.uint8)
     )
     plain, titled = (
-        contact_sheet([[panel]], TAXONOMY, 60, title) for title in ("", "what the sheet shows")
+        contact_sheet([[panel]], TAXONOMY, 60, title=title)
+        for title in ("", "what the sheet shows")
     )
     assert titled.height == plain.height + CAPTION + GAP
     caption = np.asarray(plain)[GAP : GAP + CAPTION]

@@ -8,7 +8,7 @@ from roadshift.prediction.inputs import find_inputs
 
 @pytest.fixture
 def folder(tmp_path):
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     names = ("b.JPG", "a.png", "a.jpg", "deep/c.mp4", "notes.txt", ".hidden.png", ".x/d.png")
     for name in names:
         file = folder / name
@@ -17,7 +17,7 @@ def folder(tmp_path):
     return folder
 
 
-def test_pictures_and_videos_are_found_in_order_and_named_apart(folder, tmp_path):
+def test_images_and_videos_are_found_in_order_and_named_apart(folder, tmp_path):
     inputs, others = find_inputs(folder, tmp_path / "out")
     assert [(str(each.file.relative_to(folder)), str(each.name)) for each in inputs] == [
         ("a.jpg", "a.jpg"),
@@ -34,13 +34,13 @@ def test_a_file_is_its_own_name(folder, tmp_path):
     assert (given.name, others) == (Path("a"), [])
 
 
-@pytest.mark.parametrize("out", ["pictures", "pictures/out", "pictures/deep/../out", "."])
+@pytest.mark.parametrize("out", ["images", "images/out", "images/deep/../out", "."])
 def test_outputs_never_lie_among_inputs_nor_inputs_among_outputs(folder, tmp_path, out):
     with pytest.raises(RoadshiftError, match="name another folder with --out"):
         find_inputs(folder, tmp_path / out)
 
 
-def test_a_picture_among_the_outputs_is_refused(folder):
+def test_an_image_among_the_outputs_is_refused(folder):
     with pytest.raises(RoadshiftError, match="where the outputs go"):
         find_inputs(folder / "deep/c.mp4", folder)
 
@@ -50,7 +50,7 @@ def test_what_is_not_there_is_named(tmp_path):
         find_inputs(tmp_path / "nowhere", tmp_path / "out")
 
 
-def test_a_folder_without_pictures_is_named(tmp_path):
+def test_a_folder_without_images_is_named(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RoadshiftError, match="no picture and no video"):
+    with pytest.raises(RoadshiftError, match="holds no image and no video"):
         find_inputs(tmp_path / "empty", tmp_path / "out")

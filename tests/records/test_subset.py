@@ -5,7 +5,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from roadshift.errors import RoadshiftError
-from roadshift.records.index import index_pictures
+from roadshift.input_pipeline.index import index_images
 from roadshift.records.reader import examples, open_shards
 from roadshift.records.subset import draw_ids, write_subset
 from roadshift.records.writer import write_shards
@@ -20,33 +20,42 @@ def shards(tmp_path_factory, toy_samples):
     samples = toy_samples(root, {"train": 9, "val": 2, "test": 3})
     (root / "shards").mkdir()
     write_shards(
-        samples, ("train", "val"), root / "images", root / "labels", TAXONOMY, "toys", 1,
-        root / "shards",
-    )  # fmt: skip
+        samples,
+        ("train", "val"),
+        images=root / "images",
+        labels=root / "labels",
+        taxonomy=TAXONOMY,
+        dataset="toys",
+        shard_megabytes=1,
+        folder=root / "shards",
+    )
     return open_shards(root / "shards")
 
 
 def subset(shards, folder, labelled=True, **wanted):
     folder.mkdir()
-    write_subset(shards, wanted, labelled, 1, folder)
+    write_subset(shards, wanted, labelled=labelled, shard_megabytes=1, folder=folder)
     return open_shards(folder)
 
 
 def test_a_smaller_draw_is_part_of_a_larger_one_and_the_seed_chooses(shards):
-    few, more = draw_ids(shards, "train", 2, 0), draw_ids(shards, "train", 5, 0)
+    few, more = (
+        draw_ids(shards, "train", number=2, seed=0),
+        draw_ids(shards, "train", number=5, seed=0),
+    )
     assert {*few} < {*more}
     assert (len(few), len(more)) == (2, 5)
-    draws = {tuple(draw_ids(shards, "train", 3, seed)) for seed in range(6)}
+    draws = {tuple(draw_ids(shards, "train", number=3, seed=seed)) for seed in range(6)}
     assert len(draws) > 1
 
 
 def test_more_than_there_are_is_refused_with_both_numbers(shards):
-    with pytest.raises(RoadshiftError, match=r"10 pictures are wanted .* 'toys', which has 9"):
-        draw_ids(shards, "train", 10, 0)
+    with pytest.raises(RoadshiftError, match=r"10 images .* 'toys', which has only 9;"):
+        draw_ids(shards, "train", number=10, seed=0)
 
 
-def test_a_copy_holds_the_same_pictures_and_nothing_else(shards, tmp_path):
-    ids = draw_ids(shards, "train", 4, 0)
+def test_a_copy_holds_the_same_images_and_nothing_else(shards, tmp_path):
+    ids = draw_ids(shards, "train", number=4, seed=0)
     copy = subset(shards, tmp_path / "copy", train=ids, val=["s009", "s010"])
     originals = {e.id: e for e in (*examples(shards, "train"), *examples(shards, "val"))}
     found = [*examples(copy, "train"), *examples(copy, "val")]
@@ -58,12 +67,14 @@ def test_a_copy_holds_the_same_pictures_and_nothing_else(shards, tmp_path):
         assert example.group == original.group
     shown = np.stack([np.bincount(e.label.ravel(), minlength=256)[:11] for e in found[:4]])
     assert copy.pixels["train"] == shown.sum(0).tolist()
-    assert index_pictures(copy, "train").ids.tolist() == ids
+    assert index_images(copy, "train").ids.tolist() == ids
     assert len(tfds.builder_from_directory(str(copy.folder)).as_dataset(split="train")) == 4
 
 
 def test_without_labels_not_one_pixel_of_them_is_left(shards, tmp_path):
-    copy = subset(shards, tmp_path / "copy", labelled=False, train=draw_ids(shards, "train", 9, 0))
+    copy = subset(
+        shards, tmp_path / "copy", labelled=False, train=draw_ids(shards, "train", number=9, seed=0)
+    )
     found = {e.id: e for e in examples(copy, "train")}
     for original in examples(shards, "train"):
         np.testing.assert_array_equal(found[original.id].image, original.image)

@@ -3,29 +3,31 @@ import pytest
 
 from roadshift.report.comparisons import (
     ablation_sentence,
-    adaptation,
-    against,
-    forest_lines,
-    held_against,
+    baseline_name,
+    compare_adapted,
+    compare_to_baseline,
+    forest_rows,
 )
-from roadshift.scoring.comparison import PictureScores
+from roadshift.scoring.results import ImageMatrices, MixMatrices
 from roadshift.scoring.settings import EvaluateSettings
 
 SETTINGS = EvaluateSettings(bootstrap_samples=50)
 
 
 def scored(*hits):
-    """Pictures of two classes of ten pixels each, of which some are recognized."""
+    """Images of two classes of ten pixels each, of which some are recognized."""
     matrices = np.array([[[n, 10 - n], [10 - n, n]] for n in hits], np.int64)
-    return PictureScores(tuple(f"p{k}" for k in range(len(hits))), matrices)
+    return ImageMatrices(tuple(f"p{k}" for k in range(len(hits))), matrices)
 
 
-def test_networks_are_held_against_one_on_every_plain_domain():
-    pictures = {
-        "a": {"target": scored(5, 6, 5), "target/tent": scored(1, 1, 1)},
-        "ab": {"target": scored(8, 9, 8)},
+def test_networks_are_compared_with_one_on_every_plain_domain():
+    matrices = {
+        "a": MixMatrices(
+            {"target": scored(5, 6, 5)}, adapted={"tent": {"target": scored(1, 1, 1)}}
+        ),
+        "ab": MixMatrices({"target": scored(8, 9, 8)}),
     }
-    cells = against(pictures, "a", SETTINGS, 0)
+    cells = compare_to_baseline(matrices, "a", settings=SETTINGS, seed=0)
     assert list(cells) == ["a", "ab"]
     assert list(cells["ab"]) == ["target"]
     # 16 of 30 pixels a class: 16 / 44; and 25 of 30: 25 / 35.
@@ -35,9 +37,11 @@ def test_networks_are_held_against_one_on_every_plain_domain():
     assert cells["ab"]["target"].verdict == "better"
 
 
-def test_an_adapted_network_is_held_against_itself():
-    pictures = {"a": scored(5, 5), "target": scored(5, 5), "target/tent": scored(2, 3)}
-    cells = adaptation(pictures, "tent", SETTINGS, 0)
+def test_an_adapted_network_is_compared_with_itself():
+    matrices = MixMatrices(
+        {"a": scored(5, 5), "target": scored(5, 5)}, adapted={"tent": {"target": scored(2, 3)}}
+    )
+    cells = compare_adapted(matrices, "tent", settings=SETTINGS, seed=0)
     assert list(cells) == ["target"]
     assert cells["target"].verdict == "worse"
 
@@ -61,10 +65,10 @@ ROWS = [
 
 
 def test_the_sentence_on_an_ablation_names_what_helps_best_first():
-    assert held_against(ROWS) == "plain"
+    assert baseline_name(ROWS) == "plain"
     assert ablation_sentence(ROWS, "plain", "target") == (
         "On the target, in points of mIoU against `plain`, better: `hue` (+3.0) and `cast` "
-        "(+2.0); worse: `noise` (-1.0); not told apart from it: 1 of 4."
+        "(+2.0); worse: `noise` (−1.0); undecided: 1 of 4."
     )
 
 
@@ -73,7 +77,7 @@ def test_an_ablation_of_its_base_alone_says_nothing():
 
 
 def test_the_lines_of_a_forest_plot():
-    lines = forest_lines(ROWS, "target")
+    lines = forest_rows(ROWS, "target")
     assert [name for name, _ in lines] == ["plain", "cast", "hue", "noise", "blur"]
     assert lines[0][1].difference is None
     assert lines[2][1].verdict == "better"

@@ -5,12 +5,7 @@ from roadshift.report.tables import (
     html_table,
     merged_table,
 )
-
-
-def cell(miou, low=None, high=None, **more):
-    return {
-        "data_set": "noon", "pictures": 3, "miou": miou, "miou_low": low, "miou_high": high, **more
-    }  # fmt: skip
+from tests.results import domain_scores, mix_scores
 
 
 def test_text_is_escaped_and_the_first_column_heads_the_rows():
@@ -29,11 +24,11 @@ def test_dark_cells_have_light_text():
 
 def test_the_cross_domain_table_has_intervals_shades_and_gaps():
     scores = {
-        "a": {"a": cell(0.5, 0.45, 0.55), "target": cell(0.25)},
-        "b": {"a": cell(0.4, 0.35, 0.45), "target": cell(None)},
+        "a": mix_scores({"a": domain_scores(0.5, 0.45, 0.55), "target": domain_scores(0.25)}),
+        "b": mix_scores({"a": domain_scores(0.4, 0.35, 0.45), "target": domain_scores(None)}),
     }
     table = cross_domain_table(scores, {"a": "a", "b": "b"})
-    assert "a = noon, 3 pictures" in table
+    assert "a = noon (3 images)" in table
     assert "50.0<br><small>45.0 to 55.0</small>" in table
     assert ">25.0</td>" in table
     assert "<td>–</td>" in table
@@ -43,10 +38,13 @@ def test_the_cross_domain_table_has_intervals_shades_and_gaps():
 
 
 def test_adapted_results_stand_in_columns_of_their_own():
-    adapted = cell(0.3, adapted={"tent": cell(0.35)})
-    scores = {"a": {"target": adapted}, "b": {"target": cell(0.2)}}
+    adapted = domain_scores(0.3, adapted={"tent": domain_scores(0.35)})
+    scores = {
+        "a": mix_scores({"target": adapted}),
+        "b": mix_scores({"target": domain_scores(0.2)}),
+    }
     table = cross_domain_table(scores, {"a": "a", "b": "b"})
-    assert "target, tent (has seen the test pictures)" in table
+    assert "target, tent (transductive)" in table
     assert table.index("30.0") < table.index("35.0") < table.index("20.0") < table.index("–")
 
 

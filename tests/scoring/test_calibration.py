@@ -37,7 +37,7 @@ def test_certain_and_wrong():
     assert sums.expected_calibration_error() == 1
 
 
-def test_order_of_pictures_changes_no_bit():
+def test_order_of_images_changes_no_bit():
     generator = np.random.default_rng(0)
     parts = []
     for _ in range(20):
@@ -46,8 +46,8 @@ def test_order_of_pictures_changes_no_bit():
         confidence = generator.random((9, 11), dtype=np.float32)
         parts.append((label, prediction, confidence))
 
-    def error(pictures):
-        sums = sum((calibration_sums(*picture) for picture in pictures), no_pixels())
+    def error(images):
+        sums = sum((calibration_sums(*image) for image in images), no_pixels())
         return sums.expected_calibration_error()
 
     forward = error(parts)

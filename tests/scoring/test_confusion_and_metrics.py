@@ -15,7 +15,7 @@ PREDICTION = np.array([[0, 1, 1], [1, 2, 3]], np.uint8)
 MATRIX = np.array([[1, 1, 0, 0], [0, 2, 1, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
 
 
-def random_pictures(count, classes, seed=0):
+def random_images(count, classes, seed=0):
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, classes, (count, 13, 17), dtype=np.uint8)
     predictions = np.where(
@@ -33,7 +33,7 @@ def test_rows_are_truth_and_ignored_pixels_do_not_count():
     assert np.array_equal(matrix, MATRIX)
 
 
-def test_ignored_picture_is_all_zero():
+def test_ignored_image_is_all_zero():
     matrix = confusion_matrix(np.full((2, 3), 255, np.uint8), PREDICTION, 4)
     assert matrix.shape == (4, 4)
     assert not matrix.any()
@@ -56,21 +56,21 @@ def test_shape_mismatch_is_refused():
 
 @pytest.mark.parametrize("name", ["label", "prediction"])
 def test_unknown_id_is_refused_with_its_count(name):
-    pictures = {"label": np.zeros((2, 2), np.uint8), "prediction": np.zeros((2, 2), np.uint8)}
-    pictures[name][0] = 7
+    images = {"label": np.zeros((2, 2), np.uint8), "prediction": np.zeros((2, 2), np.uint8)}
+    images[name][0] = 7
     with pytest.raises(RoadshiftError, match=rf"{name} holds id 7 \(2 pixels\), expected 0..3"):
-        confusion_matrix(pictures["label"], pictures["prediction"], 4)
+        confusion_matrix(images["label"], images["prediction"], 4)
 
 
 def test_matrix_agrees_with_scikit_learn():
-    labels, predictions = random_pictures(1, 5)
+    labels, predictions = random_images(1, 5)
     counted = labels[0] != 255
     expected = sklearn_metrics.confusion_matrix(labels[0][counted], predictions[0][counted])
     assert np.array_equal(confusion_matrix(labels[0], predictions[0], 5), expected)
 
 
 def test_metrics_agree_with_scikit_learn():
-    labels, predictions = random_pictures(4, 5)
+    labels, predictions = random_images(4, 5)
     counted = labels != 255
     truth, predicted = labels[counted], predictions[counted]
     total = confusion_matrix(labels, predictions, 5)
@@ -122,7 +122,7 @@ def test_no_pixel_gives_no_metric():
 
 
 def test_partition_of_the_pixels_changes_nothing():
-    labels, predictions = random_pictures(6, 4)
+    labels, predictions = random_images(6, 4)
     whole = confusion_matrix(labels.reshape(-1, 17), predictions.reshape(-1, 17), 4)
     for size in (1, 2, 4):
         parts = [
@@ -137,5 +137,5 @@ def test_partition_of_the_pixels_changes_nothing():
 
 
 def test_scoring_does_not_import_tensorflow():
-    program = "import sys, roadshift.scoring.report; sys.exit('tensorflow' in sys.modules)"
+    program = "import sys, roadshift.scoring.domain_metrics; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -11,10 +11,11 @@ from roadshift.scoring import metrics
 from roadshift.scoring.bootstrap import bootstrap_miou, paired_bootstrap
 from roadshift.scoring.calibration import no_pixels
 from roadshift.scoring.confusion import confusion_matrix
-from roadshift.scoring.report import score_domain
+from roadshift.scoring.domain_metrics import score_domain
+from roadshift.scoring.results import ImageMatrices
 from roadshift.scoring.settings import EvaluateSettings
 
-# Up to what a picture of a hundred million pixels could count, and mostly few, for absent classes.
+# Up to what an image of a hundred million pixels could count, and mostly few, for absent classes.
 counts = st.integers(0, 3) | st.integers(0, 10**8)
 MEANS = (
     metrics.mean_iou,
@@ -24,9 +25,9 @@ MEANS = (
 )
 
 
-def matrices(pictures=5):
-    """Confusion matrices of pictures, int64 (N, C, C)."""
-    shapes = st.tuples(st.integers(1, pictures), st.integers(1, 6))
+def matrices(images=5):
+    """Confusion matrices of images, int64 (N, C, C)."""
+    shapes = st.tuples(st.integers(1, images), st.integers(1, 6))
     return shapes.flatmap(lambda s: arrays(np.int64, (s[0], s[1], s[1]), elements=counts))
 
 
@@ -68,20 +69,22 @@ def test_what_is_all_right_scores_one(found):
 
 
 @given(matrices(), seeds)
-def test_the_report_is_json_and_does_not_depend_on_the_order_of_pictures(found, seed):
+def test_the_report_is_json_and_does_not_depend_on_the_order_of_images(found, seed):
     number, classes, _ = found.shape
     names, ids = [f"c{k}" for k in range(classes)], [f"p{k}" for k in range(number)]
     settings = EvaluateSettings(bootstrap_samples=20)
     order = np.random.default_rng(seed).permutation(number)
-    report = score_domain(ids, found, no_pixels(), names, settings)
-    again = score_domain([ids[k] for k in order], found[order], no_pixels(), names, settings)
-    assert json.dumps(report, allow_nan=False) == json.dumps(again)
-    assert report["classes_scored"] + len(report["classes_absent"]) == classes
+    options: dict = {"data_set": "noon", "class_names": names, "settings": settings}
+    turned = ImageMatrices(tuple(ids[k] for k in order), found[order])
+    report = score_domain(ImageMatrices(tuple(ids), found), no_pixels(), **options)
+    again = score_domain(turned, no_pixels(), **options)
+    assert json.dumps(report.model_dump(), allow_nan=False) == json.dumps(again.model_dump())
+    assert report.classes_scored + len(report.classes_absent) == classes
 
 
 @given(matrices(), seeds, st.floats(0.01, 0.99))
 def test_an_interval_lies_within_its_range(found, seed, level):
-    interval = bootstrap_miou(found, 20, seed, level)
+    interval = bootstrap_miou(found, samples=20, seed=seed, level=level)
     if interval is not None:
         low, high = interval
         assert 0 <= low <= high <= 1 + 1e-12
@@ -89,18 +92,18 @@ def test_an_interval_lies_within_its_range(found, seed, level):
 
 @given(matrices(), matrices(), seeds)
 def test_two_runs_are_compared_or_refused(a, b, seed):
-    same = paired_bootstrap(a, a, 20, seed)
+    same = paired_bootstrap(a, a, samples=20, seed=seed)
     assert same.difference in (0, None)
     assert {same.low, same.high} in ({0}, {None})
     if a.shape == b.shape:
         # The other run's predictions for the same truth.
-        turned = paired_bootstrap(a, a[:, :, ::-1], 20, seed)
-        back = paired_bootstrap(a[:, :, ::-1], a, 20, seed)
+        turned = paired_bootstrap(a, a[:, :, ::-1], samples=20, seed=seed)
+        back = paired_bootstrap(a[:, :, ::-1], a, samples=20, seed=seed)
         if turned.difference is not None:
             assert back.difference == pytest.approx(-turned.difference)
     if a.shape != b.shape or (a.sum(-1) != b.sum(-1)).any():
         with pytest.raises(RoadshiftError):
-            paired_bootstrap(a, b, 20, seed)
+            paired_bootstrap(a, b, samples=20, seed=seed)
 
 
 @given(

@@ -14,9 +14,12 @@ from roadshift.taxonomy import load_taxonomy
 from stages.adapt import main
 from stages.params import load_params
 
-BOTH = {"labelled": {"samples": 2, "weight": 1, "alone": False}}
+pytestmark = pytest.mark.workflow
+
+BOTH = {"labelled": {"samples": 2, "weight": 1, "target_only": False}}
 SELF_TRAINING = {
-    "weight": 1.0, "batch_size": 2, "threshold": 0.1, "ema": 0.9, "warmup_epochs": 0.5,
+    "weight": 1.0, "batch_size": 2, "threshold": 0.1, "teacher_ema_decay": 0.9,
+    "warmup_epochs": 0.5,
 }  # fmt: skip
 STAGE = "Running stage '{}'"
 
@@ -45,7 +48,7 @@ def splits_of_target(project):
 
 def test_another_target_reruns_no_training_where_nothing_is_adapted(plain):
     assert manifest(plain) == []
-    assert load(plain, "metrics/ab.json")["target_pictures"] == {}
+    assert load(plain, "metrics/scores/ab.json")["target_images"] == {}
     domains = yaml.safe_load((plain.folder / "params.yaml").read_text("utf-8"))["domains"]
     plain.set_params(domains={"target": "tiny_noon"})
     printed = plain.run("dvc", "repro", "evaluate@ab")
@@ -69,10 +72,10 @@ def test_what_training_saw_is_listed_and_none_of_it_is_scored(adapted):
     many = {name for name, use in listed if use == "unlabelled"}
     assert len(few) == 2
     assert few < many == splits["train"]
-    assert {*load(adapted, "models/ab/history.json")["target_pictures"]["labelled"]} == few
-    scored = load(adapted, "metrics/ab.json")
-    assert scored["target_pictures"] == {"labelled": 2, "unlabelled": len(many)}
-    assert scored["domains"]["target"]["pictures"] == len(splits["test"])
+    assert {*load(adapted, "models/trained/ab/history.json")["target_images"]["labelled"]} == few
+    scored = load(adapted, "metrics/scores/ab.json")
+    assert scored["target_images"] == {"labelled": 2, "unlabelled": len(many)}
+    assert scored["domains"]["target"]["images"] == len(splits["test"])
 
 
 def test_a_smaller_weight_reruns_the_trainings_and_no_data(adapted):
@@ -84,32 +87,32 @@ def test_a_smaller_weight_reruns_the_trainings_and_no_data(adapted):
     adapted.set_params(adapt={**BOTH, "self_training": SELF_TRAINING})
 
 
-def test_pictures_that_training_saw_are_not_scored_whatever_the_history_says(adapted):
-    file = adapted.folder / "models/ab/history.json"
+def test_images_that_training_saw_are_not_scored_whatever_the_history_says(adapted):
+    file = adapted.folder / "models/trained/ab/history.json"
     before = file.read_text("utf-8")
     content = json.loads(before)
     tested = min(splits_of_target(adapted)["test"])
-    content["target_pictures"]["labelled"].append(tested)
+    content["target_images"]["labelled"].append(tested)
     file.unlink()  # it may be a link into DVC's cache
     file.write_text(json.dumps(content), "utf-8")
     printed = adapted.run("python", "-m", "stages.evaluate", "ab", ok=False)
     (line,) = [line for line in printed.splitlines() if line.startswith("error")]
-    assert f"training was given picture '{tested}' of the target (labelled)" in line
+    assert f"training was given image '{tested}' of the target (labelled)" in line
     assert "Traceback" not in printed
     file.write_text(before[:100], "utf-8")
     printed = adapted.run("python", "-m", "stages.evaluate", "ab", ok=False)
-    assert "history.json: does not say which pictures of the target training was given" in printed
+    assert "history.json: does not say which target images training was given" in printed
     assert "Traceback" not in printed
     file.write_text(before, "utf-8")
 
 
 def test_the_oracle_is_trained_on_all_of_the_targets_labels_and_nothing_else(adapted):
-    alone = {"samples": "all", "weight": 1, "alone": True}
+    alone = {"samples": "all", "weight": 1, "target_only": True}
     off = {**SELF_TRAINING, "weight": 0.0}
     adapted.set_params(adapt={"labelled": alone, "self_training": off})
     adapted.run("dvc", "repro", "evaluate@ab")
-    history = load(adapted, "models/ab/history.json")
-    assert {*history["target_pictures"]["labelled"]} == splits_of_target(adapted)["train"]
+    history = load(adapted, "models/trained/ab/history.json")
+    assert {*history["target_images"]["labelled"]} == splits_of_target(adapted)["train"]
     assert {role for epoch in history["epochs"] for role in epoch["val_miou"]} == {"target"}
 
 
@@ -117,12 +120,18 @@ def test_the_oracle_is_trained_on_all_of_the_targets_labels_and_nothing_else(ada
 def untrained(tmp_path, toy_samples, monkeypatch):
     """A project whose target has no train split."""
     samples = toy_samples(tmp_path, {"test": 2})
-    folder = tmp_path / "data/shards/target/trainval"
+    folder = tmp_path / "data/shards/trainval/target"
     folder.mkdir(parents=True)
     write_shards(
-        samples, ("train", "val"), tmp_path / "images", tmp_path / "labels",
-        load_taxonomy("driving11"), "toys", 1, folder,
-    )  # fmt: skip
+        samples,
+        ("train", "val"),
+        images=tmp_path / "images",
+        labels=tmp_path / "labels",
+        taxonomy=load_taxonomy("driving11"),
+        dataset="toys",
+        shard_megabytes=1,
+        folder=folder,
+    )
     assert open_shards(folder).count("train") == 0
     params = load_params()
     monkeypatch.chdir(tmp_path)

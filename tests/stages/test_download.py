@@ -11,6 +11,8 @@ import zipfile
 import pytest
 import yaml
 
+pytestmark = pytest.mark.workflow
+
 CONTENT = os.urandom(1 << 20)
 
 
@@ -30,7 +32,7 @@ def project(miniature):
     card["archive"] = {"name": "set.zip", "by_hand": "ask the office", "unpacked_megabytes": 2}
     (cards / "fetched.yaml").write_text(yaml.safe_dump(card), "utf-8")
     miniature.set_params(domains={"a": "fetched"})
-    miniature.run("dvc", "repro", "check")
+    miniature.run("dvc", "repro", "validate_params")
     miniature.commit("a set that is fetched")
     return miniature
 
@@ -56,8 +58,8 @@ def error_lines(printed):
 def test_what_a_person_has_to_fetch_is_explained(project, no_mirror):
     printed = project.run(sys.executable, "-m", "stages.download", "a", ok=False)
     first, second, third = error_lines(printed)
-    assert "get by hand set.zip (ask the office)" in first
-    assert second == f"and put it as {project.folder}/data/by_hand/set.zip,"
+    assert "download by hand set.zip (ask the office)" in first
+    assert second == f"and save it as {project.folder}/data/by_hand/set.zip,"
     assert "ROADSHIFT_MIRROR" in third
 
 
@@ -69,7 +71,7 @@ def test_a_hostile_archive_ends_the_stage_with_status_1(project, no_mirror):
     done = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     (line,) = error_lines(done.stderr)
-    assert "member '../../evil.png' would leave its folder" in line
+    assert "member '../../evil.png' would be written outside the folder" in line
     assert not list(project.folder.rglob("evil.png"))
     assert not (project.folder / "data/raw/a").exists()
 
@@ -83,13 +85,13 @@ def test_what_a_person_put_there_is_found_and_stays_out_of_git(project, no_mirro
     archive.unlink()
 
 
-def test_a_download_that_was_cut_goes_on_when_the_stage_is_run_again(
+def test_a_download_that_was_cut_resumes_when_the_stage_is_run_again(
     project, no_mirror, server, answer
 ):
     body = zip_file({"training/1.png": CONTENT})
     serve(project, server.serve("/set.zip", answer(body, cut=1 << 19), answer(b"", 404)))
     printed = project.run("dvc", "repro", "download@a", ok=False)
-    assert "answers 404 Not Found; get by hand set.zip" in printed
+    assert "answers 404 Not Found; download by hand set.zip" in printed
     assert "Traceback" not in printed
     assert not (project.folder / "data/raw/a").exists()
     part = project.folder / "data/.downloads/a/set.zip.part"

@@ -1,21 +1,32 @@
 """What dvc.yaml promises: which stages see which data, and which parameters they declare."""
 
 import ast
-import json
 import re
+import shutil
 from pathlib import Path
 
 import networkx
 import pytest
 import yaml
-from dvc.dependency import ParamsDependency
 from dvc.repo import Repo
 
 from roadshift.settings import Settings
 from roadshift.training.settings import AdaptSettings
 from stages.params import Params, load_params
+from tests.stages.graph import (
+    PROJECT,
+    ancestors,
+    by_name,
+    code_of,
+    declared_params,
+    dependencies,
+    depends_on,
+    kinds_of_output,
+    left_out,
+    outputs,
+    overlap,
+)
 
-PROJECT = Path(__file__).parents[2]
 STAGES = sorted(
     p.stem for p in (PROJECT / "stages").glob("*.py") if "\n    run(main" in p.read_text("utf-8")
 )
@@ -27,49 +38,30 @@ def index():
         yield repo.index
 
 
-def by_name(index):
-    return {stage.addressing: stage for stage in index.stages}
-
-
-def ancestors(index, name):
-    """The names of the stages that a stage depends on, at any distance."""
-    graph = index.graph
-    return {s.addressing for s in networkx.descendants(graph, by_name(index)[name])}
-
-
-def dependencies(stage):
-    paths = (d.fs_path for d in stage.deps if not isinstance(d, ParamsDependency))
-    return {Path(path).relative_to(PROJECT).as_posix() for path in paths}
-
-
-def declared_params(stage):
-    params = (d for d in stage.deps if isinstance(d, ParamsDependency))
-    return {key for d in params for key in d.params}
-
-
 def test_every_stage_script_is_a_stage_and_the_reverse(index):
     assert {name.split("@")[0] for name in by_name(index)} == set(STAGES)
 
 
+def in_data(stage):
+    return {str(each) for each in dependencies(stage) if each.parts[0] == "data"}
+
+
 def test_no_training_depends_on_a_test_split(index):
-    tests = {f"data/shards/{role}/test" for role in ("a", "b", "target")}
-    trains = [name for name in by_name(index) if name.startswith("train@")]
+    trains = [stage for name, stage in by_name(index).items() if name.startswith("train@")]
     assert trains
-    for name in trains:
-        # The shard stage of a source writes both splits; what counts is what training reads.
-        assert not dependencies(by_name(index)[name]) & tests
+    # The shard stage of a source writes both splits; what counts is what training reads.
+    assert not [stage for stage in trains if depends_on(stage, "data/shards/test")]
 
 
 def test_the_only_path_from_the_target_to_a_training_is_adapt_and_it_sees_no_test_split(index):
     stages = by_name(index)
-    data = {d for d in dependencies(stages["adapt"]) if d.startswith("data/")}
-    assert data == {"data/shards/target/trainval"}
+    assert in_data(stages["adapt"]) == {"data/shards/trainval/target"}
     graph = index.graph.copy()
     graph.remove_node(stages["adapt"])
     for name in stages:
         if name.startswith("train@"):
             further = networkx.descendants(graph, stages[name])
-            assert not {s.addressing for s in further if s.addressing.endswith("@target")}
+            assert not {s.name for s in further if s.name.endswith("@target")}
 
 
 def test_without_adaptation_no_key_of_it_is_on():
@@ -82,16 +74,119 @@ def test_a_training_depends_on_its_mix_sources_and_no_others(index):
     stages = by_name(index)
     assert {f"train@{mix}" for mix in mixes} == {n for n in stages if n.startswith("train@")}
     for mix, weights in mixes.items():
-        shards = {d for d in dependencies(stages[f"train@{mix}"]) if d.startswith("data/")}
-        sources = {f"data/shards/{role}/trainval" for role in weights}
-        assert shards == sources | {"data/shards/adapt"}
+        sources = {f"data/shards/trainval/{role}" for role in weights}
+        assert in_data(stages[f"train@{mix}"]) == sources | {"data/shards/adapt"}
 
 
-def test_every_domain_is_scored_by_every_mix(index):
+def check_completeness(index):
     params = load_params(PROJECT / "params.yaml")
-    for mix in params.mixes:
-        scored = dependencies(by_name(index)[f"evaluate@{mix}"])
-        assert {f"data/shards/{role}/test" for role in params.domains} <= scored
+    return left_out(index, domains=params.domains, mixes=params.mixes)
+
+
+def test_no_stage_leaves_out_a_mix_or_a_role(index):
+    assert check_completeness(index) == []
+
+
+AFTER_TRAINING = {
+    "summarize": ["metrics/scores/*.json"],
+    "overview": ["models/predictions/*.npz", "data/shards/test/*"],
+    "page": ["metrics/scores/*.json", "models/predictions/*.npz", "models/scores/*.npz",
+             "models/trained/*", "data/shards/test/*", "data/shards/trainval/*"],
+    "report": ["metrics/scores/*.json", "models/predictions/*.npz", "models/scores/*.npz",
+               "models/trained/*", "metrics/curves/*", "metrics/networks/*.json",
+               "metrics/audit/*.csv", "data/remapped/*", "data/shards/test/*"],
+}  # fmt: skip
+
+
+def test_what_shows_results_shows_those_of_every_mix_and_role(index):
+    """The same by a list that no code makes, so that the check itself is checked."""
+    params = load_params(PROJECT / "params.yaml")
+    stages, kinds = (
+        by_name(index),
+        {kind: outs for (_, kind), outs in kinds_of_output(index).items()},
+    )
+    scored = {f"evaluate@{mix}": ["data/shards/test/*"] for mix in params.mixes}
+    for name, needed in {**AFTER_TRAINING, **scored}.items():
+        for kind in needed:
+            assert {*kinds[kind]} in ({*params.domains}, {*params.mixes})
+            missing = [o for o in kinds[kind].values() if not depends_on(stages[name], o)]
+            assert missing == [], name
+        if name in AFTER_TRAINING:
+            assert scored.keys() <= ancestors(index, name)
+
+
+@pytest.fixture
+def changed_index(tmp_path):
+    """(old, new) -> the stages of dvc.yaml with a text replaced."""
+
+    def load(old, new):
+        text = (PROJECT / "dvc.yaml").read_text("utf-8")
+        assert text.count(old) == 1, old
+        (tmp_path / "dvc.yaml").write_text(text.replace(old, new), "utf-8")
+        shutil.copyfile(PROJECT / "params.yaml", tmp_path / "params.yaml")
+        Repo.init(str(tmp_path), no_scm=True).close()
+        with Repo(str(tmp_path)) as repo:
+            return repo.index
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "      - metrics/scores\n      - stages/summarize.py\n",
+            "      - metrics/scores/a.json\n      - stages/summarize.py\n",
+            ["summarize: metrics/scores/*.json: ['a'], not ['a', 'ab', 'b']"],
+        ),
+        (
+            "      - models/predictions\n      - data/shards/test\n      - stages/overview.py\n",
+            "      - data/shards/test\n      - stages/overview.py\n",
+            ["overview: models/predictions/*.npz: [], not ['a', 'ab', 'b']"],
+        ),
+        (
+            "      - models/predictions\n      - data/shards/test\n      - stages/overview.py\n",
+            "      - models/predictions\n      - data/shards/test/a\n      - data/shards/test/b\n"
+            "      - stages/overview.py\n",
+            ["overview: data/shards/test/*: ['a', 'b'], not ['a', 'b', 'target']"],
+        ),
+        (
+            "      - metrics/audit\n",
+            "      - metrics/audit/a.csv\n      - metrics/audit/target.csv\n",
+            ["report: metrics/audit/*.csv: ['a', 'target'], not ['a', 'b', 'target']"],
+        ),
+        (
+            "        - data/shards/test\n        - stages/evaluate.py\n",
+            "        - stages/evaluate.py\n",
+            [
+                f"evaluate@{mix}: data/shards/test/*: [], not ['a', 'b', 'target']"
+                for mix in ("a", "ab", "b")
+            ],
+        ),
+        (
+            "      ab: {first: a, second: b, third: b}",
+            "      ab: {first: a, second: a, third: a}",
+            ["train@ab: data/shards/trainval/*: ['a'], not ['a', 'b']"],
+        ),
+    ],
+    ids=[
+        "one mix alone", "no mix", "no target", "a source left out", "no role",
+        "a source that is not trained on",
+    ],
+)  # fmt: skip
+def test_a_forgotten_mix_or_role_is_found(changed_index, old, new, expected):
+    assert sorted(check_completeness(changed_index(old, new))) == expected
+
+
+def test_a_mix_that_is_not_evaluated_is_found(changed_index):
+    found = check_completeness(
+        changed_index(
+            "  evaluate:\n    foreach: ${mixes}\n",
+            "  evaluate:\n    foreach: {a: {}, b: {}}\n",
+        )
+    )
+    assert "evaluate: runs for ['a', 'b']" in found
+    assert "evaluate@a: models/trained/*: ['a'], not ['a', 'ab', 'b']" in found
 
 
 def test_augmentation_reruns_training_and_what_follows_and_nothing_before(index):
@@ -116,15 +211,6 @@ def test_another_split_of_a_reruns_its_remap_and_what_follows(index):
     following = {n for n in stages if ancestors(index, n) & changed}
     assert "train@a" in following
     assert not following & {"train@b", "shard@b", "shard@target", "download@a"}
-
-
-def code_of(script):
-    """What a stage runs: its script, and of the report the notebook's cells."""
-    code = (PROJECT / "stages" / f"{script}.py").read_text("utf-8")
-    if script != "report":
-        return code
-    cells = json.loads((PROJECT / "report/report.ipynb").read_text("utf-8"))["cells"]
-    return "\n".join([code, *("".join(c["source"]) for c in cells if c["cell_type"] == "code")])
 
 
 def keys_read(script):
@@ -157,7 +243,7 @@ def test_a_stage_hands_its_parameters_to_nobody(script):
 
 
 def test_every_key_is_read_by_some_code():
-    """What a whole section is declared for; an augmentation is a function of the key's name."""
+    """Stages declare whole sections; an augmentation has the key's name."""
     files = [*(PROJECT / "roadshift").rglob("*.py"), *(PROJECT / "stages").glob("*.py")]
     code = "".join(
         f.read_text("utf-8") for f in files if f.name not in ("settings.py", "params.py")
@@ -167,7 +253,7 @@ def test_every_key_is_read_by_some_code():
         for name, field in schema.model_fields.items():
             if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
                 yield from unread(field.annotation, f"{place}{name}.")
-            elif not re.search(rf"\.{name}\b|\bdef {name}\(", code):
+            elif not re.search(rf"\.{name}\b|\bdef {name}\(|\bname=\"{name}\"", code):
                 yield f"{place}{name}"
 
     assert [*unread(Params, "")] == []
@@ -212,17 +298,17 @@ def imported_files(script):
 # Top-level modules change no result: messages, progress bars, and how files are put in place.
 # A package's __init__ holds no code. The card's schema of synthetic worlds comes with the card.
 NEUTRAL = {
-    "checksum.py", "determinism.py", "environment.py", "errors.py", "outputs.py", "progress.py",
+    "atomic.py", "checksum.py", "determinism.py", "environment.py", "errors.py", "progress.py",
     "settings.py", "workers.py", "__init__.py",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("script", [s for s in STAGES if s != "check"])
+@pytest.mark.parametrize("script", [s for s in STAGES if s != "validate_params"])
 def test_a_stage_depends_on_the_code_it_runs(index, script):
     modules = {f for f in imported_files(script) if f.name not in NEUTRAL}
     for name, stage in by_name(index).items():
         if name.split("@")[0] == script:
-            declared = dependencies(stage)
+            declared = {str(each) for each in dependencies(stage)}
             assert f"stages/{script}.py" in declared
             covered = {
                 m for m in modules if declared & {m.as_posix(), *map(Path.as_posix, m.parents)}
@@ -230,24 +316,68 @@ def test_a_stage_depends_on_the_code_it_runs(index, script):
             assert {m.as_posix() for m in modules - covered} == set(), name
 
 
+def test_every_file_that_a_stage_depends_on_exists_or_is_written_by_another(index):
+    written = {out for stage in index.stages for out in outputs(stage)}
+    for name, stage in by_name(index).items():
+        for path in dependencies(stage):
+            if any(overlap(path, out) for out in written):
+                continue
+            file = PROJECT / path
+            holds_code = file.is_dir() and (any(file.rglob("*.py")) or path.parts[0] == "docs")
+            assert file.is_file() or holds_code, f"{name}: {path}"
+
+
+RANK = {
+    "taxonomy": 0, "synthetic": 0, "datasets": 1,
+    "download": 2, "records": 2, "networks": 2, "augment": 2, "scoring": 2,
+    "inference": 3, "pictures": 3, "input_pipeline": 4, "training": 5,
+    "prediction": 6, "deployment": 6, "report": 6, "commands": 7,
+}  # fmt: skip
+"""A package imports packages of lower rank alone. Modules beside the packages import none."""
+
+
+def imported(file):
+    """The modules that a file imports, by their dotted names."""
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
 def test_imports_run_one_way():
-    rank = {
-        "taxonomy": 0, "datasets": 1, "records": 2, "augment": 2, "networks": 2,
-        "scoring": 3, "training": 4, "pictures": 4, "report": 5, "commands": 5,
-    }  # fmt: skip
-    for file in (PROJECT / "roadshift").rglob("*.py"):
-        package = file.relative_to(PROJECT / "roadshift").parts[0]
-        imported = re.findall(r"(?:from|import) roadshift\.(\w+)", file.read_text("utf-8"))
-        for other in imported:
-            if package in rank and other in rank and package != other:
-                assert rank[other] < rank[package], f"{file.name} imports {other}"
+    library = PROJECT / "roadshift"
+    assert {file.parent.name for file in library.glob("*/__init__.py")} == {*RANK}
+    for file in library.rglob("*.py"):
+        package, *_ = file.relative_to(library).parts
+        for name in imported(file):
+            other = name.split(".")[1] if name.startswith("roadshift.") else package
+            if other in RANK and other != package:
+                assert package == "__main__.py" or RANK[other] < RANK.get(package, 0), (
+                    f"{file.relative_to(PROJECT)} imports {other}"
+                )
+
+
+@pytest.mark.parametrize(
+    ("package", "not_imported"),
+    [("roadshift", {"stages", "ablation", "tests"}), ("stages", {"ablation", "tests"}),
+     ("ablation", {"tests"})],
+)  # fmt: skip
+def test_the_library_knows_no_stage_and_a_stage_no_ablation(package, not_imported):
+    for file in (PROJECT / package).rglob("*.py"):
+        found = {name.split(".")[0] for name in imported(file)} & not_imported
+        assert found == set(), file
 
 
 def test_every_metric_and_plot_of_git_is_an_output_of_a_stage(index):
     content = yaml.safe_load((PROJECT / "dvc.yaml").read_text("utf-8"))
-    outs = {Path(o.fs_path).relative_to(PROJECT).as_posix() for s in index.stages for o in s.outs}
+    outs = {out for stage in index.stages for out in outputs(stage)}
     for plot in content["plots"]:
         for name, options in plot.items():
             files = options["y"] if isinstance(options.get("y"), dict) else {name: None}
             for file in files:
-                assert any(file == out or file.startswith(f"{out}/") for out in outs), file
+                assert any(overlap(Path(file), Path(out)) for out in outs), file
+
+
+def test_dvc_yaml_stays_short():
+    assert len((PROJECT / "dvc.yaml").read_text("utf-8").splitlines()) <= 300

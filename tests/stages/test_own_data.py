@@ -1,5 +1,5 @@
-"""A data set of one's own, by the README's own files and commands, on a miniature of the project.
-The tests are a story: each goes on where the one before it ended."""
+"""A data set of one's own, by the documentation's own files and commands, on a miniature of the
+project. The tests are a story: each goes on where the one before it ended."""
 
 import csv
 import re
@@ -7,27 +7,30 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 import yaml
 from PIL import Image
 
+pytestmark = pytest.mark.workflow
+
 PROJECT = Path(__file__).parents[2]
-SECTION = (PROJECT / "README.md").read_text("utf-8").split("### A data set of your own")[1]
-TABLE, CARD = re.findall(r"```yaml\n(.*?)```", SECTION.split("\n## ")[0], re.DOTALL)
+SECTION = (PROJECT / "docs/how-to/own-data.md").read_text("utf-8")
+TABLE, CARD = re.findall(r"```yaml\n(.*?)```", SECTION, re.DOTALL)
 
 
-def picture(file, array):
+def save(file, array):
     file.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.asarray(array, np.uint8)).save(file)
 
 
 def fill(folder, number):
-    """Pictures of two drives; label n has n + 1 pixels of road, 3 of person, the rest sky."""
+    """Images of two drives; label n has n + 1 pixels of road, 3 of person, the rest sky."""
     for n in range(number):
         drive = "monday" if n % 2 else "tuesday"
         label = np.full((8, 10), 2)
         label.flat[: n + 1], label.flat[-3:] = 1, 3
-        picture(folder / f"images/{drive}/{n:03}.jpg", np.full((8, 10, 3), 10 * n))
-        picture(folder / f"labels/{drive}/{n:03}.png", label)
+        save(folder / f"images/{drive}/{n:03}.jpg", np.full((8, 10, 3), 10 * n))
+        save(folder / f"labels/{drive}/{n:03}.png", label)
 
 
 def shards(project, role):
@@ -35,7 +38,7 @@ def shards(project, role):
     code = (
         "import sys, tensorflow_datasets as tfds\n"
         "for part in ('trainval', 'test'):\n"
-        "    builder = tfds.builder_from_directory(f'data/shards/{sys.argv[1]}/{part}')\n"
+        "    builder = tfds.builder_from_directory(f'data/shards/{part}/{sys.argv[1]}')\n"
         "    for split in builder.info.splits:\n"
         "        for x in tfds.as_numpy(builder.as_dataset(split=split)):\n"
         "            print('SHARD', split, x['id'].decode(), *x['label'].ravel())\n"
@@ -52,14 +55,14 @@ def check_labels(found, number, sky, person):
         assert [label.count(c) for c in (0, sky, person)] == [road, 77 - road, 3]
 
 
-def test_a_new_set_is_the_card_of_the_readme(miniature, tmp_path, monkeypatch):
+def test_a_new_set_is_the_card_of_the_documentation(miniature, tmp_path, monkeypatch):
     (miniature.folder / "roadshift/datasets/cards/mine.yaml").write_text(CARD, "utf-8")
     with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
         for n in range(10):
             label = np.full((8, 10), 23)
             label.flat[: n + 1], label.flat[-3:] = 7, 24
-            picture(tmp_path / "i.jpg", np.full((8, 10, 3), 10 * n))
-            picture(tmp_path / "l.png", label)
+            save(tmp_path / "i.jpg", np.full((8, 10, 3), 10 * n))
+            save(tmp_path / "l.png", label)
             archive.write(tmp_path / "i.jpg", f"images/{n:03}.jpg")
             archive.write(tmp_path / "l.png", f"labels/{n:03}.png")
     monkeypatch.setenv("ROADSHIFT_MIRROR", str(tmp_path))
@@ -104,7 +107,7 @@ def test_all_of_it_as_test(miniature):
 def test_two_drives_cannot_be_parted_into_three_splits(miniature):
     part_target_by(miniature, "group")
     printed = miniature.run("dvc", "repro", "remap@target", ok=False)
-    assert "error: folder, split 'group': 2 groups (drives, cities) cannot be parted" in printed
+    assert "error: folder, split 'group': 2 groups (drives, cities) are too few" in printed
 
 
 def test_changed_files_are_taken_when_the_stage_is_run_again(miniature):

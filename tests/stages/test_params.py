@@ -10,7 +10,9 @@ import yaml
 
 from roadshift.errors import RoadshiftError
 from roadshift.settings import Settings
-from stages.params import Params, load_params
+from stages import paths
+from stages.entry import duration_file
+from stages.params import RENAMED, Params, load_params
 
 PROJECT = Path(__file__).parents[2]
 COMMITTED = PROJECT / "params.yaml"
@@ -94,28 +96,30 @@ def test_every_key_of_the_committed_file_is_one_of_the_schema():
         ),
         (
             {"domains.b": "kitti", "data.split.by.b": "curse"},
-            "data.split.by.b: kitti: 'curse' is not a split of it; did you mean 'course'?",
+            "data.split.by.b: kitti: 'curse' is not a split scheme of this set; "
+            "did you mean 'course'?",
         ),
         (
             {"domains.b": "camvid", "data.split.by.b": "drive"},
-            "data.split.by.b: camvid: 'drive' is not a split of it; did you mean 'drives'?",
+            "data.split.by.b: camvid: 'drive' is not a split scheme of this set; "
+            "did you mean 'drives'?",
         ),
         (
             {"data.split.by.b": "group"},
-            "data.split.by.b: synthetic_overcast: its pictures are of no known groups (drives, "
-            "cities) to part them by; choose another data.split.by",
+            "data.split.by.b: synthetic_overcast: the set has no groups (drives, cities) "
+            "to split by; choose another data.split.by",
         ),
         (
             {"data.split.by.c": "official"},
-            "domains: 'c' is missing; every role stands in both",
+            "domains: 'c' is missing; domains and data.split.by have the same roles",
         ),
         (
             {"domains.c": "kitti"},
-            "data.split.by: 'c' is missing; every role stands in both",
+            "data.split.by: 'c' is missing; domains and data.split.by have the same roles",
         ),
         (
             {"data.split.val": 0.8},
-            "data.split: val 0.8 and test 0.3 leave nothing to train on",
+            "data.split: val 0.8 and test 0.3 leave no share for train",
         ),
         (
             {"data.split.seed": -1},
@@ -142,9 +146,9 @@ def test_every_key_of_the_committed_file_is_one_of_the_schema():
             "unet: set model.weights=none",
         ),
         (
-            {"model.encoder": "unet", "model.weights": "none", "model.instance_norm": 2},
-            "model.instance_norm is 2, but model.encoder unet has no stages to put it into: set "
-            "model.instance_norm=0, or another encoder",
+            {"model.encoder": "unet", "model.weights": "none", "model.ibn_stages": 2},
+            "model.ibn_stages is 2, but model.encoder unet has no stages to put it into: set "
+            "model.ibn_stages=0, or another encoder",
         ),
         (
             {"model.encoder": "unet", "model.weights": "none", "reg.stochastic_depth": 0.1},
@@ -152,19 +156,20 @@ def test_every_key_of_the_committed_file_is_one_of_the_schema():
             "reg.stochastic_depth=0, or another encoder",
         ),
         (
-            {"train.focal": 2.0, "reg.label_smoothing": 0.1},
-            "train.focal is 2.0 and reg.label_smoothing 0.1: the one spares pixels that are "
-            "certain, the other makes them less so; set one of them to 0",
+            {"train.focal_gamma": 2.0, "reg.label_smoothing": 0.1},
+            "train.focal_gamma is 2.0 and reg.label_smoothing 0.1: the focal loss spares "
+            "confident pixels, and label smoothing makes all pixels less confident; set one of "
+            "them to 0",
         ),
         (
-            {"aug.fourier": 0.01, "aug.transfer_probability": 0.0},
-            "aug.fourier is 0.01, but aug.transfer_probability is 0, so that it is never done: "
-            "raise the one, or set the other to 0",
+            {"aug.fda_beta": 0.01, "aug.transfer_probability": 0.0},
+            "aug.fda_beta is 0.01, but aug.transfer_probability is 0, so it is never applied; "
+            "raise aug.transfer_probability, or set aug.fda_beta=0",
         ),
         (
             {"aug.rain": 0.0, "aug.dusk": 0.5, "aug.weather_probability": 0.0},
-            "aug.dusk is 0.5, but aug.weather_probability is 0, so that it is never done: raise "
-            "the one, or set the other to 0",
+            "aug.dusk is 0.5, but aug.weather_probability is 0, so it is never applied; raise "
+            "aug.weather_probability, or set aug.dusk=0",
         ),
         (
             {"model.weights": "imagnet"},
@@ -177,11 +182,10 @@ def test_every_key_of_the_committed_file_is_one_of_the_schema():
             "model.encoder=mobilenet_v2, or model.weights to a .keras file",
         ),
         (
-            {"mixes.summary": {"a": 1}},
-            "mixes.summary: the name of other outputs in metrics/summary.json; choose another",
+            {"evaluate.tta_scales": [1.0, 1.0]},
+            "evaluate.tta_scales is [1.0, 1.0]: give each scale once",
         ),
-        ({"evaluate.scales": [1.0, 1.0]}, "evaluate.scales is [1.0, 1.0]: give each scale once"),
-        ({"reg.ema": 1.0}, "reg.ema: input should be less than 1, not 1.0"),
+        ({"reg.ema_decay": 1.0}, "reg.ema_decay: input should be less than 1, not 1.0"),
         ({"adapt.tent_step": 1}, "adapt.tent_step: unknown key; did you mean 'tent_steps'?"),
     ],
 )
@@ -195,7 +199,7 @@ def test_a_missing_key(load, key):
 
 
 @pytest.mark.parametrize(
-    "key", ["aug.hue", "model.freeze", "train.dice", "adapt.adabn", "evaluate"]
+    "key", ["aug.hue", "model.frozen_stages", "train.dice_weight", "adapt.adabn", "evaluate"]
 )
 def test_a_missing_key_that_the_library_has_a_default_for(load, key):
     expected = f"{key}: missing" if key == "evaluate" else f"{key}: missing; state every key"
@@ -244,6 +248,42 @@ def fields(schema, place=()):
             yield ".".join((*place, name)), field
 
 
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_a_key_of_an_earlier_version_is_refused_with_its_name_now(load, old, new):
+    known = {key for key, _ in fields(Params)}
+    assert new in known
+    assert old not in known
+    value = load({}).model_dump()
+    for part in new.split("."):
+        value = value[part]
+    assert refusal(load, {old: value}, without=[new]) == f"{old}: renamed to {new}"
+
+
+def test_all_keys_of_an_earlier_version_are_named_at_once(load):
+    said = refusal(load, {"aug.cast": 0.3, "reg.ema": 0.9, "aug.brigthness": 0.1})
+    assert said == "aug.cast: renamed to aug.colour_cast; reg.ema: renamed to reg.ema_decay"
+
+
+def test_no_name_of_a_role_or_a_mix_meets_another_output(load):
+    """Whatever they are called: each output has a folder of its kind to itself."""
+    names = ["adapt", "scores", "summary", "test", "trained", "trainval", "predictions"]
+    fixed = [paths.SUMMARY, paths.VALIDATED, paths.ADAPT, paths.OVERVIEW, paths.REPORT, paths.PAGE]
+    by_role = [paths.RAW, paths.REMAPPED, paths.TRAINVAL, paths.TEST, Path("data/.downloads")]
+    by_mix = (
+        paths.curves_folder, paths.network_file, paths.scores_file, paths.matrices_file,
+        paths.predictions_file, paths.facts_file, paths.confusion_file, paths.training_state,
+    )  # fmt: skip
+    places = [
+        *fixed,
+        *(folder / name for folder in (*by_role, paths.TRAINED) for name in names),
+        *(place(name) for place in (*by_mix, paths.audit_file) for name in names),
+    ]
+    assert len({*places}) == len(places)
+    assert not [one for one in places if {*one.parents} & {*places}]
+    mixes = {f"mixes.{name}": {"a": 1} for name in names}
+    assert {*names} < {*load(mixes).mixes}
+
+
 def comments():
     """What params.yaml says behind each key, by its dotted path."""
     found: dict[str, str] = {}
@@ -285,7 +325,7 @@ def test_other_data_sets_are_fine(load):
     assert load(changes).domains == {"a": "camvid", "b": "kitti", "target": "ika"}
 
 
-def test_pictures_of_ones_own_are_fine_before_they_are_there(load):
+def test_images_of_ones_own_are_fine_before_they_are_there(load):
     assert load({"domains.target": "folder"}).domains["target"] == "folder"
 
 
@@ -333,3 +373,17 @@ def test_a_stage_prints_one_line_and_exits_with_one(tmp_path):
         "error: params.yaml: aug.brigthness: unknown key; did you mean 'brightness'?\n"
     )
     assert [p.name for p in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_a_stage_leaves_how_long_it_took(tmp_path):
+    (tmp_path / "params.yaml").write_bytes(COMMITTED.read_bytes())
+    command = [sys.executable, "-m", "stages.validate_params"]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    file = tmp_path / duration_file("validate_params")
+    assert 0 < float(file.read_text("utf-8")) < 60
+    file.unlink()
+    (tmp_path / "params.yaml").write_text("seed: 0\n", "utf-8")
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert not file.exists()

@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from stages.variants import load_ablation, override
+from ablation.variants import load_ablation, override
+
+pytestmark = pytest.mark.workflow
 
 GAIN = 0.10
 
@@ -16,7 +18,7 @@ def reproduced(default_project):
 
 
 def target_miou(project):
-    measured = json.loads((project.folder / "metrics/ab.json").read_text("utf-8"))
+    measured = json.loads((project.folder / "metrics/scores/ab.json").read_text("utf-8"))
     return measured["domains"]["target"]["miou"]
 
 

@@ -8,6 +8,9 @@ import nbformat
 import pytest
 
 from roadshift.report.conclusions import drop_sentence
+from roadshift.scoring.results import MixScores
+
+pytestmark = pytest.mark.workflow
 
 EXECUTED, REPORT = "report/executed.ipynb", "report/report.html"
 
@@ -31,8 +34,8 @@ def said(project):
 
 
 def sentence(project, mix, own):
-    scores = json.loads((project.folder / f"metrics/{mix}.json").read_text("utf-8"))["domains"]
-    return drop_sentence(scores, own, "target", 0.95)
+    scores = MixScores.load(project.folder / f"metrics/scores/{mix}.json")
+    return drop_sentence(scores.domains, own, "target", 0.95)
 
 
 def test_every_cell_ran_and_none_failed(reported):
@@ -52,7 +55,7 @@ def test_it_says_what_the_metrics_say(reported):
     assert "**do not agree**" not in text
 
 
-def test_the_page_asks_for_nothing_and_its_pictures_have_words(reported):
+def test_the_page_asks_for_nothing_and_its_images_have_words(reported):
     page = (reported.folder / REPORT).read_text("utf-8")
     assert "<script" not in page
     assert not re.search(r'(?:src|href)="?(?:https?:)?//', page.replace('<a href="http', ""))
@@ -87,7 +90,7 @@ def test_changed_metrics_adaptation_and_ablations_change_what_it_says(reported):
     reported.set_params(adapt={"adabn": True})
     reported.run("dvc", "repro", "evaluate")
     before = sentence(reported, "ab", ["a", "b"])
-    file = reported.folder / "metrics/ab.json"
+    file = reported.folder / "metrics/scores/ab.json"
     content = json.loads(file.read_text("utf-8"))
     target = content["domains"]["target"]
     target.update({key: target[key] + 0.05 for key in ("miou", "miou_low", "miou_high")})
@@ -109,13 +112,11 @@ def test_changed_metrics_adaptation_and_ablations_change_what_it_says(reported):
     assert (
         "Ablation `tried`: On the target, in points of mIoU against `plain`, better: `cast`" in text
     )
-    assert "target, adabn (has seen the test pictures)" in (reported.folder / REPORT).read_text(
-        "utf-8"
-    )
+    assert "target, adabn (transductive)" in (reported.folder / REPORT).read_text("utf-8")
 
 
 def test_a_cell_that_fails_is_one_line_and_leaves_nothing(reported):
-    file = reported.folder / "metrics/b.json"
+    file = reported.folder / "metrics/scores/b.json"
     kept = file.read_text("utf-8")
     page = (reported.folder / REPORT).read_bytes()
     files = sorted(os.listdir(reported.folder / "report"))
@@ -123,7 +124,8 @@ def test_a_cell_that_fails_is_one_line_and_leaves_nothing(reported):
     printed = reported.run("python", "-m", "stages.report", ok=False)
     file.write_text(kept, "utf-8")
     assert re.search(
-        r"^error: report/report\.ipynb, code cell 3 of \d+: metrics/b\.json: not JSON",
+        r"^error: report/report\.ipynb, code cell 3 of \d+: metrics/scores/b\.json: not the scores "
+        r"of a mix",
         printed,
         re.M,
     )

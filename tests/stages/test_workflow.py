@@ -10,6 +10,8 @@ import pytest
 import yaml
 from PIL import Image
 
+pytestmark = pytest.mark.workflow
+
 CELLS = {(mix, domain) for mix in ("a", "b", "ab") for domain in ("a", "b", "target")}
 
 
@@ -38,15 +40,15 @@ def test_repro_leaves_a_clean_tree_and_nothing_to_do(reproduced):
 
 
 def test_metrics_name_their_data_and_carry_an_interval(reproduced):
-    target = load(reproduced, "metrics/ab.json")["domains"]["target"]
+    target = load(reproduced, "metrics/scores/ab.json")["domains"]["target"]
     assert target["data_set"] == "tiny_dusk"
-    assert target["pictures"] == 3
+    assert target["images"] == 3
     assert target["miou_low"] <= target["miou"] <= target["miou_high"]
     for name in target["classes_absent"]:
         assert target["iou"][name] is None
 
 
-def test_the_confusion_matrix_of_every_picture_is_kept_and_adds_up(reproduced):
+def test_the_confusion_matrix_of_every_image_is_kept_and_adds_up(reproduced):
     confusion = np.load(reproduced.folder / "models/scores/ab.npz", allow_pickle=False)
     matrices = confusion["target/matrices"]
     assert matrices.dtype == np.int64
@@ -62,7 +64,7 @@ def test_the_confusion_matrix_of_every_picture_is_kept_and_adds_up(reproduced):
 
 def test_the_environment_stands_beside_the_metrics_and_in_no_result(reproduced):
     code = reproduced.run("git", "log", "-1", "--format=%H", "--", "params.yaml", "dvc.yaml")
-    made = {"train": "models/ab/model.keras", "evaluate": "metrics/ab.json"}
+    made = {"train": "models/trained/ab/model.keras", "evaluate": "metrics/scores/ab.json"}
     for stage, file in made.items():
         # What comes out of DVC's cache was not made here, and has no record.
         reproduced.run("dvc", "repro", "--force", "--single-item", f"{stage}@ab")
@@ -82,7 +84,7 @@ def test_a_forced_scoring_gives_the_same_record(reproduced):
 
 def test_the_overview_shows_every_domain(reproduced):
     with Image.open(reproduced.folder / "report/overview.png") as sheet:
-        # Picture, label and three networks in a row; a row a domain, of pictures of 64×40.
+        # Image, label and three networks in a row; a row a domain, of images of 64×40.
         assert sheet.width > 5 * 256
         assert sheet.height > 3 * 160
 
@@ -90,10 +92,19 @@ def test_the_overview_shows_every_domain(reproduced):
 def test_the_page_names_what_it_is_of_as_dvc_does(reproduced):
     page = (reproduced.folder / "report/index.html").read_text("utf-8")
     lock = yaml.safe_load((reproduced.folder / "dvc.lock").read_text("utf-8"))
-    known = {dep["path"]: dep["md5"] for dep in lock["stages"]["page"]["deps"]}
+    known = {
+        entry["path"]: entry["md5"]
+        for stage in lock["stages"].values()
+        for entry in [*stage["deps"], *stage["outs"]]
+    }
     named = dict(re.findall(r'<th scope="row">(.*?)</th><td><code>(\w+(?:\.dir)?)</code>', page))
     named = {path.replace("<wbr>", ""): value for path, value in named.items()}
-    assert {"params.yaml", "metrics/ab.json", "models/a", "data/shards/target/test"} <= {*named}
+    assert {
+        "params.yaml",
+        "metrics/scores/ab.json",
+        "models/trained/a",
+        "data/shards/test/target",
+    } <= {*named}
     assert named == {path: known[path] for path in named}
     command = re.search(r"git log --all -S(\w+) -- dvc.lock", page)
     assert command
@@ -103,8 +114,8 @@ def test_the_page_names_what_it_is_of_as_dvc_does(reproduced):
     assert found.splitlines() == ["results"]
 
 
-def test_the_page_shows_pictures_of_every_domain_in_a_browser(reproduced, browser):
-    scored = load(reproduced, "metrics/b.json")["domains"]["target"]
+def test_the_page_shows_images_of_every_domain_in_a_browser(reproduced, browser):
+    scored = load(reproduced, "metrics/scores/b.json")["domains"]["target"]
     page = browser.new_page()
     trouble = []
     page.on("console", lambda message: trouble.append(message.text))
@@ -166,18 +177,18 @@ def test_another_domain_b_leaves_a_and_the_target_alone(reproduced):
 
 
 def test_adaptation_stands_beside_the_plain_scores_and_reruns_no_training(reproduced):
-    before = load(reproduced, "metrics/ab.json")["domains"]
+    before = load(reproduced, "metrics/scores/ab.json")["domains"]
     plain = np.load(reproduced.folder / "models/scores/ab.npz", allow_pickle=False)["target/ids"]
     reproduced.set_params(adapt={"adabn": True, "tent_steps": 1})
     printed = reproduced.run("dvc", "repro", "evaluate@ab")
     assert "Running stage 'evaluate@ab'" in printed
     assert "Running stage 'train@" not in printed
-    after = load(reproduced, "metrics/ab.json")["domains"]
+    after = load(reproduced, "metrics/scores/ab.json")["domains"]
     for role, scores in after.items():
         adapted = scores.pop("adapted")
-        assert scores == before[role]
+        assert {**scores, "adapted": {}} == before[role]
         assert list(adapted) == ["adabn", "tent"]
-        assert {a["pictures"] for a in adapted.values()} == {scores["pictures"]}
+        assert {a["images"] for a in adapted.values()} == {scores["images"]}
     kept = np.load(reproduced.folder / "models/scores/ab.npz", allow_pickle=False)
     assert kept["target/ids"].tolist() == plain.tolist()
     for method in ("adabn", "tent"):
@@ -223,7 +234,7 @@ def test_the_differences_to_the_last_commit(brighter):
     assert "index.html" in project.run("dvc", "plots", "diff")
     page = (project.folder / "dvc_plots/index.html").read_text("utf-8")
     assert "Training loss by epoch" in page
-    assert "Confusion of the network trained on a and b" in page
+    assert "Confusion of each network" in page
 
 
 def test_metrics_diff_across_branches_shows_the_cells_that_changed(brighter):

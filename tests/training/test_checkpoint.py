@@ -6,22 +6,22 @@ import pytest
 import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
-from roadshift.networks.batch_norm import NormalizedConvolution
-from roadshift.training.average import WeightAverage
+from roadshift.networks.batch_norm import ConvBatchNorm
 from roadshift.training.checkpoint import Checkpoint, fingerprint
+from roadshift.training.ema import ExponentialMovingAverage
 from roadshift.training.loop import build_step, train
 from roadshift.training.settings import RegSettings, TrainSettings
 
 SCHEDULE = TrainSettings(
     epochs=4, steps_per_epoch=3, batch_size=2, crop_height=32, crop_width=32, learning_rate=0.02,
-    encoder_lr_factor=0.5, class_weighting=0.0, warmup_epochs=1.0, clip_norm=1.0,
-    precise_statistics=2,
+    encoder_lr_factor=0.5, class_weight_exponent=0.0, warmup_epochs=1.0, clip_norm=1.0,
+    precise_bn_batches=2,
 )  # fmt: skip
 REG = RegSettings(
-    dropout=0.3, l1=0.0, l2=0.0, weight_decay=0.01, label_smoothing=0.0, ema=0.9
+    dropout=0.3, l1=0.0, l2=0.0, weight_decay=0.01, label_smoothing=0.0, ema_decay=0.9
 )  # fmt: skip
 SCORES = (0.2, 0.6, 0.4, 0.5)
-"""Of the epochs: the second is the best."""
+"""Val scores of the epochs; the second is the best."""
 
 
 class Killed(BaseException):
@@ -29,12 +29,12 @@ class Killed(BaseException):
 
 
 class Training:
-    """A training with all that has a state: dropout, batch norm, two rates, an average."""
+    """A training with everything that has a state: dropout, batch norm, two rates, an average."""
 
     def __init__(self, folder, key="one", seed=0, batches=40, scale=255):
         keras.utils.set_random_seed(seed)
         inputs = keras.Input((None, None, 3))
-        self.features = NormalizedConvolution(4, 1, seed=seed)
+        self.features = ConvBatchNorm(4, 1, seed=seed)
         features = self.features(keras.layers.Rescaling(1 / 255)(inputs))
         features = keras.layers.Dropout(REG.dropout, seed=3)(features)
         kernel = keras.initializers.GlorotUniform(seed=2)
@@ -47,12 +47,12 @@ class Training:
     def batches_from(self, epoch):
         generator = np.random.default_rng(0)
         light = generator.integers(0, 2, (40, 2, 32, 32)).astype(np.uint8)
-        pictures = np.repeat(light[..., np.newaxis] * self.scale, 3, -1).astype(np.float32)
-        data = tf.data.Dataset.from_tensor_slices((pictures, light))
+        images = np.repeat(light[..., np.newaxis] * self.scale, 3, -1).astype(np.float32)
+        data = tf.data.Dataset.from_tensor_slices((images, light))
         return data.skip(epoch * SCHEDULE.steps_per_epoch).take(self.batches)
 
     def run(self, killed_in=None):
-        """Trains, to the end or until it is killed in an epoch."""
+        """Trains to the end, or until the training is killed in an epoch."""
 
         def validate():
             if len(self.told) + 1 == killed_in:
@@ -61,9 +61,17 @@ class Training:
 
         pretrained = self.features.trainable_variables
         return train(
-            self.network, self.batches_from, validate, SCHEDULE, REG, pretrained, None,
-            self.told.append, "test", self.checkpoint,
-        )  # fmt: skip
+            self.network,
+            batches_from=self.batches_from,
+            validate=validate,
+            settings=SCHEDULE,
+            reg=REG,
+            pretrained=pretrained,
+            class_weights=None,
+            on_epoch=self.told.append,
+            name="test",
+            checkpoint=self.checkpoint,
+        )
 
     def values(self):
         return [np.asarray(variable) for variable in self.network.variables]
@@ -95,6 +103,7 @@ def interrupted(killed, tmp_path):
 
 
 @pytest.mark.parametrize("epochs", [(1,), (3, 4), (2, 3, 3)])
+@pytest.mark.slow
 def test_an_interrupted_training_ends_in_the_same_bits(whole, tmp_path, epochs, capsys):
     for epoch in epochs:
         with pytest.raises(Killed):
@@ -104,14 +113,14 @@ def test_an_interrupted_training_ends_in_the_same_bits(whole, tmp_path, epochs, 
     assert history.best.number == 2
     assert training.told == whole.told == history.epochs
     assert same(training.values(), whole.values())
-    goes_on = f"test: going on from epoch {epochs[-1] - 1}" in capsys.readouterr().out
-    assert goes_on == (epochs != (1,))
+    resumes = f"test: resuming from epoch {epochs[-1] - 1}" in capsys.readouterr().out
+    assert resumes == (epochs != (1,))
 
 
 def test_a_training_killed_after_its_last_epoch_is_not_repeated(whole, tmp_path):
     Training(tmp_path).run()
     # There is no batch for a step, only those for the statistics.
-    training = Training(tmp_path, batches=SCHEDULE.precise_statistics)
+    training = Training(tmp_path, batches=SCHEDULE.precise_bn_batches)
     training.run()
     assert same(training.values(), whole.values())
 
@@ -123,11 +132,15 @@ def test_what_is_kept_is_two_files_and_discarded_without_a_trace(interrupted):
 
 
 def begins_anew(training):
-    """Whether a training finds nothing to go on from, and nothing of what it tried is left."""
+    """Returns whether a training finds nothing to resume from, and changes no variable."""
     step = build_step(
-        training.network, SCHEDULE, REG, training.features.trainable_variables, None,
-        WeightAverage(training.network, REG.ema),
-    )  # fmt: skip
+        training.network,
+        settings=SCHEDULE,
+        reg=REG,
+        pretrained=training.features.trainable_variables,
+        class_weights=None,
+        average=ExponentialMovingAverage(training.network, REG.ema_decay),
+    )
     before = [v.numpy() for v in step.variables]
     reached = training.checkpoint.load(step.variables, "test")
     return reached is None and same(before, [v.numpy() for v in step.variables])
@@ -137,7 +150,7 @@ def begins_anew(training):
 def test_another_training_begins_anew_and_says_so(interrupted, capsys, how):
     assert begins_anew(Training(interrupted, **how))
     printed = capsys.readouterr().out
-    assert "is of other parameters, data, code or libraries, and is thrown away" in printed
+    assert "is from other parameters, data, code or libraries; starting again" in printed
     assert not interrupted.exists()
 
 
@@ -154,7 +167,7 @@ def test_a_damaged_checkpoint_begins_anew(interrupted, capsys, name, damage):
         size = len(content) // 2
         file.write_bytes({"cut": content[:size], "empty": b"", "flipped": content}[damage])
     assert begins_anew(Training(interrupted))
-    told = "is damaged, and is thrown away" in capsys.readouterr().out
+    told = "the checkpoint is damaged; starting again" in capsys.readouterr().out
     assert told == ((name, damage) != ("state.npz", "gone"))
     assert not interrupted.exists()
 
@@ -176,7 +189,7 @@ def test_the_fingerprint_tells_params_and_data_apart(tmp_path):
     first = now()
     assert now() == first
     assert now(seed=1) != first
-    assert fingerprint({"reg": REG.model_copy(update={"ema": 0.5})}, [tmp_path]) != first
+    assert fingerprint({"reg": REG.model_copy(update={"ema_decay": 0.5})}, [tmp_path]) != first
     file.write_bytes(b"two")
     assert now() != first
     file.write_bytes(b"one")

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
-from roadshift.networks.batch_norm import NormalizedConvolution, normalizations
+from roadshift.networks.batch_norm import ConvBatchNorm, batch_norms
 from roadshift.training.history import Epoch
 from roadshift.training.loop import build_optimizer, train
 from roadshift.training.settings import RegSettings, TrainSettings
@@ -12,7 +12,7 @@ from roadshift.training.settings import RegSettings, TrainSettings
 NO_REG = {"dropout": 0.0, "l1": 0.0, "l2": 0.0, "weight_decay": 0.0, "label_smoothing": 0.0}
 SCHEDULE = {
     "epochs": 4, "steps_per_epoch": 5, "batch_size": 2, "crop_height": 32, "crop_width": 32,
-    "learning_rate": 0.05, "encoder_lr_factor": 1.0, "class_weighting": 0.0,
+    "learning_rate": 0.05, "encoder_lr_factor": 1.0, "class_weight_exponent": 0.0,
     "warmup_epochs": 1.0, "clip_norm": 1.0,
 }  # fmt: skip
 
@@ -22,7 +22,7 @@ def settings(**changes):
 
 
 def pixel_network():
-    """A classifier of single pixels, small enough to be trained in a second."""
+    """A classifier of single pixels that trains in a second."""
     inputs = keras.Input((None, None, 3))
     scaled = keras.layers.Rescaling(1 / 255)(inputs)
     kernel = keras.initializers.GlorotUniform(seed=1)
@@ -30,18 +30,18 @@ def pixel_network():
 
 
 def light_or_dark(epochs=0, steps_per_epoch=5):
-    """Endless batches of pictures whose light pixels are of class 1, the dark ones of class 0."""
+    """Endless batches of images whose light pixels are of class 1, the dark ones of class 0."""
     generator = np.random.default_rng(0)
     light = generator.integers(0, 2, (8, 2, 32, 32)).astype(np.uint8)
-    pictures = np.repeat(light[..., np.newaxis] * 255, 3, -1).astype(np.float32)
-    batches = tf.data.Dataset.from_tensor_slices((pictures, light)).repeat()
+    images = np.repeat(light[..., np.newaxis] * 255, 3, -1).astype(np.float32)
+    batches = tf.data.Dataset.from_tensor_slices((images, light)).repeat()
     return batches.skip(epochs * steps_per_epoch)
 
 
 def norm_network():
-    """A pixel classifier with batch normalization, whose statistics a training moves."""
+    """A pixel classifier with batch normalization, whose statistics change in training."""
     inputs = keras.Input((None, None, 3))
-    features = NormalizedConvolution(4, 1, seed=1)(keras.layers.Rescaling(1 / 255)(inputs))
+    features = ConvBatchNorm(4, 1, seed=1)(keras.layers.Rescaling(1 / 255)(inputs))
     kernel = keras.initializers.GlorotUniform(seed=2)
     return keras.Model(inputs, keras.layers.Conv2D(2, 1, kernel_initializer=kernel)(features))
 
@@ -49,9 +49,16 @@ def norm_network():
 def run(network, validate, reg=NO_REG, **changes):
     seen: list[Epoch] = []
     history = train(
-        network, light_or_dark, validate, settings(**changes), RegSettings(**reg), (), None,
-        seen.append, "test",
-    )  # fmt: skip
+        network,
+        batches_from=light_or_dark,
+        validate=validate,
+        settings=settings(**changes),
+        reg=RegSettings(**reg),
+        pretrained=(),
+        class_weights=None,
+        on_epoch=seen.append,
+        name="test",
+    )
     assert seen == history.epochs
     return history
 
@@ -90,7 +97,7 @@ def test_the_same_training_gives_the_same_bits():
 
 
 def test_the_learning_rate_warms_up_and_decays_to_zero():
-    rate = build_optimizer(settings(), 0.0)._learning_rate
+    rate = build_optimizer(settings(), weight_decay=0.0)._learning_rate
     assert float(rate(0)) == 0
     assert float(rate(5)) == pytest.approx(0.05)
     assert float(rate(12)) == pytest.approx(0.025 * (1 + np.cos(np.pi * 7 / 15)), rel=1e-5)
@@ -98,16 +105,16 @@ def test_the_learning_rate_warms_up_and_decays_to_zero():
 
 
 def test_without_warm_up_the_learning_rate_begins_at_its_peak():
-    assert float(build_optimizer(settings(warmup_epochs=0.0), 0.0)._learning_rate(0)) == (
-        pytest.approx(0.05)
-    )
+    assert float(
+        build_optimizer(settings(warmup_epochs=0.0), weight_decay=0.0)._learning_rate(0)
+    ) == (pytest.approx(0.05))
 
 
 def test_weight_decay_is_decoupled_and_spares_biases():
     layer = keras.layers.Dense(1)
     layer.build((None, 1))
     layer.set_weights([np.array([[2.0]]), np.array([2.0])])
-    optimizer = build_optimizer(settings(warmup_epochs=0.0, clip_norm=0.0), 0.1)
+    optimizer = build_optimizer(settings(warmup_epochs=0.0, clip_norm=0.0), weight_decay=0.1)
     variables = layer.trainable_variables
     optimizer.build(variables)
     optimizer.apply([tf.zeros_like(v) for v in variables], variables)
@@ -149,7 +156,7 @@ def test_the_average_is_validated_and_kept_and_the_optimizer_goes_on_from_its_ow
 
     begin = norm_network().get_weights()
     raw, _ = weights_at_validation()
-    averaged, kept = weights_at_validation(ema=0.25)
+    averaged, kept = weights_at_validation(ema_decay=0.25)
     expected = begin
     # min(0.25, 2 / 11), then 3 / 12, then 0.25 instead of 4 / 13
     for own, found, decay in zip(raw, averaged, (2 / 11, 0.25, 0.25), strict=True):
@@ -164,21 +171,23 @@ def test_the_average_is_validated_and_kept_and_the_optimizer_goes_on_from_its_ow
 def test_precise_statistics_are_those_of_the_batches_that_follow():
     plain, precise = norm_network(), norm_network()
     for network, batches in ((plain, 0), (precise, 3)):
-        run(network, lambda: {"a": 0.5}, precise_statistics=batches, epochs=1, warmup_epochs=0.5)
+        run(network, lambda: {"a": 0.5}, precise_bn_batches=batches, epochs=1, warmup_epochs=0.5)
     changed = [
         v.path
         for v, w in zip(plain.weights, precise.weights, strict=True)
         if not np.array_equal(v, w)
     ]
     assert {path.split("/")[-1] for path in changed} == {"moving_mean", "moving_variance"}
-    pictures = np.concatenate([p for p, _ in light_or_dark().skip(5).take(3).as_numpy_iterator()])
-    features = (pictures.astype(np.float64) / 255) @ precise.get_weights()[0][0, 0]
-    (norm,) = normalizations(precise)
+    images = np.concatenate([p for p, _ in light_or_dark().skip(5).take(3).as_numpy_iterator()])
+    features = (images.astype(np.float64) / 255) @ precise.get_weights()[0][0, 0]
+    (norm,) = batch_norms(precise)
     np.testing.assert_allclose(norm.moving_mean, features.mean((0, 1, 2)), rtol=1e-5)
     np.testing.assert_allclose(norm.moving_variance, features.var((0, 1, 2)), rtol=1e-4)
 
 
-@pytest.mark.parametrize("change", [{"focal": 2.0}, {"dice": 1.0}, {"lovasz": 1.0}])
+@pytest.mark.parametrize(
+    "change", [{"focal_gamma": 2.0}, {"dice_weight": 1.0}, {"lovasz_weight": 1.0}]
+)
 def test_every_loss_is_learnt_from(change):
     losses = [epoch.loss for epoch in run(pixel_network(), lambda: {"a": 0.5}, **change).epochs]
     plain = [epoch.loss for epoch in run(pixel_network(), lambda: {"a": 0.5}).epochs]

@@ -38,7 +38,7 @@ def test_a_batch_of_ignored_pixels_gives_zero_and_no_gradient(smoothing):
     labels = np.full((1, 1, 2), 255, np.uint8)
     logits = tf.Variable(LOGITS)
     with tf.GradientTape() as tape:
-        loss = cross_entropy(labels, logits, smoothing)
+        loss = cross_entropy(labels, logits, label_smoothing=smoothing)
     assert loss.numpy() == 0
     assert not tape.gradient(loss, logits).numpy().any()
 
@@ -57,12 +57,16 @@ def test_label_smoothing_equals_keras():
     labels = generator.integers(0, 4, (2, 5, 7)).astype(np.uint8)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2)
     theirs = loss(keras.ops.one_hot(labels, 4), logits)
-    assert cross_entropy(labels, logits, 0.2).numpy() == pytest.approx(float(theirs), rel=1e-6)
+    assert cross_entropy(labels, logits, label_smoothing=0.2).numpy() == pytest.approx(
+        float(theirs), rel=1e-6
+    )
 
 
 def test_loss_is_finite_for_certain_logits():
     logits = np.array([[[[1e4, -1e4, 0.0]]]], np.float32)
-    assert np.isfinite(cross_entropy(np.array([[[1]]], np.uint8), logits, 0.1).numpy())
+    assert np.isfinite(
+        cross_entropy(np.array([[[1]]], np.uint8), logits, label_smoothing=0.1).numpy()
+    )
 
 
 def test_weight_penalties_by_hand_count_kernels_alone():
@@ -77,7 +81,7 @@ def test_weight_penalties_by_hand_count_kernels_alone():
 
 
 def test_class_weights_by_hand():
-    # Shares 0.64, 0.35 and 0.01 of the one, 0.64, 0.36 and 0 of the other source.
+    # The shares are 0.64, 0.35 and 0.01 in one source, 0.64, 0.36 and 0 in the other.
     pixels = [[64, 35, 1], [6400, 3600, 0]]
     shares = np.array([0.64, 0.355, 0.005])
     raw = shares**-0.5
@@ -102,7 +106,7 @@ def test_the_weighted_loss_is_the_weighted_mean_by_hand():
     labels = np.array([[[0, 1]]], np.uint8)
     weights = np.array([1.0, 3.0, 9.0], np.float32)
     expected = -(np.log(0.7) + 3 * np.log(0.1)) / 4
-    loss = cross_entropy(labels, LOGITS, 0.0, weights)
+    loss = cross_entropy(labels, LOGITS, label_smoothing=0.0, class_weights=weights)
     assert loss.numpy() == pytest.approx(expected, rel=1e-6)
 
 
@@ -119,7 +123,7 @@ def value_and_gradient(loss, labels, logits):
 
 
 def focal(labels, logits):
-    return cross_entropy(labels, logits, focal=2.0)
+    return cross_entropy(labels, logits, focal_gamma=2.0)
 
 
 def test_focal_loss_by_hand():
@@ -130,7 +134,7 @@ def test_focal_loss_by_hand():
 
 def test_focal_loss_of_gamma_0_is_cross_entropy_to_the_bit():
     labels = np.array([[[0, 1]]], np.uint8)
-    assert cross_entropy(labels, LOGITS, focal=0.0) == cross_entropy(labels, LOGITS)
+    assert cross_entropy(labels, LOGITS, focal_gamma=0.0) == cross_entropy(labels, LOGITS)
 
 
 def test_focal_loss_equals_keras():
@@ -145,7 +149,7 @@ def test_focal_loss_equals_keras():
 @pytest.mark.parametrize("gamma", [0.5, 2.0])
 def test_focal_loss_of_certain_pixels_has_a_finite_gradient(gamma):
     def loss(labels, logits):
-        return cross_entropy(labels, logits, focal=gamma)
+        return cross_entropy(labels, logits, focal_gamma=gamma)
 
     for label in (0, 1):
         value, gradient = value_and_gradient(loss, [[[label]]], certain([0], 2))
@@ -167,7 +171,7 @@ def test_dice_of_certain_pixels_is_one_minus_f1():
 
 
 def jaccard_loss(labels, predictions):
-    """Mean of 1 - IoU over the classes among the labels, set by set."""
+    """Returns the mean of 1 - IoU over the classes among the labels, from sets of pixels."""
     losses = []
     for name in set(labels):
         truth = {k for k, label in enumerate(labels) if label == name}
@@ -191,7 +195,7 @@ def test_lovasz_is_the_extension_of_the_jaccard_loss_by_brute_force():
     probabilities = tf.nn.softmax(logits).numpy()[0, 0]
 
     def loss_of_errors(name, wrong):
-        """1 - IoU of a class of which the pixels `wrong` are mistaken."""
+        """Returns 1 - IoU of a class whose pixels `wrong` are mistaken."""
         truth = {k for k, label in enumerate(labels) if label == name}
         return len(wrong) / len(truth | wrong)
 

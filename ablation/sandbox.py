@@ -1,0 +1,281 @@
+"""A copy of the project in which experiments run, so that the workspace stays as it is.
+
+`dvc exp run` works in the workspace, and `--temp` stashes and resets it for a moment: neither can
+be interrupted safely, and an edit made meanwhile would get into the runs that follow. The sandbox
+is a clone of the last commit that shares the project's cache; the project fetches the experiments
+that it saves. It runs `dvc repro` and `dvc exp save`, because `dvc exp run` would also commit the
+summary of the mixes that did not run.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import yaml
+
+from ablation.variants import override
+from roadshift.atomic import atomic_file, atomic_folder
+from roadshift.download.fetch import MIRROR_VARIABLE
+from roadshift.errors import RoadshiftError
+from roadshift.scoring.results import MixScores
+from roadshift.scoring.tables import summarize
+from stages.entry import duration_file
+from stages.params import PARAMS, TARGET, load_params
+from stages.paths import SUMMARY, scores_file
+
+LOCK = Path("dvc.lock")
+METRICS = Path("metrics")
+DEFINITIONS = ("dvc.yaml", str(PARAMS), "roadshift", "stages", ".dvc/config")
+"""The files that decide the result of a run."""
+
+SHOWN_LINES = 12
+"""Number of lines that are shown of a failed command's output."""
+STOP_SECONDS = 10
+"""Time that an interrupted command has to end before it is killed."""
+
+
+class RunFailedError(Exception):
+    """A command in the sandbox failed.
+
+    Attributes:
+        lines: last lines that the command printed.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = tuple(lines)
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """A stage of an experiment.
+
+    Attributes:
+        key: hash of its command, dependencies and parameters: the same key, the same outputs.
+        seconds: duration of the stage in this run; None if it did not have to run.
+    """
+
+    key: str
+    seconds: float | None
+
+
+class Sandbox:
+    """A clone of the project in which experiments run.
+
+    Args:
+        project: folder of the project, a git repository.
+        folder: folder of the clone, which need not exist yet.
+    """
+
+    def __init__(self, project: Path, folder: Path) -> None:
+        self.project = project.resolve()
+        self.folder = folder.resolve()
+        self._environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            # Without a buffer, the lines of DVC and of its stages are logged in order.
+            "PYTHONUNBUFFERED": "1",
+        }
+        mirror = os.environ.get(MIRROR_VARIABLE, "")
+        if mirror and Path(mirror).is_dir():
+            self._environment[MIRROR_VARIABLE] = str(Path(mirror).resolve())
+
+    def prepare(self) -> None:
+        """Brings the clone to the project's last commit; makes the clone if there is none.
+
+        Raises:
+            RoadshiftError: the project has no commit, or has uncommitted changes.
+        """
+        changed = self._git(self.project, "status", "--porcelain", "--", *DEFINITIONS)
+        if changed:
+            raise RoadshiftError(
+                f"{changed.splitlines()[0].split(maxsplit=1)[1]} has uncommitted changes; commit "
+                "them first, since variants run from the last commit"
+            )
+        self.head = self._git(self.project, "rev-parse", "HEAD")
+        if not self._follow():
+            self._clone()
+
+    def run(
+        self,
+        name: str,
+        *,
+        mix: str,
+        overrides: Sequence[str],
+        timed: Sequence[str],
+        start: str | None,
+        log: IO[str],
+    ) -> dict[str, StageRun]:
+        """Reproduces the evaluation of a mix with overrides, and saves it as an experiment.
+
+        Args:
+            name: name of the experiment.
+            mix: the mix that is trained and scored; its scores make the experiment's summary.
+            overrides: overrides of the committed params.yaml.
+            timed: names of the stages to report.
+            start: commit of a similar experiment; stages that are the same there do not run
+                again. None starts from the last commit.
+            log: text file that gets the output of the commands.
+
+        Returns:
+            The reported stages by name.
+
+        Raises:
+            RunFailedError: a command failed.
+        """
+        self._git(self.folder, "checkout", "--quiet", self.head, "--", str(PARAMS))
+        override(self.folder / PARAMS, overrides)
+        if start is not None:
+            # Files of another run, left beside those of `start`, would make these look changed.
+            shutil.rmtree(self.folder / METRICS, ignore_errors=True)
+            self._git(self.folder, "checkout", "--quiet", start, "--", str(LOCK), str(METRICS))
+            # The checkout put them into git's index, too. `exp save` could not merge the index
+            # once a stage writes the file that the last commit has.
+            self._git(self.folder, "reset", "--quiet")
+        durations = {stage: self.folder / duration_file(stage) for stage in timed}
+        for file in durations.values():
+            file.unlink(missing_ok=True)
+        target = f"evaluate@{mix}"
+        # DVC's run cache leaves out stages with an output in git, so only outputs in the
+        # workspace count as done.
+        self._dvc(("checkout", "--force", "--allow-missing", "--with-deps", target), log)
+        self._dvc(("repro", target), log)
+        seconds = {
+            stage: float(file.read_text("utf-8")) if file.exists() else None
+            for stage, file in durations.items()
+        }
+        ran = any(value is not None for value in seconds.values())
+        if ran or self.experiment(name, self.head) is None:
+            self._summarize(mix)
+            saving = ("exp", "save", "--force", "--name", name)
+            self._dvc((*saving, "--include-untracked", str(METRICS), target), log)
+            reference = self._reference(name, self.head)
+            self._git(
+                self.project, "fetch", "--quiet", str(self.folder), f"+{reference}:{reference}"
+            )
+        lock = yaml.safe_load((self.folder / LOCK).read_text("utf-8"))["stages"]
+        return {stage: StageRun(_key(lock[stage]), value) for stage, value in seconds.items()}
+
+    def experiment(self, name: str, baseline: str | None = None) -> str | None:
+        """The commit of the project's newest experiment of a name; None if there is none.
+
+        Args:
+            name: name of the experiment.
+            baseline: commit that the experiment has to start from; None for any.
+        """
+        pattern = self._reference(name, baseline) if baseline else f"refs/exps/*/*/{name}"
+        command = ("for-each-ref", "--sort=-committerdate", "--format=%(objectname)", pattern)
+        return next(iter(self._git(self.project, *command).splitlines()), None)
+
+    def remove(self) -> None:
+        """Deletes the clone, whose outputs are in the cache and whose experiments are fetched."""
+        shutil.rmtree(self.folder)
+
+    @staticmethod
+    def _reference(name: str, baseline: str) -> str:
+        return f"refs/exps/{baseline[:2]}/{baseline[2:]}/{name}"
+
+    def _follow(self) -> bool:
+        """Checks out the last commit; returns whether there is a clone, and an undamaged one."""
+        if not (self.folder / ".git").is_dir():
+            return False
+        try:
+            self._git(self.folder, "checkout", "--quiet", "--force", "--detach", self.head)
+        except RoadshiftError:
+            return False
+        return True
+
+    def _clone(self) -> None:
+        with atomic_folder(self.folder) as folder:
+            # `--shared` needs no fetch of the project's commits and experiments.
+            clone = ("clone", "--quiet", "--shared", "--no-checkout", str(self.project))
+            self._git(self.project, *clone, str(folder))
+            self._git(folder, "checkout", "--quiet", "--detach", self.head)
+            # `dvc exp save` fails without a git user, and would fail only after the training.
+            user = {"user.name": "roadshift", "user.email": "roadshift@localhost"}
+            for key, value in user.items():
+                with suppress(RoadshiftError):
+                    value = self._git(self.project, "config", key)
+                self._git(folder, "config", key, value)
+            with suppress(FileNotFoundError):
+                local = ".dvc/config.local"
+                shutil.copyfile(self.project / local, folder / local)
+            cache = ("-m", "dvc", "cache", "dir")
+            place = self._output((sys.executable, *cache), self.project)
+            self._output((sys.executable, *cache, "--local", place), folder)
+
+    def _git(self, folder: Path, *arguments: str) -> str:
+        return self._output(("git", *arguments), folder)
+
+    def _output(self, command: Sequence[str], folder: Path) -> str:
+        completed = subprocess.run(
+            command, cwd=folder, env=self._environment, capture_output=True, text=True, check=False
+        )
+        if completed.returncode:
+            lines = completed.stderr.strip().splitlines() or ["it printed nothing"]
+            raise RoadshiftError(f"'{' '.join(command[:3])}' failed in {folder}: {lines[-1]}")
+        return completed.stdout.strip()
+
+    def _summarize(self, mix: str) -> None:
+        """Writes the summary of the mix that ran, without the others."""
+        params = load_params(self.folder / PARAMS)
+        scores = {mix: MixScores.load(self.folder / scores_file(mix))}
+        table = summarize(scores, {mix: list(params.mixes[mix])}, TARGET)
+        with atomic_file(self.folder / SUMMARY) as file:
+            file.write_text(json.dumps(table, indent=1) + "\n", "utf-8")
+
+    def _dvc(self, arguments: Sequence[str], log: IO[str]) -> None:
+        """Runs DVC in the clone, and logs its output."""
+        last_lines: deque[str] = deque(maxlen=SHOWN_LINES)
+        command = (sys.executable, "-m", "dvc", *arguments)
+        with _started(command, self.folder, self._environment) as process:
+            for line in process.stdout or ():
+                log.write(line)
+                log.flush()
+                if line.strip():
+                    last_lines.append(line.rstrip())
+        if process.returncode:
+            raise RunFailedError(last_lines)
+
+
+@contextmanager
+def _started(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[str]]:
+    """Context manager: a running command, which ends with the block, with all that it started."""
+    # The process has its own session, so Ctrl-C reaches it once, from here, and not also from the
+    # terminal. It inherits the lock of this process, and keeps it if this process gets SIGKILL.
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, text=True, errors="replace",
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, close_fds=False,
+    )  # fmt: skip
+    try:
+        yield process
+        process.wait()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+        raise
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def _key(stage: Mapping[str, object]) -> str:
+    """Hash of the command, the dependencies and the parameters of an entry of dvc.lock."""
+    content = {key: stage.get(key) for key in ("cmd", "deps", "params")}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Download of data sets: archives, a user's own folder, TensorFlow Datasets."""

@@ -1,0 +1,269 @@
+"""Unpacking of archives from untrusted sources."""
+
+import gzip
+import lzma
+import re
+import shutil
+import stat
+import tarfile
+import unicodedata
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from roadshift.atomic import no_room
+from roadshift.download.disk import require_space
+from roadshift.errors import RoadshiftError
+from roadshift.progress import progress_bar
+
+MOST_MEMBERS = 1_000_000
+LONGEST_NAME = 255
+"""Largest number of bytes in one part of a path on common file systems."""
+LONGEST_PATH = 1000
+"""Largest number of bytes in a member's path. It leaves room for the folder within the path limit
+of the system: 4096 bytes on Linux, 1024 on macOS."""
+LONGEST_TAR_EXTENSION = 1 << 20
+"""Largest number of bytes in a tar header's extension, which is read into memory at once."""
+TAR_EXTENSIONS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+GZIPPED = (".tar.gz", ".tgz")
+MOST_DEFLATED = 1032
+"""Largest number of bytes that one byte of a deflated stream expands to."""
+
+# Errors of `zipfile`, `tarfile` and their decompressors; RuntimeError is for unknown compression
+# methods.
+UNREADABLE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
+
+
+def require_archive(file: Path, name: str, shown: str) -> None:
+    """Checks that a file is the kind of archive that its name says.
+
+    Args:
+        file: path of the file, under any name.
+        name: file name of the archive; '.tar', '.tar.gz' and '.tgz' mean tar, all others zip.
+        shown: name of the file in the error message.
+
+    Raises:
+        RoadshiftError: the file is of another kind, or is cut short.
+    """
+    tar = _is_tar(name)
+    try:
+        valid = tarfile.is_tarfile(file) if tar else zipfile.is_zipfile(file)
+    except UNREADABLE:
+        valid = False
+    if not valid:
+        raise RoadshiftError(f"{shown}: not a complete {'tar' if tar else 'zip'} file")
+
+
+def unpack(
+    archive: Path,
+    folder: Path,
+    *,
+    root: str,
+    limit_bytes: int,
+    limit_members: int = MOST_MEMBERS,
+) -> None:
+    """Unpacks the members of a zip or tar file that lie under `root` into `folder`.
+
+    An archive within the archive stays packed.
+
+    Args:
+        archive: path of the file; '.tar', '.tar.gz' and '.tgz' mean tar, all other names zip.
+        folder: an existing folder; gets the members under their paths in the archive.
+        root: path within the archive; members outside it are left out. '.' takes all members.
+        limit_bytes: largest total size of the unpacked members.
+        limit_members: largest number of members, including those outside `root`.
+
+    Raises:
+        RoadshiftError: the archive is damaged or has nothing under `root`; or a member is
+            absolute, climbs out with '..', is a link or a device, has a name that some file system
+            would take for another's, is encrypted, or expands beyond the limit; or the disk is too
+            small.
+    """
+    gate = _Gate(archive, root=root, limit_bytes=limit_bytes, limit_members=limit_members)
+    try:
+        unpack_members = _unpack_tar if _is_tar(archive.name) else _unpack_zip
+        unpack_members(archive, folder, gate)
+    except UNREADABLE as error:
+        if isinstance(error, OSError) and no_room(error):
+            raise
+        raise RoadshiftError(
+            f"{archive}: cannot be unpacked ({error}); if the file is damaged, get it again"
+        ) from None
+    if not gate.files:
+        raise RoadshiftError(
+            f"{archive}: has no files under '{root}'; get the publisher's archive, or correct "
+            "layout.root in the card"
+        )
+
+
+class _Gate:
+    """Admits harmless members; raises an error at the first one that could do harm."""
+
+    def __init__(self, archive: Path, *, root: str, limit_bytes: int, limit_members: int):
+        self.archive, self.root = archive, root
+        self.limit_bytes, self.limit_members = limit_bytes, limit_members
+        self.members = self.bytes = 0
+        self.files: dict[str, str] = {}
+        self.folders: set[str] = set()
+
+    def admit(self, name: str, mode: int, size: int) -> bool:
+        """Returns whether a member is a file under the root.
+
+        Args:
+            name: path of the member in the archive.
+            mode: file type of the member, as in `stat`.
+            size: size in bytes, from the member's header.
+        """
+        self.members += 1
+        if self.members > self.limit_members:
+            raise self.refusal(name, f"exceeds the limit of {self.limit_members} members")
+        path = self._safe_path(name)
+        if mode not in (stat.S_IFREG, stat.S_IFDIR):
+            raise self.refusal(name, "is a link or a device")
+        if not path.is_relative_to(self.root):
+            return False
+        if not path.parts and mode == stat.S_IFREG:
+            raise self.refusal(name, "has no name")
+        self._require_place_of_its_own(path, name, is_folder=mode == stat.S_IFDIR)
+        if mode == stat.S_IFDIR:
+            return False
+        self.bytes += size
+        if size < 0 or self.bytes > self.limit_bytes:
+            raise RoadshiftError(
+                f"{self.archive}: unpacks to more than the card's unpacked_megabytes, at "
+                f"{_short(name)}; get the publisher's archive, or correct the card"
+            )
+        return True
+
+    def refusal(self, name: str, why: str) -> RoadshiftError:
+        return RoadshiftError(f"{self.archive}: member {_short(name)} {why}")
+
+    def _safe_path(self, name: str) -> PurePosixPath:
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
+            raise self.refusal(name, "has control or undecodable characters in its name")
+        path = PurePosixPath(name)
+        outside = path.is_absolute() or ".." in path.parts
+        if outside or "\\" in name or re.match("[A-Za-z]:", name):
+            raise self.refusal(name, "would be written outside the folder")
+        if len(name.encode()) > LONGEST_PATH or any(
+            len(part.encode()) > LONGEST_NAME for part in path.parts
+        ):
+            raise self.refusal(name, "has too long a name")
+        return path
+
+    def _require_place_of_its_own(self, path: PurePosixPath, name: str, is_folder: bool) -> None:
+        """Refuses a member that would overwrite another, also if the disk ignores case."""
+        key = _key(path)
+        if key in self.files and not is_folder:
+            other = self.files[key]
+            raise self.refusal(
+                name,
+                "comes twice" if other == str(path) else f"differs from {other!r} only in case",
+            )
+        folders = {_key(folder) for folder in path.parents} | ({key} if is_folder else set())
+        if (not is_folder and key in self.folders) or folders & self.files.keys():
+            raise self.refusal(name, "gives a file and a folder the same path")
+        self.folders |= folders
+        if not is_folder:
+            self.files[key] = str(path)
+
+
+class _Header(tarfile.TarInfo):
+    """A tar header; a damaged or missing one raises an error instead of ending the archive."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
+                raise  # a block of zeros marks the end
+            raise tarfile.ReadError(str(error)) from None
+        if header.type in TAR_EXTENSIONS and header.size > LONGEST_TAR_EXTENSION:
+            raise tarfile.ReadError("a header of more than 1 MiB")
+        return header
+
+
+def _unpack_zip(archive: Path, folder: Path, gate: _Gate) -> None:
+    with zipfile.ZipFile(archive) as file:
+        # All members are checked before the first is written.
+        wanted = [member for member in file.infolist() if _admit_zipped(member, gate)]
+        require_space(folder, gate.bytes, str(archive))
+        with progress_bar(f"unpack {archive.name}", "file", len(wanted)) as progress:
+            for member in wanted:
+                # `zipfile` reads no more than the size in the header, so the limit holds.
+                with file.open(member) as source:
+                    _write(source, folder / member.filename)
+                progress.update()
+
+
+def _admit_zipped(member: zipfile.ZipInfo, gate: _Gate) -> bool:
+    # The name as stored in the file: `zipfile` cuts its `filename` at a NUL.
+    name = member.orig_filename if "\0" in member.orig_filename else member.filename
+    mode = stat.S_IFMT(member.external_attr >> 16)
+    if mode in (0, stat.S_IFREG, stat.S_IFDIR):  # archives made on Windows have no mode
+        mode = stat.S_IFDIR if name.endswith("/") else stat.S_IFREG
+    if not gate.admit(name, mode, member.file_size):
+        return False
+    if member.flag_bits & 1:
+        raise gate.refusal(name, "is encrypted")
+    return True
+
+
+def _unpack_tar(archive: Path, folder: Path, gate: _Gate) -> None:
+    # A tar file has no list of members and may be very large, so it is read only once. Its unpacked
+    # size is bounded by the card, and by the size that its bytes can expand to.
+    packed = archive.name.endswith(GZIPPED)
+    limit = archive.stat().st_size * (MOST_DEFLATED if packed else 1)
+    require_space(folder, min(gate.limit_bytes, limit), str(archive))
+    with (
+        gzip.open(archive) if packed else archive.open("rb") as stream,
+        tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as file,
+        progress_bar(f"unpack {archive.name}", "file", None) as progress,
+    ):
+        for member in file:
+            mode = stat.S_IFREG if member.isfile() else stat.S_IFDIR if member.isdir() else 0
+            if gate.admit(member.name, mode, member.size):
+                source = file.extractfile(member)
+                assert source is not None  # noqa: S101 - None is for members that are not files
+                with source:
+                    _write(source, folder / member.name)
+                progress.update()
+        # Reads to the end of the gzip stream, where its checksum is: the tar file ends before.
+        while stream.read(1 << 20):
+            pass
+
+
+def _write(source: IO[bytes], target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as sink:
+        shutil.copyfileobj(source, sink, 1 << 20)
+
+
+def _is_tar(name: str) -> bool:
+    return name.endswith((".tar", *GZIPPED))
+
+
+def _key(path: PurePosixPath) -> str:
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def _short(name: str) -> str:
+    return repr(name) if len(name) <= 100 else f"{name[:100]!r}..."

@@ -1,0 +1,42 @@
+"""Copying of a set from a user's own folder."""
+
+import shutil
+from pathlib import Path
+
+from roadshift.datasets.card import Card
+from roadshift.datasets.samples import pair_files
+from roadshift.errors import RoadshiftError
+from roadshift.progress import progress_bar
+
+
+def copy_set(card: Card, source: Path, folder: Path) -> None:
+    """Copies the images and labels that fit the card's layout, and the set's own encoding.
+
+    They are copied, not linked, so that no later step touches the user's own files.
+
+    Args:
+        card: card of the set, which names a folder.
+        source: path of that folder.
+        folder: an existing folder to copy to.
+
+    Raises:
+        RoadshiftError: the folder or the encoding is missing, an image has no label or the
+            reverse, or the encoding is not valid. Nothing is copied then.
+    """
+    if not source.is_dir():
+        encoding = f", and the encoding as '{card.encoding}'" if card.has_own_table else ""
+        raise RoadshiftError(
+            f"{card.name}: there is no folder '{source}' ({source.absolute()}); create it with "
+            f"images as '{card.layout.image}' and labels as '{card.layout.label}'{encoding}, or "
+            "name another folder in the card"
+        )
+    table = card.table_in(source)
+    pairs = pair_files(card, source, card.splits.published)
+    files = [file for pair in pairs for file in (pair.image, pair.label)]
+    files += card.table_files(source)
+    with progress_bar(f"copy {card.name}", "file", len(files)) as progress:
+        for file in files:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / file, folder / file)
+            progress.update()
+    print(f"{card.name}: {len(pairs)} images with labels, {len(table.names)} label values")

@@ -1,0 +1,1 @@
+"""Runs trained networks on whole images: resizing, views, tiles, test-time adaptation, scoring."""

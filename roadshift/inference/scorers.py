@@ -1,0 +1,131 @@
+"""Scores a network on labelled images: as it was trained, and adapted at test time."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import keras
+import numpy as np
+
+from roadshift.errors import RoadshiftError
+from roadshift.inference.segmenter import Segment, Segmenter
+from roadshift.inference.test_time import TentSegmenter, adapted_batch_norm
+from roadshift.networks.settings import InferenceSettings
+from roadshift.records.reader import Example, ShardSet, examples
+from roadshift.scoring.calibration import CalibrationSums, calibration_sums, no_pixels
+from roadshift.scoring.confusion import confusion_matrix
+from roadshift.scoring.results import ImageMatrices, Method
+
+
+@dataclass(frozen=True, eq=False)
+class SplitScores:
+    """A network's raw scores on the images of a split.
+
+    Attributes:
+        matrices: confusion matrix of each image, in the order of the images.
+        calibration: calibration sums over all images.
+    """
+
+    matrices: ImageMatrices
+    calibration: CalibrationSums
+
+
+def score_examples(
+    segment: Segment, labelled: Iterable[Example], *, classes: int, calibration_bins: int = 15
+) -> SplitScores:
+    """Scores images at their labels' own resolution.
+
+    Args:
+        segment: function that segments an image.
+        labelled: images with labels, at least one.
+        classes: number of classes.
+        calibration_bins: number of confidence bins.
+
+    Raises:
+        RoadshiftError: an image cannot be segmented.
+    """
+    ids, matrices, calibration = [], [], no_pixels(calibration_bins)
+    for example in labelled:
+        try:
+            result = segment(example.image)
+        except RoadshiftError as error:
+            raise RoadshiftError(f"{example.id}: {error}") from None
+        ids.append(example.id)
+        matrices.append(confusion_matrix(example.label, result.ids, classes))
+        calibration += calibration_sums(
+            example.label, result.ids, result.confidence, bins=calibration_bins
+        )
+    return SplitScores(ImageMatrices(tuple(ids), np.stack(matrices)), calibration)
+
+
+def score_split(
+    segment: Segment, shards: ShardSet, split: str, *, calibration_bins: int = 15
+) -> SplitScores:
+    """Scores every image of a split at its label's own resolution.
+
+    Raises:
+        RoadshiftError: the split is empty, or a record is damaged.
+    """
+    return score_examples(
+        segment,
+        examples(shards, split),
+        classes=len(shards.class_names),
+        calibration_bins=calibration_bins,
+    )
+
+
+Scorer = Callable[[ShardSet], SplitScores]
+"""A function that scores a network on the test images of a data set."""
+
+
+@dataclass(frozen=True)
+class Scorers:
+    """The functions that score a network.
+
+    Attributes:
+        segment: function that segments an image with the network as it was trained.
+        plain: scorer of the network as it was trained.
+        adapted: scorer of each method of test-time adaptation; it restores the network.
+    """
+
+    segment: Segment
+    plain: Scorer
+    adapted: dict[Method, Scorer]
+
+
+def build_scorers(
+    network: keras.Model,
+    settings: InferenceSettings,
+    *,
+    calibration_bins: int,
+    adabn: bool,
+    tent_steps: int,
+    tent_learning_rate: float,
+) -> Scorers:
+    """Builds the scorers that the parameters ask for.
+
+    Args:
+        network: maps images, float32 (N, H, W, 3) in 0..255, to logits (N, H, W, classes).
+        settings: height limit and views.
+        calibration_bins: number of confidence bins.
+        adabn: whether to score AdaBN, too.
+        tent_steps: number of TENT's optimizer steps on each test image; 0 leaves TENT out.
+        tent_learning_rate: learning rate of TENT.
+    """
+    segment = Segmenter(network, settings)
+
+    def score(segmenter: Segment, shards: ShardSet) -> SplitScores:
+        return score_split(segmenter, shards, "test", calibration_bins=calibration_bins)
+
+    def score_adabn(shards: ShardSet) -> SplitScores:
+        unlabelled = (example.image for example in examples(shards, "test"))
+        with adapted_batch_norm(network, unlabelled, settings.max_height):
+            return score(segment, shards)
+
+    adapted: dict[Method, Scorer] = {}
+    if adabn:
+        adapted["adabn"] = score_adabn
+    if tent_steps:
+        tent = TentSegmenter(network, settings, steps=tent_steps, learning_rate=tent_learning_rate)
+        adapted["tent"] = partial(score, tent)
+    return Scorers(segment, partial(score, segment), adapted)

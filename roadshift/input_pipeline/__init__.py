@@ -1,0 +1,1 @@
+"""The input pipeline of a training: from shards to augmented batches."""

@@ -1,0 +1,192 @@
+"""The training images of data sets: decoded once and kept if memory allows, else read each time.
+
+Decoding takes a tenth of the time that a network needs to learn from a crop, and a sample with a
+partner needs two decodings. Either way the same images come in the same order, so the amount of
+memory does not change results.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from roadshift.inference.resizing import limit_height
+from roadshift.input_pipeline.index import ImageIndex, index_images
+from roadshift.records.reader import ShardSet
+
+CACHE_BYTES = 2**30
+"""Largest size in bytes of a training's decoded images. In memory they take several times that:
+TensorFlow copies what a function holds into the graph of each source's input pipeline."""
+WORKERS = 2
+"""Number of images that are decoded, or augmented, at once."""
+ID_ALONE = {"id": tf.io.FixedLenFeature((), tf.string)}
+
+Decoded = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+"""Image uint8 (H, W, 3), label uint8 (H, W), id."""
+
+
+class Reader(Protocol):
+    """Access to images by handles: scalars that stand for images that are not yet decoded."""
+
+    @property
+    def nothing(self) -> tf.Tensor:
+        """The handle that stands for no image."""
+
+    def in_file(self, shards: ShardSet, index: ImageIndex, file: tf.Tensor) -> tf.data.Dataset:
+        """Returns the handles of a shard's images in order; `file` is its number in the split."""
+
+    def at(self, index: ImageIndex, number: tf.Tensor) -> tf.data.Dataset:
+        """Returns the handle of an image as a data set of one; only for `Dataset.flat_map`."""
+
+    def sample_id(self, handle: tf.Tensor) -> tf.Tensor:
+        """Returns the id of an image."""
+
+    def image(self, handle: tf.Tensor) -> Decoded:
+        """Returns an image and its label, scaled down to the height limit, and its id."""
+
+
+@dataclass(frozen=True)
+class TrainImages:
+    """The images of a data set that a training draws from.
+
+    Attributes:
+        shards: the data set's shards.
+        index: index of its train split.
+        reader: reader of its images.
+    """
+
+    shards: ShardSet
+    index: ImageIndex
+    reader: Reader
+
+    def in_file(self, file: tf.Tensor) -> tf.data.Dataset:
+        """Returns the handles of a shard's images (see `Reader.in_file`)."""
+        return self.reader.in_file(self.shards, self.index, file)
+
+
+def open_train_images(
+    sets: Sequence[ShardSet], max_height: int, cache_bytes: int = CACHE_BYTES
+) -> list[TrainImages]:
+    """Opens the train splits of data sets with the same features, with one reader for all.
+
+    Args:
+        sets: the data sets of a training.
+        max_height: pixels; a taller image is scaled down to it; 0 for no limit.
+        cache_bytes: largest size in bytes of all decoded images that are kept in memory; 0 keeps
+            none, which suits a caller that looks at only a few images.
+
+    Raises:
+        RoadshiftError: a set has no training images, or its images.csv does not match its records.
+    """
+    indices, count = [], 0
+    for shards in sets:
+        index = index_images(shards, "train")
+        indices.append(replace(index, places=index.places + count))
+        count += len(index.ids)
+    stored = _ShardReader(sets[0], max_height)
+    reader = _load(sets, indices, stored, cache_bytes) or stored
+    return [TrainImages(s, index, reader) for s, index in zip(sets, indices, strict=True)]
+
+
+@dataclass(frozen=True)
+class _ShardReader:
+    """Reads and decodes an image each time; a handle is its record.
+
+    Attributes:
+        shards: one of the data sets; all have the same features.
+        max_height: pixels; a taller image is scaled down to it; 0 for no limit.
+    """
+
+    shards: ShardSet
+    max_height: int
+
+    @property
+    def nothing(self) -> tf.Tensor:
+        return tf.constant("")
+
+    def in_file(self, shards: ShardSet, index: ImageIndex, file: tf.Tensor) -> tf.data.Dataset:
+        return tf.data.TFRecordDataset(tf.gather(tf.constant(shards.files("train")), file))
+
+    def at(self, index: ImageIndex, number: tf.Tensor) -> tf.data.Dataset:
+        return index.records(number)
+
+    def sample_id(self, handle: tf.Tensor) -> tf.Tensor:
+        return tf.io.parse_single_example(handle, ID_ALONE)["id"]
+
+    def image(self, handle: tf.Tensor) -> Decoded:
+        example = self.shards.features.deserialize_example(handle)
+        image, label = example["image"], example["label"][..., 0]
+        return *limit_height(image, label, self.max_height), example["id"]
+
+
+@dataclass(frozen=True)
+class _MemoryReader:
+    """Holds all images in memory; a handle is an image's number among them, int64.
+
+    Attributes:
+        pixels: uint8 (bytes,), of each sample its image (H, W, 3), then its label (H, W).
+        starts: int64 (images,), index of each sample's first byte in `pixels`.
+        sizes: int64 (images, 2), height and width in pixels.
+        ids: (images,), ids of the samples.
+    """
+
+    pixels: tf.Tensor
+    starts: np.ndarray
+    sizes: np.ndarray
+    ids: np.ndarray
+
+    @property
+    def nothing(self) -> tf.Tensor:
+        return tf.constant(-1, tf.int64)
+
+    def in_file(self, shards: ShardSet, index: ImageIndex, file: tf.Tensor) -> tf.data.Dataset:
+        ends = index.places.min() + np.cumsum(list(shards.shard_lengths["train"].values()))
+        starts = np.concatenate([index.places.min(keepdims=True), ends[:-1]])
+        return tf.data.Dataset.range(*(tf.gather(tf.constant(b), file) for b in (starts, ends)))
+
+    def at(self, index: ImageIndex, number: tf.Tensor) -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices([tf.gather(tf.constant(index.places), number)])
+
+    def sample_id(self, handle: tf.Tensor) -> tf.Tensor:
+        return tf.gather(tf.constant(self.ids), handle)
+
+    def image(self, handle: tf.Tensor) -> Decoded:
+        start = tf.gather(tf.constant(self.starts), handle)
+        height, width = tf.unstack(tf.gather(tf.constant(self.sizes), handle))
+        area = height * width
+        image = tf.reshape(tf.slice(self.pixels, [start], [3 * area]), [height, width, 3])
+        label = tf.reshape(tf.slice(self.pixels, [start + 3 * area], [area]), [height, width])
+        return image, label, self.sample_id(handle)
+
+
+def _load(
+    sets: Sequence[ShardSet], indices: Sequence[ImageIndex], stored: _ShardReader, limit: int
+) -> _MemoryReader | None:
+    """Decodes all images, in the order of their places; None if they exceed the limit."""
+    # No PNG is much larger than its pixels, so this saves decoding images that will not fit.
+    if sum(int(np.diff(index.bounds).sum()) for index in indices) > limit:
+        return None
+
+    def flat(record: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        image, label, sample_id = stored.image(record)
+        both = tf.concat([tf.reshape(image, [-1]), tf.reshape(label, [-1])], axis=0)
+        return both, tf.shape(label), sample_id
+
+    parts, sizes, ids, total = [], [], [], 0
+    files = [file for shards in sets for file in shards.files("train")]
+    for both, size, sample_id in tf.data.TFRecordDataset(files).map(
+        flat, num_parallel_calls=WORKERS
+    ):
+        total += len(both)
+        if total > limit:
+            return None
+        parts.append(both)
+        sizes.append(size.numpy())
+        ids.append(sample_id.numpy())
+    shapes = np.array(sizes, np.int64)
+    lengths = 4 * shapes.prod(axis=1)
+    with tf.device("CPU"):  # where input pipelines run
+        pixels = tf.concat(parts, axis=0)
+    return _MemoryReader(pixels, np.cumsum(lengths) - lengths, shapes, np.array(ids))

@@ -1,0 +1,75 @@
+"""Images, labels and errors as data URIs: small files inside of a page."""
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from roadshift.pictures.palette import WRONG
+from roadshift.pictures.sheet import scaled_size
+from roadshift.taxonomy import IGNORE_ID, Taxonomy
+
+MAX_WIDTH = 640
+"""Greatest width of an image in pixels; a page of thirty images stays below 4 MB."""
+JPEG_QUALITY = 82
+
+_RIGHT, _WRONG, _IGNORED = range(3)
+ERROR_COLOURS = ((0, 0, 0, 0), (*WRONG, 255), (0, 0, 0, 170))
+"""RGBA of right, wrong and ignored pixels, to be laid over a grey image. Orange is distinct from
+grey also for people who cannot distinguish red from green."""
+
+
+def fit_image(image: np.ndarray) -> np.ndarray:
+    """Scales an image, uint8 RGB (H, W, 3), down to at most `MAX_WIDTH`."""
+    return _fitted(image, Image.Resampling.BICUBIC)
+
+
+def fit_ids(ids: np.ndarray) -> np.ndarray:
+    """Scales class ids, uint8 (H, W), as `fit_image` does; the result has no new id."""
+    return _fitted(ids, Image.Resampling.NEAREST)
+
+
+def _fitted(array: np.ndarray, resampling: Image.Resampling) -> np.ndarray:
+    if array.shape[1] <= MAX_WIDTH:
+        return array
+    size = scaled_size(array, MAX_WIDTH)
+    return np.asarray(Image.fromarray(array).resize(size, resampling))
+
+
+def image_uri(image: np.ndarray) -> str:
+    """Returns an image, uint8 RGB (H, W, 3), as JPEG."""
+    return _uri(Image.fromarray(image), "jpeg", quality=JPEG_QUALITY, optimize=True)
+
+
+def classes_uri(ids: np.ndarray, taxonomy: Taxonomy) -> str:
+    """Returns class ids, uint8 (H, W), as PNG in the taxonomy's colours; 255 is transparent."""
+    classes = len(taxonomy.classes)
+    indices = np.where(ids == IGNORE_ID, classes, ids).astype(np.uint8)
+    colours = [(*entry.colour, 255) for entry in taxonomy.classes.values()]
+    return _palette_uri(indices, [*colours, (0, 0, 0, 0)])
+
+
+def errors_uri(label: np.ndarray, prediction: np.ndarray) -> str:
+    """Returns a PNG in `ERROR_COLOURS` that shows where a prediction is wrong.
+
+    Args:
+        label: uint8 (H, W), class ids, 255 = ignore.
+        prediction: uint8 (H, W), class ids.
+    """
+    indices = np.where(label == prediction, _RIGHT, _WRONG)
+    indices[label == IGNORE_ID] = _IGNORED
+    return _palette_uri(indices.astype(np.uint8), ERROR_COLOURS)
+
+
+def _palette_uri(indices: np.ndarray, colours: list | tuple) -> str:
+    image = Image.fromarray(indices, "P")
+    image.putpalette([channel for colour in colours for channel in colour[:3]])
+    # With a short palette Pillow takes fewer bits a pixel.
+    return _uri(image, "png", transparency=bytes(c[3] for c in colours), optimize=True)
+
+
+def _uri(image: Image.Image, form: str, **options: object) -> str:
+    sink = io.BytesIO()
+    image.save(sink, form, **options)
+    return f"data:image/{form};base64,{base64.b64encode(sink.getvalue()).decode('ascii')}"

@@ -1,0 +1,77 @@
+"""All metrics of one network on one domain."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from roadshift.scoring import metrics
+from roadshift.scoring.bootstrap import bootstrap_miou
+from roadshift.scoring.calibration import CalibrationSums
+from roadshift.scoring.results import DomainScores, ImageMatrices
+from roadshift.scoring.settings import EvaluateSettings
+
+_DECIMALS = 4
+
+
+def score_domain(
+    matrices: ImageMatrices,
+    calibration: CalibrationSums,
+    *,
+    data_set: str,
+    class_names: Sequence[str],
+    settings: EvaluateSettings,
+    seed: int = 0,
+) -> DomainScores:
+    """Scores a network on a domain.
+
+    Args:
+        matrices: the confusion matrix of each image, in any order.
+        calibration: the calibration sums over all images.
+        data_set: name of the data set.
+        class_names: names of the classes in the order of their ids.
+        settings: number of resamples and level of the confidence interval.
+        seed: seed of the bootstrap.
+
+    Returns:
+        The metrics, rounded to 4 decimals.
+
+    Raises:
+        ValueError: ids, matrices and names do not fit together, or an id occurs twice.
+    """
+    expected = (len(matrices.ids), len(class_names), len(class_names))
+    if matrices.matrices.shape != expected:
+        raise ValueError(f"matrices have shape {matrices.matrices.shape}, expected {expected}")
+    if len(set(matrices.ids)) != len(matrices.ids):
+        raise ValueError("an image is scored twice: every id must occur once")
+    total = matrices.total
+    iou = {
+        name: None if np.isnan(value) else _rounded(value)
+        for name, value in zip(class_names, metrics.class_iou(total), strict=True)
+    }
+    absent = [name for name, value in iou.items() if value is None]
+    # The bootstrap draws by position. Sorting makes the interval independent of the order in which
+    # images were scored.
+    low, high = bootstrap_miou(
+        matrices.sorted().matrices,
+        samples=settings.bootstrap_samples,
+        seed=seed,
+        level=settings.confidence_level,
+    ) or (None, None)
+    return DomainScores(
+        data_set=data_set,
+        images=len(matrices.ids),
+        miou=_rounded(metrics.mean_iou(total)),
+        miou_low=_rounded(low),
+        miou_high=_rounded(high),
+        iou=iou,
+        classes_scored=len(class_names) - len(absent),
+        classes_absent=absent,
+        pixel_accuracy=_rounded(metrics.pixel_accuracy(total)),
+        mean_accuracy=_rounded(metrics.mean_accuracy(total)),
+        frequency_weighted_iou=_rounded(metrics.frequency_weighted_iou(total)),
+        calibration_error=_rounded(calibration.expected_calibration_error()),
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), _DECIMALS)
