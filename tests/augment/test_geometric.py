@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from roadshift.augment.geometric import cut_window, flip, random_crop, random_scale
 from roadshift.augment.registry import CropWindow
+from tests.augment.draws import assert_independent, assert_uniform, for_each_key
 
 
 def ramp(height, width):
@@ -64,6 +65,15 @@ def test_only_the_region_of_the_crop_is_enlarged():
     assert cut_image[1:-1, 0, 0] == pytest.approx(np.arange(8)[1:-1] / 2 + 6 - 0.25, abs=1e-4)
 
 
+@pytest.mark.parametrize(("factor", "region"), [(1.28, 6), (1.23, 7), (0.63, 13), (0.65, 12)])
+def test_the_region_has_the_nearest_number_of_pixels(factor, region):
+    # 8 pixels of the crop show 8 / factor of the source: 6.25, 6.5, 12.7 and 12.3.
+    image, label = ramp(30, 30)
+    cut_image, _ = cut(image, label, 8, 8, factor)
+    for steps in (np.diff(cut_image[:, 0, 0]), np.diff(cut_image[0, :, 1])):
+        assert steps[1:-1].mean() == pytest.approx(region / 8, abs=0.03)
+
+
 def test_shrinking_averages_and_pads():
     # Black and white rows, one pixel each: without antialiasing they would survive or vanish.
     image = np.zeros((16, 16, 3), np.uint8)
@@ -120,29 +130,32 @@ def test_an_image_may_shrink_to_a_single_pixel():
     assert (cut_label != 255).sum() == 1
 
 
-def test_scale_draws_log_uniformly_between_its_bounds():
-    draws = [
-        np.asarray(random_scale(CropWindow(), tf.constant([1, i], tf.int64), 1.0).factor)
-        for i in range(300)
-    ]
-    assert 0.5 <= min(draws) < 0.55
-    assert 1.8 < max(draws) <= 2.0
-    assert abs(np.mean(np.log(draws))) < 0.1
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_scale_draws_log_uniformly_between_its_bounds(strength):
+    draws = for_each_key(lambda key: random_scale(CropWindow(), key, strength).factor, 300)
+    assert_uniform(np.log(draws), -np.log(1 + strength), np.log(1 + strength))
 
 
-@pytest.mark.parametrize("strength", [0.3, 1.0])
-def test_crop_is_random_as_often_as_asked(strength):
-    places = np.array(
-        [
-            random_crop(CropWindow(), tf.constant([2, i], tf.int64), strength).place
-            for i in range(300)
-        ]
-    )
+@pytest.mark.parametrize("strength", [0.6, 1.0])
+def test_crop_is_random_as_often_as_asked_and_then_anywhere(strength):
+    places = for_each_key(lambda key: random_crop(CropWindow(), key, strength).place, 300)
     random = (places != 0.5).any(axis=1)
     assert random.mean() == pytest.approx(strength, abs=0.08)
-    assert (places >= 0).all()
-    assert (places < 1).all()
-    assert places[random].mean(axis=0) == pytest.approx([0.5, 0.5], abs=0.1)
+    for axis in places[random].T:
+        assert_uniform(axis, 0, 1)
+        assert axis.max() < 1
+    assert_independent(*places[random].T)
+
+
+def test_equal_parts_of_the_places_give_every_window():
+    # Rooms of 4 rows and 6 columns: 5 and 7 windows, each at a fifth and a seventh of the places.
+    image, label = ramp(9, 12)
+    for parts, axis in ((5, 0), (7, 1)):
+        for number in range(parts):
+            for share in (number + 0.02, number + 0.98):
+                place = np.where(np.arange(2) == axis, share / parts, 0)
+                corner = cut(image, label, 5, 6, place=place)[0][0, 0]
+                assert corner[axis] == number
 
 
 def test_flip_mirrors_both_or_neither():

@@ -8,6 +8,7 @@ import tensorflow as tf
 from roadshift.augment import photometric
 from roadshift.augment.keys import operation_key
 from roadshift.augment.registry import OPERATIONS, operations_of
+from tests.augment.draws import assert_independent, assert_uniform, for_each_key
 
 KEY = tf.constant([3, 4], tf.int64)
 PICTURE = tf.constant([[[10, 20, 30], [40, 50, 60]]], tf.float32)
@@ -118,15 +119,11 @@ def test_cast_by_hand():
 
 def test_cast_draws_each_channel_on_its_own():
     grey = tf.fill([1, 1, 3], 100.0)
-    logs = np.log(
-        [
-            photometric.colour_cast(grey, tf.constant([7, i], tf.int64), 0.3).numpy().ravel() / 100
-            for i in range(200)
-        ]
-    )
-    assert np.abs(logs).max() <= 0.3 + 1e-5
-    assert np.abs(logs).max(axis=0) == pytest.approx(0.3, abs=0.02)
-    assert np.abs(np.corrcoef(logs.T)[[0, 0, 1], [1, 2, 2]]).max() < 0.2
+    values = for_each_key(lambda key: photometric.colour_cast(grey, key, 0.3)[0, 0])
+    channels = np.log(values / 100).T
+    for logs in channels:
+        assert_uniform(logs, -0.3, 0.3)
+    assert_independent(*channels)
 
 
 def smooth_image():
@@ -152,17 +149,14 @@ def test_jpeg_is_what_a_file_of_that_quality_holds():
     assert np.array_equal(photometric.apply_jpeg(image, 30), tf.cast(stored, tf.float32))
 
 
-def test_jpeg_draws_a_quality_down_to_its_strength():
+def test_jpeg_draws_every_quality_down_to_its_strength():
     image = smooth_image()
-    possible = {
-        photometric.apply_jpeg(image, quality).numpy().tobytes() for quality in range(70, 101)
+    qualities = {
+        photometric.apply_jpeg(image, quality).numpy().tobytes(): quality
+        for quality in range(1, 101)
     }
-    drawn = {
-        photometric.jpeg(image, tf.constant([7, i], tf.int64), 30.0).numpy().tobytes()
-        for i in range(60)
-    }
-    assert drawn <= possible
-    assert len(drawn) > 15
+    results = for_each_key(lambda key: photometric.jpeg(image, key, 30.0)).astype(np.float32)
+    assert_uniform([qualities[result.tobytes()] for result in results], 70, 100)
 
 
 def test_jpeg_clips_what_a_neighbour_pushed_out_of_range():
@@ -184,25 +178,56 @@ def test_noise_has_the_sigma_that_was_drawn():
     assert values.mean() == pytest.approx(0, abs=0.002)
 
 
+GREY = tf.fill([1, 1, 3], 100.0)
+STEP = tf.constant([[[100, 100, 100], [140, 140, 140]]], tf.float32)
+COLOUR = tf.constant([[[200, 100, 50]]], tf.float32)
+POINT = tf.one_hot([[20]], 41, 255.0, 0.0)[..., tf.newaxis][0] * tf.ones([1, 1, 3])
+
+
+def chroma_angle(image):
+    """The angle of the first pixel's chroma in YIQ, in turns."""
+    _, i, q = photometric._YIQ @ image[0, 0]
+    return math.atan2(q, i) / (2 * math.pi)
+
+
+def sigma_of_blur(after):
+    """The sigma of the Gaussian that a point was blurred by, from two of its values."""
+    centre, beside = after[0, 20:22, 0]
+    return math.sqrt(-0.5 / math.log(beside / centre)) if beside else 0.0
+
+
+# By operation: the image it acts on, its draw from the result, and the range of that as multiples
+# of the strength, about the value at which nothing changes.
 DRAWS = {
-    "gamma": lambda after: np.log(np.log(after / 255) / math.log(100 / 255)),
-    "brightness": lambda after: (after - 100) / 255,
+    "gamma": (GREY, lambda after: np.log(np.log(after.max() / 255) / math.log(100 / 255)), -1, 0),
+    "brightness": (GREY, lambda after: (after.max() - 100) / 255, -1, 0),
+    "contrast": (STEP, lambda after: (after[0, 1, 0] - after[0, 0, 0]) / 40, -1, 1),
+    "saturation": (COLOUR, lambda after: (after[0, 0, 0] - after[0, 0, 2]) / 150, -1, 1),
+    "hue": (COLOUR, lambda after: chroma_angle(after) - chroma_angle(COLOUR.numpy()), -1, 0),
+    "blur": (POINT, sigma_of_blur, 0, 0),
+    "noise": (tf.zeros([64, 64, 3]), lambda after: after.std() / 255, 0, 0),
 }
 
 
+@pytest.mark.parametrize("strength", [0.1, 0.3])
 @pytest.mark.parametrize("name", sorted(DRAWS))
-def test_draws_fill_their_range_and_stay_in_it(name):
-    image = tf.fill([1, 1, 3], 100.0)
-    strength = 0.3
-    draws = [
-        DRAWS[name](
-            OPERATIONS[name].apply(image, tf.constant([7, i], tf.int64), strength).numpy().max()
-        )
-        for i in range(200)
-    ]
-    assert -strength - 1e-4 <= min(draws) < -0.8 * strength
-    assert 0.8 * strength < max(draws) <= strength + 1e-4
-    assert abs(np.mean(draws)) < 0.2 * strength
+def test_draws_fill_their_range_and_stay_in_it(name, strength):
+    image, draw_of, low, neutral = DRAWS[name]
+    # A sigma below a fifth of a pixel leaves nothing to measure.
+    strength *= 10 if name == "blur" else 1
+    results = for_each_key(lambda key: OPERATIONS[name].apply(image, key, strength))
+    draws = [draw_of(result) for result in results]
+    # A sigma of noise is known to a hundredth.
+    slack = 0.02 if name == "noise" else 2e-3
+    assert_uniform(draws, neutral + low * strength, neutral + strength, slack)
+
+
+def test_noise_does_not_follow_its_sigma():
+    values = for_each_key(lambda key: photometric.noise(tf.zeros([40, 40, 3]), key, 0.2))
+    sigmas = values.std(axis=(1, 2, 3))
+    # Two normal values are made of two uniform ones, of which the first gives their length.
+    lengths = ((values[:, 0, 0, :2] / sigmas[:, None]) ** 2).sum(axis=1)
+    assert_independent(sigmas, lengths)
 
 
 @pytest.mark.parametrize("name", sorted(each.name for each in operations_of("photometric")))
@@ -221,13 +246,14 @@ def test_same_key_same_result_and_other_key_another(name):
 
 
 def test_an_operation_s_draws_do_not_follow_another_s():
-    image = tf.fill([1, 1, 3], 100.0)
-    sample_keys = [tf.constant([i, 0], tf.int64) for i in range(200)]
-    draws = [
-        [
-            DRAWS[name](OPERATIONS[name].apply(image, operation_key(key, name), 0.3).numpy().max())
-            for key in sample_keys
-        ]
-        for name in ("brightness", "gamma")
-    ]
-    assert abs(np.corrcoef(draws)[0, 1]) < 0.2
+    def results_of(name, image):
+        apply = OPERATIONS[name].apply
+        return for_each_key(lambda key: apply(image, operation_key(key, name), 0.3))
+
+    assert_independent(
+        *(
+            [draw_of(result) for result in results_of(name, image)]
+            for name, (image, draw_of, *_) in DRAWS.items()
+            if name != "noise"
+        )
+    )

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from roadshift.augment import registry
 from roadshift.augment.keys import operation_key, sample_key
-from roadshift.augment.policy import build_policy
+from roadshift.augment.policy import build_policy, weak_and_strong
 from roadshift.augment.settings import AugmentSettings
+from tests.augment.draws import assert_uniform, for_each_key
 
 ALL_ON = {
     "random_scale": 1.0,
@@ -327,6 +328,39 @@ def test_a_probability_leaves_its_share_of_the_samples_alone(probability, name):
         assert np.array_equal(applied, run(settings, key)[0])
         changed += 1
     assert changed / 30 == pytest.approx(0.4, abs=0.25)
+
+
+def test_being_applied_does_not_choose_the_strength():
+    image, label = tf.fill([1, 1, 3], tf.constant(100, tf.uint8)), tf.zeros([1, 1], tf.uint8)
+    settings = AugmentSettings(brightness=0.1, photometric_probability=0.5)
+    policy = build_policy(settings, 1, 1)
+    values = for_each_key(lambda key: policy(image, label, key)[0][0, 0, 0], count=400)
+    applied = values[values != 100]
+    assert len(applied) / 400 == pytest.approx(0.5, abs=0.1)
+    assert_uniform(applied, 100 - 25.5, 100 + 25.5)
+
+
+def test_a_transfer_has_the_strength_of_its_setting():
+    own, other = (tf.fill([4, 4, 3], tf.constant(value, tf.uint8)) for value in (50, 120))
+    label = tf.zeros([4, 4], tf.uint8)
+    policy = build_policy(AugmentSettings(colour_transfer=0.8), 4, 4)
+    values = for_each_key(lambda key: policy(own, label, key, lambda: (other, label))[0][0, 0, 0])
+    # The mean of the logarithms moves by a share of the way to the partner's.
+    assert_uniform(np.log(values / 50) / np.log(120 / 50), 0, 0.8)
+
+
+def test_the_weak_policy_crops_and_flips_and_the_strong_one_always_mixes_by_class():
+    geometry = {name: ALL_ON[name] for name in names("crop", "geometric")}
+    strong_ones = ALL_ON | dict.fromkeys([*names("transfer"), "cutmix"], 0.0) | {"classmix": 1.0}
+    weak, strong = weak_and_strong(AugmentSettings(**ALL_ON), 32, 32)
+    image, label = map(tf.constant, sample())
+    assert not weak.takes_partners
+    for key in keys(2):
+        for policy, expected in ((weak, geometry), (strong, strong_ones)):
+            for found, other in zip(
+                policy(image, label, key, partner), run(expected, key), strict=True
+            ):
+                assert np.array_equal(found, other)
 
 
 @pytest.mark.slow

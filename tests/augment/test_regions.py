@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from roadshift.augment import regions
 from roadshift.augment.registry import OPERATIONS, operations_of
+from tests.augment.draws import assert_independent, assert_uniform, for_each_key
 
 KEY = tf.constant([3, 4], tf.int64)
 
@@ -89,41 +90,71 @@ def test_classmix_with_a_partner_of_ignored_pixels_changes_nothing():
 
 
 def test_cutmix_pastes_one_rectangle_of_the_crops_aspect():
-    areas = []
-    for key in keys(200):
-        image, _ = mixed(regions.cutmix, key, pair(0, [1], 40, 60), pair(1, [2], 40, 60))
-        mask = image[..., 0] >= 300
+    own, other = tf.zeros([40, 60, 3]), tf.ones([40, 60, 3])
+    label = tf.zeros([40, 60], tf.uint8)
+    areas, edges, centres = [], [], []
+    for image in for_each_key(
+        lambda key: regions.cutmix(own, label, other, label, key)[0], count=300
+    ):
+        mask = image[..., 0] > 0
         rows, columns = mask.any(axis=1), mask.any(axis=0)
         assert np.array_equal(mask, np.outer(rows, columns))
         areas.append(mask.mean())
-        inside = not (rows[[0, -1]].any() or columns[[0, -1]].any())
-        if inside and mask.any():
-            assert columns.sum() / 60 == pytest.approx(rows.sum() / 40, abs=1 / 40 + 1 / 60)
+        edges.append([*rows[[0, -1]], *columns[[0, -1]]])
+        if mask.any():
+            centres.append([np.flatnonzero(side).mean() for side in (rows, columns)])
+            if not any(edges[-1]):
+                assert columns.sum() / 60 == pytest.approx(rows.sum() / 40, abs=1 / 40 + 1 / 60)
     # Uniform in 0..1 before the crop's edges cut it: side s, centre uniform, on average
     # E[(s - s²/4)²] of the crop with s² uniform, which is 1/2 - 1/5 + 1/48 = 0.32.
     assert np.mean(areas) == pytest.approx(0.32, abs=0.04)
+    # It reaches an edge where its centre is within s / 2: in E[s] / 2 = 1/3 of the draws.
+    assert np.mean(edges, axis=0) == pytest.approx(1 / 3, abs=0.08)
+    assert_independent(*np.transpose(centres))
 
 
 def test_erasing_fills_a_rectangle_with_noise_and_ignores_it():
     image, label = pair(0, [0, 1, 2], 50, 80)
-    areas, aspects = [], []
-    for key in keys(80):
+    for key in keys(10):
         result, erased = regions.random_erasing(tf.constant(image), tf.constant(label), key, 1.0)
         mask = erased.numpy() == 255
-        rows, columns = mask.any(axis=1), mask.any(axis=0)
-        assert np.array_equal(mask, np.outer(rows, columns))
+        assert np.array_equal(mask, np.outer(mask.any(axis=1), mask.any(axis=0)))
         assert np.array_equal(result.numpy()[~mask], image[~mask])
         assert np.array_equal(erased.numpy()[~mask], label[~mask])
         values = result.numpy()[mask]
         assert values.min() >= 0
         assert values.max() <= 255
+
+
+def test_what_is_erased_has_any_area_any_aspect_and_any_place():
+    image, label = map(tf.constant, pair(0, [0], 160, 160))
+    areas, aspects, places = [], [], []
+    for erased in for_each_key(
+        lambda key: tf.cast(regions.random_erasing(image, label, key, 1.0)[1], tf.float32)
+    ):
+        mask = erased == 255
+        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
         areas.append(mask.mean())
-        if rows.sum() < 50 and columns.sum() < 80:
-            aspects.append(rows.sum() / columns.sum())
-    assert 0.01 < min(areas) < 0.06
-    assert 0.3 < max(areas) < 0.43
-    assert 0.25 < min(aspects) < 0.5
-    assert 2 < max(aspects) < 4
+        aspects.append(len(rows) / len(columns))
+        if max(len(rows), len(columns)) < 150:
+            places.append([side[0] / (160 - len(side)) for side in (rows, columns)])
+    assert_uniform(areas, 0.02, 0.4, 0.01)
+    # Sides are whole pixels, and no longer than the crop's.
+    assert_uniform(np.log(aspects), np.log(0.3), -np.log(0.3), 0.05)
+    for axis in np.transpose(places):
+        assert_uniform(axis, 0, 1)
+    assert_independent(*np.transpose(places))
+    assert_independent(areas, np.log(aspects))
+
+
+def test_erased_values_do_not_follow_the_draws_of_the_rectangle():
+    # A crop of one pixel, whose value is seen whenever it is erased.
+    image, label = tf.fill([1, 1, 3], -1.0), tf.zeros([1, 1], tf.uint8)
+    found = for_each_key(
+        lambda key: regions.random_erasing(image, label, key, 0.6)[0][0, 0], count=400
+    )
+    for channel in found[found[:, 0] >= 0].T:
+        assert_uniform(channel, 0, 255)
 
 
 def test_erased_values_are_uniform():

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from roadshift.augment import style_transfer
 from roadshift.augment.registry import OPERATIONS, operations_of
+from tests.augment.draws import assert_uniform, for_each_key
 
 KEY = tf.constant([3, 4], tf.int64)
 
@@ -66,9 +67,10 @@ def test_fourier_below_one_pixel_exchanges_the_mean_colour():
 
 def test_fourier_s_window_is_a_share_of_the_shorter_side():
     image, other = tf.constant(random_image(0)), tf.constant(random_image(1))
-    result = style_transfer.fda(image, other, KEY, 0.13)
-    # ⌊0.13 · 24⌋ = 3
-    assert np.array_equal(result, style_transfer.exchange_amplitudes(image, other, 3))
+    expected = style_transfer.exchange_amplitudes(image, other, 3)
+    # ⌊0.13 · 24⌋ = ⌊3.12⌋ = 3 = ⌊0.16 · 24⌋ = ⌊3.84⌋
+    for beta in (0.13, 0.16):
+        assert np.array_equal(style_transfer.fda(image, other, KEY, beta), expected)
 
 
 def test_fourier_of_an_image_of_one_colour_is_finite():
@@ -146,10 +148,11 @@ def test_same_key_same_result(name):
     assert not np.array_equal(first, image)
 
 
-def test_another_key_takes_another_share_of_the_statistics():
-    image, other = tf.constant(random_image(0)), tf.constant(random_image(1, low=100))
-    results = [
-        style_transfer.colour_transfer(image, other, tf.constant([3, i], tf.int64), 1.0).numpy()
-        for i in range(2)
-    ]
-    assert not np.array_equal(*results)
+@pytest.mark.parametrize("strength", [0.4, 1.0])
+def test_the_share_of_the_statistics_is_any_up_to_the_strength(strength):
+    image, other = tf.fill([4, 4, 3], 50.0), tf.fill([4, 4, 3], 120.0)
+    results = for_each_key(
+        lambda key: style_transfer.colour_transfer(image, other, key, strength)[0, 0, 0]
+    )
+    # The means of the logarithms move by the share.
+    assert_uniform(np.log(results / 50) / np.log(120 / 50), 0, strength)

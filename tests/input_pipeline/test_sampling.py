@@ -78,6 +78,19 @@ def test_images_are_drawn_as_often_as_the_formula_says():
     assert np.bincount(numbers, minlength=4) / 3000 == pytest.approx(expected, abs=0.03)
 
 
+def test_classes_and_images_share_their_range_by_hand():
+    # Both classes as likely: the first has images 0 and 1, the second images 1, 2 and 3, the last
+    # two by a single pixel.
+    index = index_of([[4, 0], [5, 7], [0, 1], [0, 1]])
+    draw = rare_class_draw(index, 1.0)
+    for draws, number in (
+        ((0.0, 0.0), 0), ((0.49, 0.49), 0), ((0.0, 0.5), 1), ((0.49, 0.99), 1),
+        ((0.5, 0.0), 1), ((0.99, 0.33), 1), ((0.5, 0.34), 2), ((0.5, 0.66), 2), ((0.5, 0.67), 3),
+        ((0.99, 0.99), 3),
+    ):  # fmt: skip
+        assert int(draw(tf.constant(draws))) == number, draws
+
+
 @pytest.mark.parametrize("draws", [(0.0, 0.0), (0.9999999, 0.9999999)])
 def test_the_ends_of_the_draws_are_images(draws):
     index = index_of([[1, 0, 0], [1, 1, 0]])

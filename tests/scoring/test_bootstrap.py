@@ -113,6 +113,21 @@ def test_difference_is_second_less_first_and_its_interval_is_paired():
     assert high - low > 0.05
 
 
+def test_the_difference_too_has_the_draws_and_the_level_that_are_asked():
+    a = random_matrices(6)
+    # Other predictions for the same truth.
+    b = a[:, :, [1, 2, 0]]
+    values: list[float] = []
+    for row in np.random.default_rng(5).multinomial(6, [1 / 6] * 6, size=80):
+        once, again = (mean_iou(np.tensordot(row, matrices, 1)) for matrices in (a, b))
+        assert once is not None
+        assert again is not None
+        values.append(again - once)
+    expected = np.quantile(values, [0.1, 0.9])
+    found = paired_bootstrap(a, b, samples=80, seed=5, level=0.8)
+    assert (found.low, found.high) == pytest.approx(tuple(expected))
+
+
 def test_run_against_itself_differs_by_nothing():
     matrices = random_matrices(5)
     assert paired_bootstrap(matrices, matrices, samples=50) == (0, 0, 0)
@@ -143,3 +158,12 @@ def test_one_image_has_a_difference_and_no_interval():
 def test_runs_on_other_images_are_refused(other):
     with pytest.raises(RoadshiftError, match="same images"):
         paired_bootstrap(single_class_images([10, 20]), other)
+
+
+@pytest.mark.parametrize("runs", [(0, 1), (1, 0)])
+def test_every_repetition_must_be_on_the_same_images(runs):
+    plain = single_class_images([10, 20])
+    other = single_class_images([10, 20], pixels=99)
+    repeated = np.stack([plain, plain]), np.stack([plain, other])
+    with pytest.raises(RoadshiftError, match="same images"):
+        paired_bootstrap(*(repeated[k] for k in runs))

@@ -1,10 +1,11 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from roadshift.errors import RoadshiftError
-from roadshift.scoring.bootstrap import Difference
+from roadshift.scoring.bootstrap import Difference, paired_bootstrap
 from roadshift.scoring.comparison import (
     TRANSDUCTIVE,
     Variant,
@@ -85,6 +86,19 @@ def test_seeds_are_averaged_on_both_sides():
     assert cell.verdict == "worse"
 
 
+def test_the_interval_has_the_resamples_the_level_and_the_seed_that_are_asked():
+    base, other = images([10, 40, 70, 80]), images([35, 20, 90, 70])
+    settings = EvaluateSettings(bootstrap_samples=30, confidence_level=0.7)
+    rows = compare_variants(
+        [variant("base", base), variant("other", other)], "base", settings=settings, seed=3
+    )
+    expected = paired_bootstrap(base.matrices, other.matrices, samples=30, seed=3, level=0.7)
+    assert rows[1].cells["target"].difference == expected
+    for option in ({"samples": 31}, {"seed": 0}, {"level": 0.95}):
+        options: dict[str, Any] = {"samples": 30, "seed": 3, "level": 0.7, **option}
+        assert paired_bootstrap(base.matrices, other.matrices, **options) != expected
+
+
 def test_other_images_are_refused():
     base = variant("base", images([10, 40, 70, 80]))
     with pytest.raises(RoadshiftError, match=r"odd on target: .*'d' is in one of them only"):
@@ -95,7 +109,14 @@ def test_other_images_are_refused():
 
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
-    [(0.01, 0.02, "better"), (-0.02, -0.01, "worse"), (-0.01, 0.01, ""), (0.0, 0.1, "")],
+    [
+        (0.01, 0.02, "better"),
+        (-0.02, -0.01, "worse"),
+        (-0.01, 0.01, ""),
+        (0.0, 0.1, ""),
+        (-0.1, 0.0, ""),
+        (0.0, 0.0, ""),
+    ],
 )
 def test_a_verdict_needs_an_interval_that_leaves_out_zero(low, high, expected):
     assert VariantScore((0.5,), Difference(0.0, low, high)).verdict == expected
@@ -146,6 +167,31 @@ def test_the_gap_closed_goes_from_the_base_to_the_oracle():
     # The base is as good as the oracle: there is no gap to close.
     without = compared(*variants, baseline="oracle", oracle="base")
     assert {row.gap_closed for row in without} == {None}
+
+
+def test_an_oracle_as_good_as_the_base_leaves_no_gap_to_close():
+    base, better = images([40] * 4), images([50] * 4)
+    variants = [variant("base", base), variant("oracle", base), variant("better", better)]
+    assert {row.gap_closed for row in compared(*variants, oracle="oracle")} == {None}
+
+
+def test_the_gap_closed_is_the_targets():
+    def scored(name, source, target):
+        scores = {"source": [images([source] * 4)], "target": [images([target] * 4)]}
+        return Variant(name=name, scores=scores)
+
+    found = compared(
+        scored("base", 80, 40), scored("half", 90, 50), scored("oracle", 20, 60), oracle="oracle"
+    )
+    assert [row.gap_closed for row in found] == pytest.approx([0, 0.5, 1])
+
+
+def test_the_rows_have_the_decimals_that_they_promise():
+    base, other = images([1], "a", pixels=3), images([2], "a", pixels=3)
+    found = compared(variant("base", base), variant("other", other, minutes=1.23456))
+    row = list(comparison_rows(found))[1]
+    assert (row["miou"], row["difference"], row["minutes"]) == (0.666667, 0.333333, 1.23)
+    assert row["low"] is None
 
 
 def test_cells_of_a_network_adapted_to_the_scored_images_are_marked():

@@ -54,11 +54,14 @@ def test_shape_mismatch_is_refused():
         confusion_matrix(LABEL, PREDICTION.T, 4)
 
 
+@pytest.mark.parametrize("unknown", [4, 7, 254])
 @pytest.mark.parametrize("name", ["label", "prediction"])
-def test_unknown_id_is_refused_with_its_count(name):
+def test_unknown_id_is_refused_with_its_count(name, unknown):
     images = {"label": np.zeros((2, 2), np.uint8), "prediction": np.zeros((2, 2), np.uint8)}
-    images[name][0] = 7
-    with pytest.raises(RoadshiftError, match=rf"{name} holds id 7 \(2 pixels\), expected 0..3"):
+    images[name][0] = unknown
+    with pytest.raises(
+        RoadshiftError, match=rf"{name} holds id {unknown} \(2 pixels\), expected 0..3"
+    ):
         confusion_matrix(images["label"], images["prediction"], 4)
 
 

@@ -1,9 +1,11 @@
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from roadshift.scoring.bootstrap import bootstrap_miou
 from roadshift.scoring.calibration import calibration_sums, no_pixels
 from roadshift.scoring.domain_metrics import score_domain
 from roadshift.scoring.results import DomainScores, ImageMatrices
@@ -13,13 +15,14 @@ NAMES = ["road", "car", "train"]
 MATRICES = np.array([[[6, 0, 0], [1, 2, 0], [0, 0, 0]], [[5, 1, 1], [0, 2, 0], [0, 0, 0]]])
 
 
-def score(ids=("x", "y"), matrices=MATRICES, settings=None, calibration=None):
+def score(ids=("x", "y"), matrices=MATRICES, settings=None, calibration=None, seed=0):
     return score_domain(
         ImageMatrices(tuple(ids), matrices),
         calibration or no_pixels(),
         data_set="noon",
         class_names=NAMES,
         settings=settings or EvaluateSettings(),
+        seed=seed,
     )
 
 
@@ -65,6 +68,16 @@ def test_order_of_images_changes_nothing():
     ids = [f"image{i}" for i in range(9)]
     order = np.random.default_rng(1).permutation(9)
     assert score([ids[i] for i in order], matrices[order]) == score(ids, matrices)
+
+
+def test_the_interval_has_the_resamples_the_level_and_the_seed_that_are_asked():
+    matrices = np.random.default_rng(0).integers(0, 99, (5, 3, 3))
+    settings = EvaluateSettings(bootstrap_samples=30, confidence_level=0.7)
+    found = score(list("abcde"), matrices, settings, seed=3).interval
+    assert found == pytest.approx(bootstrap_miou(matrices, samples=30, seed=3, level=0.7), abs=6e-5)
+    for option in ({"samples": 31}, {"seed": 0}, {"level": 0.95}):
+        options: dict[str, Any] = {"samples": 30, "seed": 3, "level": 0.7, **option}
+        assert found != pytest.approx(bootstrap_miou(matrices, **options), abs=6e-5)
 
 
 def test_without_bootstrap_there_is_no_interval():

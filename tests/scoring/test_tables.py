@@ -7,13 +7,14 @@ from roadshift.scoring.numbers import (
     points,
     whole_percent,
 )
-from roadshift.scoring.results import target_use
+from roadshift.scoring.results import ImageMatrices, target_use
 from roadshift.scoring.tables import (
     best_mix,
     confusion_rows,
     domain_gap,
     markdown_table,
     summarize,
+    write_confusion,
 )
 from tests.results import domain_scores, mix_scores
 
@@ -26,6 +27,24 @@ def test_confusion_rows_are_shares_of_the_actual_class():
         {"actual": "road", "predicted": "road", "pixels": 5, "recall": 0.625},
         {"actual": "road", "predicted": "sky", "pixels": 3, "recall": 0.375},
     ]
+
+
+def test_the_confusion_file_counts_all_images_of_each_domain(tmp_path):
+    matrices = np.array([[[5, 3], [0, 0]], [[1, 0], [1, 3]], [[0, 0], [0, 2]]])
+    domains = {
+        "a": ImageMatrices(("x", "y"), matrices[:2]),
+        "b": ImageMatrices(("z",), matrices[2:]),
+    }
+    write_confusion(domains, ["road", "sky"], tmp_path / "confusion.csv")
+    assert (tmp_path / "confusion.csv").read_text("utf-8") == (
+        "domain,actual,predicted,pixels,recall\n"
+        "a,road,road,6,0.6667\n"
+        "a,road,sky,3,0.3333\n"
+        "a,sky,road,1,0.25\n"
+        "a,sky,sky,3,0.75\n"
+        "b,sky,road,0,0.0\n"
+        "b,sky,sky,2,1.0\n"
+    )
 
 
 def test_summary_is_the_nine_cells_and_the_gap():

@@ -4,10 +4,13 @@ import pytest
 import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
+from roadshift.input_pipeline.batches import PSEUDO_LABEL_ID
 from roadshift.networks.batch_norm import ConvBatchNorm, batch_norms
 from roadshift.training.history import Epoch
-from roadshift.training.loop import build_optimizer, train
-from roadshift.training.settings import RegSettings, TrainSettings
+from roadshift.training.loop import build_optimizer, build_step, train
+from roadshift.training.losses import cross_entropy, lovasz_softmax, soft_dice
+from roadshift.training.self_training import SelfTraining, UnlabelledBatch
+from roadshift.training.settings import RegSettings, SelfTrainingSettings, TrainSettings
 
 NO_REG = {"dropout": 0.0, "l1": 0.0, "l2": 0.0, "weight_decay": 0.0, "label_smoothing": 0.0}
 SCHEDULE = {
@@ -46,11 +49,11 @@ def norm_network():
     return keras.Model(inputs, keras.layers.Conv2D(2, 1, kernel_initializer=kernel)(features))
 
 
-def run(network, validate, reg=NO_REG, **changes):
+def run(network, validate, reg=NO_REG, batches=light_or_dark, self_training=None, **changes):
     seen: list[Epoch] = []
     history = train(
         network,
-        batches_from=light_or_dark,
+        batches_from=batches,
         validate=validate,
         settings=settings(**changes),
         reg=RegSettings(**reg),
@@ -58,6 +61,7 @@ def run(network, validate, reg=NO_REG, **changes):
         class_weights=None,
         on_epoch=seen.append,
         name="test",
+        self_training=self_training,
     )
     assert seen == history.epochs
     return history
@@ -122,6 +126,162 @@ def test_weight_decay_is_decoupled_and_spares_biases():
     # With a gradient of zero only the decay acts: w - rate * decay * w.
     assert kernel[0, 0] == pytest.approx(2 - 0.05 * 0.1 * 2)
     assert bias[0] == 2
+
+
+def step_of(network, reg=NO_REG, pretrained=(), class_weights=None, self_training=None, **changes):
+    return build_step(
+        network,
+        settings=settings(**{"warmup_epochs": 0.0, "clip_norm": 0.0, **changes}),
+        reg=RegSettings(**{**NO_REG, **reg}),
+        pretrained=pretrained,
+        class_weights=class_weights,
+        average=None,
+        self_training=self_training,
+    )
+
+
+def random_batch(seed=0):
+    """Two images of noise and labels that have nothing to do with them, some pixels ignored."""
+    generator = np.random.default_rng(seed)
+    images = generator.uniform(0, 255, (2, 32, 32, 3)).astype(np.float32)
+    labels = generator.choice([0, 1, 255], (2, 32, 32), p=[0.6, 0.3, 0.1]).astype(np.uint8)
+    return tf.constant(images), tf.constant(labels)
+
+
+def test_weight_decay_shrinks_the_kernels_alone():
+    network = norm_network()
+    for variable in network.trainable_variables:
+        variable.assign(tf.fill(variable.shape, 2.0))
+    first = network.trainable_variables[0]
+    step = step_of(
+        network, {"weight_decay": 0.1}, pretrained=[first], encoder_lr_factor=0.5, clip_norm=1.0
+    )
+    # Without a labelled pixel the gradient is zero: only the decay acts, w - rate * decay * w.
+    step(random_batch()[0], tf.fill([2, 32, 32], tf.constant(255, tf.uint8)))
+    shrunk = 2 - 0.05 * 0.1 * 2
+    for variable in network.trainable_variables:
+        expected = (2 + shrunk) / 2 if variable is first else shrunk
+        if variable.name != "kernel":
+            assert variable.name in ("gamma", "beta", "bias")
+            expected = 2
+        np.testing.assert_allclose(variable, expected, rtol=1e-6)
+    assert {v.name for v in network.trainable_variables} == {"kernel", "gamma", "beta", "bias"}
+
+
+def momentums(step):
+    """The first moments of the gradients after a step, which are a tenth of the gradients."""
+    return [
+        v.numpy() for v in step.optimizer.variables if v.path.endswith(("_momentum", "/momentum"))
+    ]
+
+
+def test_gradients_are_clipped_by_the_norm_of_all_together():
+    def gradients_of(clip_norm):
+        step = step_of(norm_network(), clip_norm=clip_norm)
+        step(*random_batch())
+        return [10 * moment for moment in momentums(step)]
+
+    free = gradients_of(0.0)
+    assert len(free) == 5
+    norm = np.sqrt(sum((gradient**2).sum() for gradient in free))
+    for clip_norm, factor in ((norm / 2, 0.5), (2 * norm, 1.0)):
+        for found, gradient in zip(gradients_of(clip_norm), free, strict=True):
+            np.testing.assert_allclose(found, factor * gradient, rtol=1e-3, atol=1e-8)
+
+
+def test_pretrained_variables_learn_by_their_factor_of_the_rate():
+    network = pixel_network()
+    kernel, bias = network.trainable_variables
+    before = network.get_weights()
+    step_of(network, pretrained=[kernel], encoder_lr_factor=0.2)(*random_batch())
+    # The first step of Adam is as long as the rate, whatever the gradient.
+    np.testing.assert_allclose(np.abs(kernel - before[0]), 0.2 * 0.05, rtol=1e-3)
+    np.testing.assert_allclose(np.abs(bias - before[1]), 0.05, rtol=1e-3)
+
+
+@pytest.mark.parametrize("plain", [{"label_smoothing": 0.2}, {"focal_gamma": 2.0}])
+def test_the_loss_of_a_step_is_the_sum_of_its_terms_each_with_its_weight(plain):
+    network, weights = pixel_network(), np.array([0.5, 2.0], np.float32)
+    images, labels = random_batch()
+    logits = network(images)
+    # The fourth pixel of every six, in both directions.
+    grid = labels[:, 3::6, 3::6], logits[:, 3::6, 3::6]
+    kernel = network.get_weights()[0]
+    terms = [
+        cross_entropy(labels, logits, class_weights=weights, **plain),
+        0.3 * soft_dice(*grid),
+        0.7 * lovasz_softmax(*grid),
+        0.01 * np.abs(kernel).sum(),
+        0.05 * (kernel**2).sum(),
+    ]
+    reg = {"l1": 0.01, "l2": 0.05}
+    changes = {"dice_weight": 0.3, "lovasz_weight": 0.7}
+    (reg if "label_smoothing" in plain else changes).update(plain)
+    step = step_of(network, reg, class_weights=weights, **changes)
+    assert float(step(images, labels)) == pytest.approx(float(sum(terms)), rel=1e-5)
+
+
+def test_the_loss_of_pseudo_labels_has_its_weight_their_confidence_and_the_class_weights():
+    network, weights = pixel_network(), np.array([0.5, 2.0], np.float32)
+    teacher = SelfTraining(
+        network, pixel_network(), SelfTrainingSettings(weight=0.3, threshold=0.6)
+    )
+    images, labels = random_batch()
+    weak, mixed = (random_batch(seed)[0] for seed in (1, 2))
+    # One image more than of the sources.
+    weak, mixed = (tf.concat([each, each[:1] / 2], 0) for each in (weak, mixed))
+    unlabelled = UnlabelledBatch(
+        weak,
+        tf.ones(weak.shape[:3], tf.bool),
+        mixed,
+        tf.constant(np.random.default_rng(3).choice([0, 1, PSEUDO_LABEL_ID], weak.shape[:3])),
+    )
+    unlabelled = unlabelled._replace(labels=tf.cast(unlabelled.labels, tf.uint8))
+    pseudo = teacher.label(unlabelled)
+    assert 0.1 < tf.reduce_min(pseudo.confidence) < 0.9
+    expected = cross_entropy(labels, network(images), class_weights=weights) + 0.3 * cross_entropy(
+        pseudo.labels, network(mixed), class_weights=weights, confidence=pseudo.confidence
+    )
+    step = step_of(network, class_weights=weights, self_training=teacher)
+    assert float(step(images, labels, *unlabelled)) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_pseudo_labels_begin_with_the_first_step_after_the_warm_up():
+    (images, labels), (others, _) = random_batch(0), random_batch(1)
+    unlabelled = UnlabelledBatch(
+        others,
+        tf.ones(labels.shape, tf.bool),
+        others,
+        tf.fill(labels.shape, tf.constant(PSEUDO_LABEL_ID, tf.uint8)),
+    )
+
+    def losses_of(weight):
+        network = pixel_network()
+        options = SelfTrainingSettings(weight=weight, threshold=0.5, warmup_epochs=2.0)
+        history = run(
+            network,
+            lambda: {"a": 0.5},
+            batches=lambda done: tf.data.Dataset.from_tensors(
+                (images, labels, *unlabelled)
+            ).repeat(),
+            self_training=SelfTraining(network, pixel_network(), options),
+            epochs=3,
+            steps_per_epoch=1,
+            warmup_epochs=0.0,
+        )
+        return [epoch.loss for epoch in history.epochs]
+
+    plain, adapted = losses_of(0.0), losses_of(1.0)
+    assert adapted[:2] == pytest.approx(plain[:2], rel=1e-6)
+    assert adapted[2] > 1.1 * plain[2]
+
+
+def test_the_loss_of_an_epoch_is_the_mean_of_its_steps():
+    network = pixel_network()
+    losses = [cross_entropy(labels, network(images)) for images, labels in light_or_dark().take(3)]
+    # So low a rate that the weights stay.
+    history = run(network, lambda: {"a": 0.5}, epochs=2, steps_per_epoch=3, learning_rate=1e-9)
+    assert history.epochs[0].loss == pytest.approx(np.mean(losses), rel=1e-5)
 
 
 def test_a_loss_that_is_no_number_is_an_error_with_a_way_out():

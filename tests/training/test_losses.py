@@ -102,12 +102,32 @@ def test_an_absent_class_gets_no_endless_weight():
     assert weights[2] == weights[1]
 
 
+def test_the_weight_rises_no_further_below_a_thousandth_of_the_pixels():
+    weights = class_weights([[995_500, 3000, 1000, 500, 0]], 1.0)
+    np.testing.assert_allclose(weights[1:] / weights[1], [1, 3, 3, 3], rtol=1e-6)
+    assert weights[0] / weights[2] == pytest.approx(0.001 / 0.9955)
+
+
 def test_the_weighted_loss_is_the_weighted_mean_by_hand():
     labels = np.array([[[0, 1]]], np.uint8)
     weights = np.array([1.0, 3.0, 9.0], np.float32)
     expected = -(np.log(0.7) + 3 * np.log(0.1)) / 4
     loss = cross_entropy(labels, LOGITS, label_smoothing=0.0, class_weights=weights)
     assert loss.numpy() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("option", [{"label_smoothing": 0.3}, {"focal_gamma": 2.0}])
+def test_class_weights_weigh_smoothed_and_focal_losses_too(option):
+    labels = np.array([[[0, 1]]], np.uint8)
+    weights = np.array([1.0, 3.0, 9.0], np.float32)
+    # Of either pixel: the probability of its label, and the mean logarithm of all probabilities.
+    pixels = [(0.7, np.log([0.7, 0.2, 0.1]).mean()), (0.1, np.log([0.1, 0.1, 0.8]).mean())]
+    if "focal_gamma" in option:
+        losses = [-((1 - p) ** 2) * np.log(p) for p, _ in pixels]
+    else:
+        losses = [-0.7 * np.log(p) - 0.3 * mean for p, mean in pixels]
+    loss = cross_entropy(labels, LOGITS, class_weights=weights, **option)
+    assert loss.numpy() == pytest.approx((losses[0] + 3 * losses[1]) / 4, rel=1e-5)
 
 
 def certain(classes, number):
@@ -236,6 +256,20 @@ def test_ignored_pixels_are_as_if_they_were_not_there(loss):
     assert value == pytest.approx(alone[0], rel=1e-6)
     np.testing.assert_allclose(gradient[:, :, counted], alone[1], atol=1e-7)
     assert not gradient[:, :, ~counted].any()
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, focal, soft_dice, lovasz_softmax])
+def test_a_batch_is_one_set_of_pixels(loss):
+    generator = np.random.default_rng(6)
+    labels = generator.integers(0, 4, (2, 3, 5)).astype(np.uint8)
+    # The images differ in their number of pixels and in their classes.
+    labels[0, 1:], labels[1, 0, :2] = 255, 3
+    labels[0, 0] %= 3
+    logits = generator.normal(size=(2, 3, 5, 4)).astype(np.float32)
+    together = loss(labels.reshape(1, 6, 5), logits.reshape(1, 6, 5, 4)).numpy()
+    assert loss(labels, logits).numpy() == pytest.approx(together, rel=1e-6)
+    alone = [loss(labels[k : k + 1], logits[k : k + 1]).numpy() for k in range(2)]
+    assert np.mean(alone) != pytest.approx(together, rel=0.001)
 
 
 @pytest.mark.parametrize("loss", [soft_dice, lovasz_softmax])
