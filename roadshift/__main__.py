@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from roadshift import __version__
+from roadshift import __version__, runtime
 from roadshift.errors import RoadshiftError
+from roadshift.streams import escape_unprintable
 
 COMMANDS = {
     "browse": "Draw a contact sheet of images and labels.",
@@ -46,9 +47,15 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, each.help or "") for name, each in self.commands.items()])
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Runs the command line; what the terminal cannot show is escaped."""
+        escape_unprintable()
+        return super().main(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; an error that the user can correct becomes one line and exit status 1."""
         try:
+            runtime.prepare()
             return super().invoke(ctx)
         except RoadshiftError as error:
             raise click.ClickException(str(error)) from None

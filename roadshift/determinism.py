@@ -1,7 +1,8 @@
 """Repeatable runs of TensorFlow."""
 
-import keras
-import tensorflow as tf
+from roadshift import runtime
+
+runtime.prepare()  # before Keras is imported here or by a module that is imported later
 
 
 def enable_determinism(seed: int) -> None:
@@ -10,5 +11,8 @@ def enable_determinism(seed: int) -> None:
     Args:
         seed: seed of the random generators of Python, NumPy and TensorFlow.
     """
+    import keras
+    import tensorflow as tf
+
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()

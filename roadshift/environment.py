@@ -1,7 +1,8 @@
 """Provenance of a result, which explains differences between machines.
 
-The same program gives the same bits on the same machine. Another processor or another TensorFlow
-adds in another order, so the figures differ in their last digits.
+The same program gives the same bits on the same machine. Another processor, another TensorFlow,
+another number of threads or one of the recorded variables lets TensorFlow add in another order, and
+a training amplifies what then differs.
 
 The provenance file lies beside the results but is not one of them: another processor or kernel that
 gives the same bits must not count as a change. So no stage declares the file, and Git does not
@@ -20,6 +21,8 @@ from typing import Any
 
 from roadshift.atomic import atomic_file
 from roadshift.checksum import sha256_of
+from roadshift.runtime import PINNED, threads
+from roadshift.workers import usable_cores
 
 PACKAGES = ("tensorflow", "keras", "numpy", "dvc")
 INSTRUCTIONS = (
@@ -28,6 +31,17 @@ INSTRUCTIONS = (
 )
 """Instruction sets by which TensorFlow chooses its kernels, by their names in Linux."""
 
+VARIABLES = (
+    *("TF_AUTO", "TF_CONV2D_", "TF_CPU_", "TF_CUBLAS_", "TF_CUDA_", "TF_CUDNN_", "TF_CUFFT_"),
+    *("TF_DATA_EXPERIMENT_", "TF_DETERMINISTIC_", "TF_DISABLE_", "TF_EAGER_", "TF_ENABLE_"),
+    *("TF_FORCE_", "TF_FP16_", "TF_GPU_", "TF_JIT", "TF_MATMUL_", "TF_MKL_", "TF_NUM_"),
+    *("TF_ONEDNN_", "TF_OVERRIDE_", "TF_SET_ONEDNN_", "TF_USE_", "TF_XLA_"),
+    *("XLA_", "ONEDNN_", "DNNL_", "CUDA_", "CUDNN_", "CUBLAS_", "NVIDIA_"),
+    *("OPENBLAS_", "MKL_", "BLIS_", "OMP_", "NPY_"),
+)
+"""Beginnings of the names of environment variables by which TensorFlow and NumPy compute
+differently. Not all of `TF_`: Terraform keeps passwords in variables that begin so."""
+
 
 def environment() -> dict[str, Any]:
     """Describes the machine and the installed packages, without importing a package.
@@ -35,8 +49,13 @@ def environment() -> dict[str, Any]:
     Returns:
         python (version), packages (name to version, None if not installed), processor (name),
         instructions (the processor's `INSTRUCTIONS`; empty if the system does not list them),
-        cores (number that this process may use) and system. Two calls on one machine return the
+        gpus (names; empty if the system does not list them), cores (number that this process may
+        use), threads (see `roadshift.runtime.threads`), variables (name to value of those in the
+        environment that begin as `VARIABLES` do) and system. Two calls on one machine return the
         same.
+
+    Raises:
+        RoadshiftError: the environment variable `ROADSHIFT_THREADS` is no number.
     """
     name, instructions = _processor()
     return {
@@ -44,7 +63,10 @@ def environment() -> dict[str, Any]:
         "packages": {package: _version(package) for package in PACKAGES},
         "processor": name,
         "instructions": instructions,
-        "cores": _cores(),
+        "gpus": _gpus(),
+        "cores": usable_cores(),
+        "threads": threads(),
+        "variables": _variables(),
         "system": platform.platform(),
     }
 
@@ -92,7 +114,9 @@ def _git(folder: Path, *arguments: str) -> str | None:
     if program is None:
         return None
     command = [program, "-C", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - Git
+    done = subprocess.run(  # noqa: S603 - Git
+        command, capture_output=True, check=False, encoding="utf-8", errors="replace"
+    )
     return done.stdout.strip() if done.returncode == 0 else None
 
 
@@ -103,8 +127,20 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _cores() -> int | None:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+def _variables() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in sorted(os.environ.items())
+        if name.startswith(VARIABLES) and name not in PINNED
+    }
+
+
+def _gpus() -> list[str]:
+    found = []
+    for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+        facts = dict(line.partition(":")[::2] for line in file.read_text("utf-8").splitlines())
+        found.append(facts.get("Model", "unknown").strip())
+    return found
 
 
 def _processor() -> tuple[str, list[str]]:

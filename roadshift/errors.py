@@ -4,7 +4,8 @@
 class RoadshiftError(Exception):
     """An error that the user can correct.
 
-    The message is one line (three if a file has to be got by hand): it names the file, value or
-    key, says what was expected, and what to do. Stages and commands print it without a traceback
+    The message names the file, value or key, says what was expected, and what to do. It is one
+    line, three if a file has to be got by hand, or a line for each fault of a data set, at most a
+    screenful. Stages and commands print it without a traceback
     and exit with status 1.
     """

@@ -20,6 +20,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def usable_cores() -> int:
+    """Returns the number of cores that this process may use, at least 1.
+
+    A batch system or `taskset` may grant fewer than the machine has.
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @contextmanager
 def parallel_map(
     function: Callable[[Item], Result], items: Sequence[Item], processes: int

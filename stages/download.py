@@ -6,6 +6,7 @@ from roadshift.atomic import atomic_folder
 from roadshift.datasets.card import load_card
 from roadshift.download.dataset import download_dataset
 from roadshift.download.fetch import MIRROR_VARIABLE, Places
+from roadshift.workers import usable_cores
 from stages.entry import run
 from stages.params import Params
 from stages.paths import BY_HAND, RAW, downloads
@@ -17,7 +18,7 @@ def main(params: Params, role: str) -> None:
     print(f"{role}: {card.title} ({card.publisher}; licence: {card.licence})")
     places = Places(BY_HAND, downloads(role), os.environ.get(MIRROR_VARIABLE))
     with atomic_folder(RAW / role) as folder:
-        download_dataset(card, folder, places=places, processes=os.cpu_count() or 1)
+        download_dataset(card, folder, places=places, processes=usable_cores())
 
 
 if __name__ == "__main__":

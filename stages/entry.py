@@ -14,6 +14,7 @@ from types import FrameType
 
 from roadshift.errors import RoadshiftError
 from roadshift.settings import suggestion
+from roadshift.streams import escape_unprintable
 from stages.params import Params, load_params
 from stages.paths import LOCKS
 
@@ -32,6 +33,7 @@ def run(main: Callable[..., None], *arguments: str) -> None:
     for name in arguments:
         parser.add_argument(name, help=f"key of {SECTIONS[name]} in params.yaml")
     given = vars(parser.parse_args())
+    escape_unprintable()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Output appears at once and before an error, through DVC's pipe too.
         sys.stdout.reconfigure(line_buffering=True)

@@ -1,12 +1,11 @@
 """Maps a role's labels to the taxonomy, and accounts for every pixel."""
 
-import os
-
 from roadshift.atomic import atomic_file, atomic_folder
 from roadshift.datasets.card import load_card
 from roadshift.datasets.remap import remap_set
 from roadshift.datasets.splits import SplitConfig
 from roadshift.taxonomy import load_taxonomy
+from roadshift.workers import usable_cores
 from stages.entry import run
 from stages.params import Params
 from stages.paths import RAW, REMAPPED, audit_file
@@ -27,7 +26,7 @@ def main(params: Params, role: str) -> None:
             ),
             folder=folder,
             audit_file=audit,
-            processes=os.cpu_count() or 1,
+            processes=usable_cores(),
         )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from roadshift import runtime
 from roadshift.download.http import RetryPolicy
 
 # The same examples each time: a test that fails now and then tells nobody which change broke it.
@@ -19,8 +20,9 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("repeatable")
 
-# Before any test module imports TensorFlow: its chatter would hide what a test prints.
+# Before any test module imports TensorFlow: its log would hide what a test prints.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+runtime.prepare()
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,37 @@ def test_the_environment_is_that_of_the_process():
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
     assert found["processor"]
     assert found["cores"] >= 1
+    assert found["threads"] == 2
     assert found == environment()
+
+
+def test_what_the_user_has_set_for_the_libraries_is_recorded(monkeypatch):
+    before = environment()["variables"]
+    given = {
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "MKL_CBWR": "COMPATIBLE",
+        "XLA_FLAGS": "--xla_cpu_enable_fast_math=true",
+        "TF_SET_ONEDNN_FPMATH_MODE": "BF16",
+        "TF_XLA_FLAGS": "--tf_xla_auto_jit=2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "NPY_DISABLE_CPU_FEATURES": "AVX512F",
+        "CUDA_VISIBLE_DEVICES": "-1",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    # These are pinned, change only what is printed, or are Terraform's.
+    monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", "7")
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    monkeypatch.setenv("TF_TOKEN_example_org", "secret")
+    monkeypatch.setenv("TF_VAR_password", "secret")
+    assert environment()["variables"] == before | given
+
+
+def test_another_number_of_threads_is_recorded(monkeypatch):
+    monkeypatch.setenv("ROADSHIFT_THREADS", "16")
+    assert environment()["threads"] == 16
 
 
 def test_the_record_names_the_file_and_the_code_that_it_is_of(tmp_path):

@@ -1,11 +1,17 @@
 import os
+import re
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from roadshift.errors import RoadshiftError
-from roadshift.workers import parallel_map
+from roadshift.workers import parallel_map, usable_cores
+
+PROJECT = Path(__file__).parents[1]
 
 
 def gather(function, items, processes=2):
@@ -65,3 +71,23 @@ def kill_itself(number):
 def test_a_worker_that_is_killed_is_an_error_in_one_line(number):
     with pytest.raises(RoadshiftError, match="a worker process was killed"):
         gather(kill_itself, [number, number])
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_only_cores_that_the_process_may_use_count():
+    program = "from roadshift.workers import usable_cores; print(usable_cores())"
+    core = min(os.sched_getaffinity(0))
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, check=True, capture_output=True, text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+    )  # fmt: skip
+    assert done.stdout == "1\n"
+    assert usable_cores() == len(os.sched_getaffinity(0))
+
+
+def test_nothing_counts_the_cores_of_the_machine_instead():
+    wrong = re.compile(r"\bcpu_count\(")
+    for folder in ("roadshift", "stages", "ablation"):
+        for file in (PROJECT / folder).rglob("*.py"):
+            if file.name != "workers.py":
+                assert not wrong.search(file.read_text("utf-8")), file

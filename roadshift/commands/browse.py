@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from roadshift.atomic import atomic_file
-from roadshift.commands.output import completion, quieten_tensorflow
+from roadshift.commands.output import completion
 from roadshift.commands.shards import open_splits, roles, shard_folders
 from roadshift.datasets.splits import SPLITS
 from roadshift.errors import RoadshiftError
@@ -46,7 +46,6 @@ def command(
     if out is not None and out.suffix.lower() != ".png":
         raise click.BadParameter(f"'{out}' does not end in .png", param_hint="--out")
     folders = shard_folders(place)
-    quieten_tensorflow()
     from roadshift.pictures.label_sheet import label_sheet
 
     sets = open_splits(folders)

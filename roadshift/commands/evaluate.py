@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from roadshift.commands.inference import inference_options, load_for_inference
-from roadshift.commands.output import completion, console, print_json, quieten_tensorflow, table
+from roadshift.commands.output import completion, console, print_json, table
 from roadshift.datasets.card import card_names, load_card
 from roadshift.datasets.splits import SPLITS, SplitConfig
 from roadshift.scoring.numbers import percent, percent_interval
@@ -63,7 +63,6 @@ def command(
     A set whose labels are too coarse for the taxonomy is refused.
     """
     card = load_card(name)
-    quieten_tensorflow()
     from roadshift.inference.scorers import score_examples
     from roadshift.inference.tiles import TiledSegmenter
     from roadshift.prediction.labelled import LabelledFolder

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from roadshift.commands.output import completion, console, print_json, quieten_tensorflow, table
+from roadshift.commands.output import completion, console, print_json, table
 from roadshift.commands.shards import open_splits, roles, shard_folders
 from roadshift.errors import RoadshiftError
 
@@ -81,7 +81,6 @@ def command(
     file = out or Path(f"{model.stem}{SUFFIXES[format_name]}")
     _check_usage(format_name, place, size)
     folders = shard_folders(place) if place else []
-    quieten_tensorflow()
     from roadshift.deployment.check import check_export
     from roadshift.deployment.runtimes import open_exported
     from roadshift.deployment.shard_images import ShardImages

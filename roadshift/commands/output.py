@@ -60,8 +60,3 @@ def completion(
         return [CompletionItem(name) for name in names() if name.startswith(begun)]
 
     return complete
-
-
-def quieten_tensorflow() -> None:
-    """Lowers TensorFlow's verbosity; call this before TensorFlow is imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -1,6 +1,5 @@
 """`roadshift predict`: labels of images and videos, and overlays to look at."""
 
-import sys
 from collections.abc import Collection
 from itertools import islice
 from pathlib import Path
@@ -8,9 +7,8 @@ from pathlib import Path
 import click
 
 from roadshift.commands.inference import inference_options, load_for_inference
-from roadshift.commands.output import print_json, quieten_tensorflow
+from roadshift.commands.output import print_json
 from roadshift.errors import RoadshiftError
-from roadshift.progress import progress_bar
 
 
 @click.command()
@@ -59,33 +57,23 @@ def command(
     from roadshift.prediction.inputs import find_inputs
 
     inputs, others = find_inputs(place, out)
-    quieten_tensorflow()
     from roadshift.inference.tiles import TiledSegmenter
     from roadshift.prediction.log import open_log
-    from roadshift.prediction.predictor import Predictor
+    from roadshift.prediction.predictor import Predictor, predict_all
 
     trained = load_for_inference(
         model, max_height=max_height, tta_flip=tta_flip, tta_scales=tta_scales
     )
-    log = open_log(out, model, trained.taxonomy)
+    log = open_log(out, model, trained.taxonomy, inputs=len(inputs))
     predictor = Predictor(
-        segment=TiledSegmenter(trained.network, trained.inference, max_pixels),
+        segment=TiledSegmenter(trained.network, trained.inference, max_pixels).parts,
         taxonomy=trained.taxonomy,
         out=out,
         overlay=overlay,
         cityscapes=labels == "cityscapes",
         probabilities=probabilities,
     )
-    with progress_bar("predict", "input", len(inputs)) as progress:
-        for given in inputs:
-            try:
-                log.done.append(predictor.predict(given))
-            except RoadshiftError as error:
-                log.failed[str(given.file)] = str(error)
-                if len(inputs) > 1:
-                    progress.write(f"Error: {error}", file=sys.stderr)
-            progress.update()
-    log.write()
+    predict_all(inputs, predictor, log)
     if as_json:
         print_json(log.content())
     else:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from roadshift.datasets.splits import SplitConfig, Splits, SplitScheme
 from roadshift.errors import RoadshiftError
@@ -23,6 +23,9 @@ from roadshift.taxonomy import universal_names
 
 UNKNOWN = 255
 """Native index of a value that an encoding does not list."""
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+ARCHIVE_SUFFIXES = (".zip", *TAR_SUFFIXES)
+"""Ends of the names of supported archives, in small letters; a name may have capitals."""
 FileName = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
 
 
@@ -30,10 +33,10 @@ class Archive(Settings):
     """A file that a publisher distributes.
 
     Attributes:
-        name: file name, also in a mirror.
+        name: file name, also in a mirror; it ends in one of `ARCHIVE_SUFFIXES`.
         url: URL of the file, or of the page of a public share; None if a person has to fetch it.
         by_hand: where a person gets the file, if there is no URL or the URL fails.
-        sha256: expected SHA-256 in hexadecimal digits; None if unknown.
+        sha256: expected SHA-256 in hexadecimal digits, kept in small letters; None if unknown.
         unpacked_megabytes: upper bound on the total size of the members, in 10^6 bytes, against
             archives that fill the disk.
     """
@@ -41,8 +44,20 @@ class Archive(Settings):
     name: FileName
     url: str | None = None
     by_hand: str = ""
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    sha256: Annotated[str, StringConstraints(to_lower=True, pattern="^[0-9a-fA-F]{64}$")] | None = (
+        None
+    )
     unpacked_megabytes: Annotated[int, Field(gt=0)]
+
+    @field_validator("name")
+    @classmethod
+    def _is_supported(cls, name: str) -> str:
+        if not name.lower().endswith(ARCHIVE_SUFFIXES):
+            raise ValueError(
+                f"'{name}' is not a supported kind of archive ({', '.join(ARCHIVE_SUFFIXES)}); "
+                "unpack it with another program and pack the files again as .zip"
+            )
+        return name
 
 
 class TfdsSource(Settings):

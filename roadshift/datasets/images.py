@@ -1,19 +1,42 @@
 """Reading images and labels from files, strictly."""
 
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
+from roadshift.datasets.lossless import lossy_compression
 from roadshift.errors import RoadshiftError
 
 ORIENTATION = 0x0112
 """EXIF tag of an image's orientation; 1 is upright."""
-LOSSY = ("JPEG", "MPO")
-"""Formats whose compression changes ids and colours."""
+MOST_METADATA = 64 << 20
+"""Largest size of a PNG's texts and colour profile in memory, in bytes."""
+
+# Pillow's own bound on a compressed text is 1 MiB, which the notes of some editors exceed.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY = MOST_METADATA
+
+
+# What Pillow raises for damaged files, and for those whose encoding it does not support.
+UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
 
 
 @contextmanager
@@ -21,7 +44,8 @@ def opened(file: Path) -> Iterator[Image.Image]:
     """Context manager: opens an image; an error on opening or in the block names the file.
 
     Raises:
-        RoadshiftError: the file is missing, empty, truncated, too large or not an image.
+        RoadshiftError: the file is missing, empty, truncated, too large or not an image, or has
+            an encoding that is not supported.
     """
     try:
         with warnings.catch_warnings():
@@ -33,15 +57,32 @@ def opened(file: Path) -> Iterator[Image.Image]:
     except FileNotFoundError:
         raise RoadshiftError(f"{file}: missing") from None
     except UnidentifiedImageError:
-        raise RoadshiftError(f"{file}: not a readable image; replace it") from None
+        raise RoadshiftError(
+            f"{file}: not an image of a known format; replace it, or save it as PNG"
+        ) from None
     except Image.DecompressionBombError:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise RoadshiftError(
             f"{file}: more than {limit} pixels, which would fill the memory; scale it down or cut "
             "it into parts"
         ) from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise RoadshiftError(f"{file}: a damaged image ({error}); replace it") from None
+    except MemoryError:
+        raise RoadshiftError(
+            f"{file}: needs more memory than there is; scale it down or cut it into parts"
+        ) from None
+    except UNREADABLE as error:
+        if "MAX_TEXT" in str(error):
+            raise RoadshiftError(
+                f"{file}: more than {MOST_METADATA >> 20} MiB of metadata; save it without metadata"
+            ) from None
+        raise RoadshiftError(
+            f"{file}: cannot be read ({_one_line(error)}); if the file is damaged, replace it, "
+            "else save it as PNG"
+        ) from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def read_label(file: Path, kind: str) -> np.ndarray:
@@ -58,21 +99,29 @@ def read_label(file: Path, kind: str) -> np.ndarray:
         (height, width) for ids of 16 bits; uint8 (height, width) for others.
 
     Raises:
-        RoadshiftError: the file cannot be read, is of another kind, has a lossy format, or has
-            an EXIF orientation that is not upright.
+        RoadshiftError: the file cannot be read, is of another kind, has a compression that is not
+            lossless, or has an EXIF orientation that is not upright.
     """
     if kind == "red16":
         return _red16(file)
     with opened(file) as image:
-        if image.format in LOSSY:
+        if lossy := lossy_compression(image, file):
             raise RoadshiftError(
-                f"{file}: a JPEG, whose compression changes labels; replace it by the original PNG"
+                f"{file}: a label in {lossy}: its ids or colours may have changed; export the "
+                "original label again, as PNG or as TIFF with LZW compression"
             )
+        # Pillow turns a TIFF upright as it decodes it, and forgets the orientation.
+        turned = image.format == "TIFF" and _orientation(image) != 1
         label = _of_kind(image, file, kind)
         # After the pixels: reading EXIF may make Pillow decode them and drop their raw mode.
-        if image.getexif().get(ORIENTATION, 1) != 1:
+        if turned or _orientation(image) != 1:
             raise RoadshiftError(f"{file}: a label with an EXIF rotation; save it upright")
         return label
+
+
+def _orientation(image: Image.Image) -> int:
+    orientation: int = image.getexif().get(ORIENTATION, 1)
+    return orientation
 
 
 def _of_kind(image: Image.Image, file: Path, kind: str) -> np.ndarray:
@@ -100,8 +149,8 @@ def _grey(image: Image.Image, file: Path) -> np.ndarray:
     if image.mode not in ("L", "P", "1"):
         raise RoadshiftError(f"{file}: expected one grey byte a pixel, found mode {image.mode}")
     # Pillow stretches grey of 2 and 4 bits to 0..255; the ids are the stored values.
-    raw_mode = image.tile[0][3] if image.tile else None  # type: ignore[attr-defined]
-    stretched = {"L;2": 85, "L;4": 17}.get(str(raw_mode), 1)
+    raw_mode = next((str(arguments[0]) for _, arguments in _tiles(image)), "")
+    stretched = {"L;2": 85, "L;4": 17}.get(raw_mode[:3], 1)
     return np.asarray(image).astype(np.uint8) // stretched
 
 
@@ -127,11 +176,16 @@ def _is_deep(image: Image.Image) -> bool:
 
     The raw mode tells this, such as 'RGB;16B' in PNG, or the largest value in PPM.
     """
-    for codec, _, _, arguments in getattr(image, "tile", []):
-        raw_mode, *further = arguments if isinstance(arguments, tuple) else (arguments,)
+    for codec, (raw_mode, *further) in _tiles(image):
         if ";16" in str(raw_mode) or (codec == "ppm" and further and further[0] > 255):
             return True
     return False
+
+
+def _tiles(image: Image.Image) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yields the decoder of each part of an image, and its arguments: first the raw mode."""
+    for codec, _, _, arguments in getattr(image, "tile", []):
+        yield codec, arguments if arguments and isinstance(arguments, tuple) else (arguments,)
 
 
 def _is_opaque_rgba(image: Image.Image) -> bool:
@@ -146,8 +200,9 @@ def image_size(file: Path) -> tuple[int, int]:
     """
     with opened(file) as image:
         width, height = image.size
-        rotated = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
-    return (height, width) if rotated else (width, height)
+        # Pillow gives a TIFF's size as it is after turning.
+        swapped = image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8)
+    return (height, width) if swapped else (width, height)
 
 
 def read_image(file: Path) -> np.ndarray:
@@ -162,7 +217,8 @@ def read_image(file: Path) -> np.ndarray:
             raise RoadshiftError(
                 f"{file}: more than 8 bits a channel (mode {image.mode}); convert it to 8 bits"
             )
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        ImageOps.exif_transpose(image, in_place=True)
+        return _rgb(image)
 
 
 def read_any_image(file: Path) -> np.ndarray:
@@ -175,8 +231,8 @@ def read_any_image(file: Path) -> np.ndarray:
         RoadshiftError: the file cannot be read, or its values have no known white: floating-point
             numbers, or integers of more than 16 bits.
     """
-    with opened(file) as image:
-        upright = ImageOps.exif_transpose(image)
+    with opened(file) as upright:
+        ImageOps.exif_transpose(upright, in_place=True)
         if upright.mode.startswith("I"):
             grey = np.asarray(upright)
             if grey.min() < 0 or grey.max() > 0xFFFF:
@@ -188,4 +244,9 @@ def read_any_image(file: Path) -> np.ndarray:
             upright = upright.convert("RGBA")
             paper = Image.new("RGBA", upright.size, "white")
             upright = Image.alpha_composite(paper, upright)
-        return np.asarray(upright.convert("RGB"))
+        return _rgb(upright)
+
+
+def _rgb(image: Image.Image) -> np.ndarray:
+    # A conversion to the mode that the image has would copy it, and large images fill the memory.
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))

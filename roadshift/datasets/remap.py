@@ -1,7 +1,9 @@
 """Remapping of a publisher's labels to the ids of a taxonomy, with an audit of every pixel."""
 
 import csv
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,12 +13,27 @@ from PIL import Image
 
 from roadshift.datasets.card import UNKNOWN, Card, Encoding
 from roadshift.datasets.images import image_size, read_label
-from roadshift.datasets.samples import Sample, find_samples, write_manifest
+from roadshift.datasets.samples import LINES, Sample, find_samples, listed, write_manifest
 from roadshift.datasets.splits import SplitConfig
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
 from roadshift.taxonomy import IGNORE_ID, Taxonomy
 from roadshift.workers import parallel_map
+
+KEPT_VALUES = 256
+"""Most unknown values that are kept of one label; a photograph in a label's place has millions."""
+
+
+class UnknownValuesError(RoadshiftError):
+    """A label has values that are in no row of the encoding.
+
+    Attributes:
+        pixels: number of pixels by value, of the `KEPT_VALUES` most frequent ones.
+    """
+
+    def __init__(self, message: str, pixels: Mapping[int, int]) -> None:
+        super().__init__(message)
+        self.pixels = pixels
 
 
 @dataclass(frozen=True)
@@ -60,22 +77,29 @@ class Remapper:
             where: name of the label in the error message.
 
         Raises:
-            RoadshiftError: a value is in no row of the encoding.
+            UnknownValuesError: a value is in no row of the encoding.
         """
         index = self.native_index[values]
         unknown = index == UNKNOWN
         if unknown.any():
             found, counts = np.unique(values[unknown], return_counts=True)
             frequent = sorted(zip(counts.tolist(), found.tolist(), strict=True), reverse=True)
-            listed = ", ".join(f"{self._shown(v)} ({n} pixels)" for n, v in frequent[:3])
+            shown = ", ".join(f"{self.shown(v)} ({n} pixels)" for n, v in frequent[:3])
             more = f" and {len(frequent) - 3} more" if len(frequent) > 3 else ""
-            raise RoadshiftError(
-                f"{where}: {'colours' if self.kind == 'colour' else 'ids'} unknown to the card's "
-                f"encoding: {listed}{more}; correct the label or add them to the encoding"
+            raise UnknownValuesError(
+                f"{where}: {self.what} unknown to the card's encoding: {shown}{more}; correct the "
+                "label or add them to the encoding",
+                {value: count for count, value in frequent[:KEPT_VALUES]},
             )
         return index
 
-    def _shown(self, value: int) -> str:
+    @property
+    def what(self) -> str:
+        """What a label's values are: 'ids' or 'colours'."""
+        return "colours" if self.kind == "colour" else "ids"
+
+    def shown(self, value: int) -> str:
+        """Returns an id, or the three channels of a packed colour, for a message."""
         if self.kind != "colour":
             return str(value)
         return f"({value >> 16}, {value >> 8 & 255}, {value & 255})"
@@ -107,7 +131,7 @@ def remap_set(
     Raises:
         RoadshiftError: the labels are too coarse for the taxonomy; or images and labels do not
             pair up, differ in size, cannot be read, or hold values that the encoding does not
-            list; or every pixel of a split is ignored.
+            list, of which the message lists all; or every pixel of a split is ignored.
     """
     encoding = card.table_in(raw)
     try:
@@ -116,21 +140,101 @@ def remap_set(
     except RoadshiftError as error:
         raise RoadshiftError(f"{card.name}: {error}") from None
     samples = find_samples(card, raw, split_config)
-    remap_one = partial(remap_sample, remapper=remapper, raw=raw, folder=folder)
-    remapped = []
+    remap_one = partial(_try_sample, remapper=remapper, raw=raw, folder=folder)
+    remapped, faults = [], []
     with (
         parallel_map(remap_one, samples, processes) as results,
         progress_bar(f"remap {card.name}", "label", len(samples)) as progress,
     ):
         for result in results:
-            remapped.append(result)
+            if isinstance(result, Fault):
+                faults.append(result)
+            else:
+                remapped.append(result)
             progress.update()
+    if faults:
+        raise _all_faults(card, faults, of=len(samples), remapper=remapper)
     totals: dict[str, np.ndarray] = {}
     for sample, pixels in remapped:
         totals[sample.split] = totals.get(sample.split, 0) + pixels
     _check_counted(card, totals, remapper=remapper, taxonomy=taxonomy)
     write_manifest([sample for sample, _ in remapped], folder / "manifest.csv")
     _write_audit(audit_file, totals, remapper=remapper, taxonomy=taxonomy)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a sample cannot be remapped.
+
+    Attributes:
+        sample: the sample.
+        message: the error's message.
+        pixels: number of pixels by unknown value; empty if the fault is another one.
+    """
+
+    sample: Sample
+    message: str
+    pixels: Mapping[int, int]
+
+    @property
+    def kind(self) -> str:
+        """The message without names and numbers, the same for faults of one kind."""
+        kind = self.message
+        for name in (self.sample.label, self.sample.image):
+            kind = kind.replace(name, "")
+        return re.sub("[0-9]+", "", kind)
+
+
+def _try_sample(
+    sample: Sample, *, remapper: Remapper, raw: Path, folder: Path
+) -> tuple[Sample, np.ndarray] | Fault:
+    """Returns what `remap_sample` does, or why it cannot."""
+    try:
+        return remap_sample(sample, remapper=remapper, raw=raw, folder=folder)
+    except UnknownValuesError as error:
+        return Fault(sample, str(error), error.pixels)
+    except RoadshiftError as error:
+        return Fault(sample, str(error), {})
+
+
+def _all_faults(
+    card: Card, faults: Sequence[Fault], *, of: int, remapper: Remapper
+) -> RoadshiftError:
+    """Returns one error about all faults: each unknown value once, then the other faults."""
+    if len(faults) == 1:
+        return RoadshiftError(faults[0].message)
+    faults = sorted(faults, key=lambda fault: fault.sample.label)
+    pixels: Counter[int] = Counter()
+    labels: Counter[int] = Counter()
+    first: dict[int, str] = {}
+    seen: Counter[str] = Counter()
+    others: list[tuple[int, str]] = []
+    for fault in faults:
+        for value, count in fault.pixels.items():
+            pixels[value] += count
+            labels[value] += 1
+            first.setdefault(value, fault.sample.label)
+        if not fault.pixels:
+            others.append((seen[fault.kind], fault.message))
+            seen[fault.kind] += 1
+    values = [
+        f"{remapper.what} unknown to the card's encoding: {remapper.shown(value)} ({count} pixels "
+        f"in {labels[value]} label{'s' * (labels[value] > 1)}, first in {first[value]})"
+        for value, count in sorted(pixels.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    # The first fault of each kind comes before the second of any, which may be cut off.
+    further = [message for _, message in sorted(others, key=lambda each: each[0])]
+    room = max(LINES // 2, LINES - len(further)) if further else LINES
+    if (rest := len(values) - room) > 0:
+        least = "at least " if any(len(f.pixels) == KEPT_VALUES for f in faults) else ""
+        values[room:] = [f"and {least}{rest} more unknown {remapper.what}"]
+    head = (
+        f"{card.name}: {len(faults)} of {of} samples cannot be remapped; correct their files, or "
+        "add to the encoding what it lacks"
+    )
+    return RoadshiftError(
+        listed("\n".join([head, *values]), further, LINES - min(len(values), room))
+    )
 
 
 def remap_sample(
@@ -165,8 +269,8 @@ def read_native(remapper: Remapper, raw: Path, sample: Sample) -> np.ndarray:
     """Returns the native indices of a sample's label, uint8 (height, width).
 
     Raises:
-        RoadshiftError: the label cannot be read, differs from its image in size, or holds a value
-            that is in no row of the encoding.
+        UnknownValuesError: the label holds a value that is in no row of the encoding.
+        RoadshiftError: the label cannot be read, or differs from its image in size.
     """
     values = read_label(raw / sample.label, remapper.kind)
     height, width = values.shape

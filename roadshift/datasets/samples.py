@@ -2,17 +2,27 @@
 
 import csv
 import re
-from collections.abc import Collection, Iterable, Mapping
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from roadshift.datasets.card import Card, Layout
 from roadshift.datasets.splits import SPLITS, SplitConfig, SplitScheme
+from roadshift.datasets.walk import find_files, is_image
 from roadshift.errors import RoadshiftError
 from roadshift.settings import printable, suggestion
 
+LINES = 20
+"""Most lines that an error lists below its first one."""
 _AGAIN = "run the remap stage again"
+_ANY_SUFFIX = ".*"
+_UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories that a name must not have: control characters, surrogates (bytes that are not
+UTF-8) and line breaks. They cannot be written to the manifest, or would break an error's line."""
 
 Matches = dict[tuple[tuple[str, str], ...], str]
 """Values of a pattern's placeholders, as (name, value) pairs, to the file that has them."""
@@ -81,10 +91,10 @@ def find_samples(card: Card, folder: Path, split_config: SplitConfig) -> list[Sa
         )
         for parts, image, label in pair_files(card, folder, official or None)
     ]
-    ids = [sample.id for sample in found]
-    if len(set(ids)) != len(ids):
-        twice = sorted({i for i in ids if ids.count(i) > 1})
-        raise RoadshiftError(f"{card.name}: two images have the id '{twice[0]}'; rename one")
+    counts = Counter(sample.id for sample in found)
+    if twice := sorted(sample_id for sample_id, count in counts.items() if count > 1):
+        head = f"{card.name}: two images have the id '{twice[0]}'; rename one"
+        raise RoadshiftError(listed(head, [f"two images have the id '{i}'" for i in twice[1:]]))
     try:
         split_of = scheme.assign_splits(
             {s.id: s.group for s in found}, {s.id: s.split for s in found}, split_config.seed
@@ -96,8 +106,24 @@ def find_samples(card: Card, folder: Path, split_config: SplitConfig) -> list[Sa
     return sorted(samples, key=lambda s: (s.split, s.id))
 
 
+def listed(head: str, further: Sequence[str], most: int = LINES) -> str:
+    """Returns an error of several lines, which counts those that it does not list.
+
+    Args:
+        head: first line, which says what is wrong and how many there are.
+        further: what else is wrong, one line each.
+        most: most lines to list.
+    """
+    rest = len(further) - most
+    return "\n".join([head, *further[:most], *([f"and {rest} more"] if rest > 0 else [])])
+
+
 def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list[FilePair]:
     """Finds the images and labels that fit the card's layout; returns them sorted.
+
+    Links are followed, hidden files are left out, and the suffix may be in upper case. Where a
+    pattern ends in `.*`, files that are not images by their suffix are left out, and a line says
+    so.
 
     Args:
         card: the set's card.
@@ -106,10 +132,11 @@ def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list
 
     Raises:
         RoadshiftError: there are no images, an image has no label or the reverse, two files
-            have the same placeholders, or a name has unprintable characters.
+            have the same placeholders, a name has control characters, a folder cannot be read, or
+            a link leads nowhere.
     """
     root = folder / card.layout.root
-    files = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file())
+    files = _files(card, root)
     images = _matches(card, card.layout.image, files=files, wanted=wanted)
     labels = _matches(card, card.layout.label, files=files, wanted=wanted)
     _check_pairs(card, folder, images=images, labels=labels)
@@ -117,38 +144,82 @@ def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list
     return [FilePair(dict(key), prefix + images[key], prefix + labels[key]) for key in images]
 
 
+def _files(card: Card, root: Path) -> list[str]:
+    """Lists the files in the folders that the patterns begin with, relative to the root."""
+    starts = {_literal_folder(pattern) for pattern in (card.layout.image, card.layout.label)}
+    files: set[str] = set()
+    unread: dict[str, str] = {}
+    for start in starts:
+        found = find_files(root / start)
+        files |= {file.relative_to(root).as_posix() for file in found.files}
+        unread |= {path.relative_to(root).as_posix(): why for path, why in found.unread.items()}
+    if unread:
+        lines = [f"'{printable(path)}' {printable(why)}" for path, why in sorted(unread.items())]
+        head = f"{card.name}: {lines[0]} ({len(lines)} such); make it readable, or remove it"
+        raise RoadshiftError(listed(head, lines[1:]))
+    return sorted(files)
+
+
+def _literal_folder(pattern: str) -> PurePosixPath:
+    """Returns the folders that a pattern begins with and that have no placeholder."""
+    parts = PurePosixPath(pattern).parent.parts
+    literal = [not set("{*") & set(part) for part in parts]
+    return PurePosixPath(*parts[: [*literal, False].index(False)])
+
+
 def _matches(
     card: Card, pattern: str, *, files: Iterable[str], wanted: Collection[str] | None
 ) -> Matches:
     """Returns the files that fit a layout pattern, by the values of its placeholders."""
+    regex = _regex(card.layout, pattern)
+    found: Matches = {}
+    twice, unwritable, others = [], [], []
+    for file in files:
+        match = regex.fullmatch(file)
+        if not match or (wanted is not None and match.groupdict().get("split", "") not in wanted):
+            continue
+        key = tuple(sorted(match.groupdict().items()))
+        if pattern.endswith(_ANY_SUFFIX) and not is_image(file):
+            others.append(file)
+        elif _UNWRITABLE & {*map(unicodedata.category, file)}:
+            unwritable.append(file)
+        elif key in found:
+            line = f"'{found[key]}' and '{file}' both fit '{pattern}' as '{match['id']}'"
+            twice.append(line)
+        else:
+            found[key] = file
+    if unwritable:
+        head = (
+            f"{card.name}: {unwritable[0]!r} has control characters, line breaks or bytes that are "
+            "not UTF-8 in its name; rename it"
+        )
+        raise RoadshiftError(listed(head, [*map(repr, unwritable[1:])]))
+    if twice:
+        raise RoadshiftError(listed(f"{card.name}: {twice[0]}; remove one", twice[1:]))
+    if others:
+        shown = ", ".join(f"'{printable(file)}'" for file in others[:3])
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        print(f"{card.name}: left out what is not an image: {shown}{more}")
+    return found
+
+
+def _regex(layout: Layout, pattern: str) -> re.Pattern[str]:
     seen: set[str] = set()
 
     def placeholder(match: re.Match[str]) -> str:
         name = match[1]
         repeated = name in seen
         seen.add(name)
-        form = card.layout.id if name == "id" else "[^/]+"
+        form = layout.id if name == "id" else "[^/]+"
         return f"(?P={name})" if repeated else f"(?P<{name}>{form})"
 
-    escaped = re.escape(pattern).replace(r"\*", "[^/]*")
-    regex = re.compile(re.sub(r"\\{(\w+)\\}", placeholder, escaped))
-    found: Matches = {}
-    for file in files:
-        match = regex.fullmatch(file)
-        if match and (wanted is None or match.groupdict().get("split", "") in wanted):
-            key = tuple(sorted(match.groupdict().items()))
-            if key in found:
-                raise RoadshiftError(
-                    f"{card.name}: '{found[key]}' and '{file}' both fit '{pattern}' as "
-                    f"'{match['id']}'; remove one"
-                )
-            if not file.isprintable():
-                # Some cannot be written to a UTF-8 manifest, others would break an error's line.
-                raise RoadshiftError(
-                    f"{card.name}: {file!r} has unprintable characters in its name; rename it"
-                )
-            found[key] = file
-    return found
+    # Cameras and Windows write suffixes in upper case, too.
+    suffix = PurePosixPath(pattern).suffix
+    suffix = "" if set("{*") & set(suffix) else suffix
+    escaped = re.escape(pattern.removesuffix(suffix)).replace(r"\*", "[^/]*")
+    plain = re.sub(r"\\{(\w+)\\}", placeholder, escaped)
+    # A dot stands for a line break, too, so that a name with one is refused and not left out.
+    return re.compile(f"{plain}(?i:{re.escape(suffix)})", re.DOTALL)
 
 
 def _check_pairs(card: Card, folder: Path, *, images: Matches, labels: Matches) -> None:
@@ -157,16 +228,56 @@ def _check_pairs(card: Card, folder: Path, *, images: Matches, labels: Matches) 
             f"{card.name}: no image fits '{card.layout.root}/{card.layout.image}' in {folder}; "
             "compare the card's layout with the files there"
         )
+    if images.keys() == labels.keys():
+        return
+    paired = images.keys() & labels.keys()
+    known = {files[key] for key in paired for files in (images, labels)}
+    root = folder / card.layout.root
+    present = {file.relative_to(root).as_posix() for file in find_files(root).files}
+    alone = []
     for have, lack, pattern in (
         (images, labels, card.layout.label),
         (labels, images, card.layout.image),
     ):
-        alone = [key for key in have if key not in lack]
-        if alone:
-            raise RoadshiftError(
-                f"{card.name}: '{have[alone[0]]}' has no '{pattern.format(**dict(alone[0]))}' "
-                f"({len(alone)} such); add the missing files or remove the extra ones"
-            )
+        near = _Near(present - known - {*have.values()})
+        for key in have:
+            if key not in lack:
+                expected = pattern.format(**dict(key))
+                alone.append((f"'{have[key]}' has no '{expected}'", near.to(expected)))
+    first, hint = alone[0]
+    head = (
+        f"{card.name}: {first} ({len(alone)} such){hint}; add the missing files or remove the "
+        "extra ones"
+    )
+    raise RoadshiftError(listed(head, [line + hint for line, hint in alone[1:]]))
+
+
+class _Near:
+    """Finds the file that a missing one may be meant to be."""
+
+    def __init__(self, files: Iterable[str]) -> None:
+        # Names with other numbers belong to other images, however alike they look.
+        self._files: dict[tuple[int, ...], list[str]] = defaultdict(list)
+        for file in sorted(files):
+            self._files[_numbers(file)].append(file)
+
+    def to(self, missing: str) -> str:
+        """Returns what to say of the nearest file; '' if none is near."""
+        names = {_plain(file): file for file in self._files.get(_numbers(missing), [])[:1000]}
+        if _plain(missing) in names:
+            found = names[_plain(missing)]
+            return f", but there is '{printable(found)}', with other letter case or accents"
+        close = get_close_matches(_plain(missing), names, n=1)
+        return f", but there is '{printable(names[close[0]])}'" if close else ""
+
+
+def _numbers(name: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall("[0-9]{1,18}", name)))
+
+
+def _plain(name: str) -> str:
+    """Returns a name without letter case, and with accents in one form."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _group(layout: Layout, sample_id: str) -> str:
@@ -257,10 +368,10 @@ def check_labels(samples: Iterable[Sample], folder: Path) -> None:
         RoadshiftError: a label has no row, or a row has no label.
     """
     named = {sample.label for sample in samples}
-    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*.png") if p.is_file()}
-    if extra := sorted(present - named):
-        raise RoadshiftError(
-            f"{folder}: '{extra[0]}' has no row in the manifest ({len(extra)} such); {_AGAIN}"
-        )
-    if missing := sorted(named - present):
-        raise RoadshiftError(f"{folder / missing[0]}: missing ({len(missing)} such); {_AGAIN}")
+    present = {file.relative_to(folder).as_posix() for file in find_files(folder).files}
+    if extra := sorted(name for name in present - named if name.endswith(".png")):
+        head = f"{folder}: '{extra[0]}' has no row in the manifest ({len(extra)} such); {_AGAIN}"
+        raise RoadshiftError(listed(head, [f"'{name}' has no row" for name in extra[1:]]))
+    if missing := sorted(n for n in named - present if not (folder / n).is_file()):
+        head = f"{folder / missing[0]}: missing ({len(missing)} such); {_AGAIN}"
+        raise RoadshiftError(listed(head, [f"{folder / name}: missing" for name in missing[1:]]))

@@ -1,7 +1,6 @@
 """Runs exported networks, each format in its own runtime."""
 
 import json
-import os
 import time
 import warnings
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from roadshift.deployment.formats import DESCRIPTION, INPUT, OUTPUT, Size
 from roadshift.errors import RoadshiftError
+from roadshift.workers import usable_cores
 
 RunNetwork = Callable[[np.ndarray], np.ndarray]
 """A function from images, float32 (1, H, W, 3) in 0..255, to logits, float32 (1, H, W, classes)."""
@@ -27,7 +27,8 @@ def open_exported(path: Path, format_name: str) -> tuple[RunNetwork, dict[str, A
         format_name: 'savedmodel', 'tflite', 'tflite-int8' or 'onnx'.
 
     Returns:
-        A function that runs the network on all of this machine's processors; and its description.
+        A function that runs the network, a SavedModel on TensorFlow's own threads and any other
+        format on all cores that this process may use; and its description.
 
     Raises:
         RoadshiftError: onnxruntime is needed and not installed.
@@ -54,7 +55,7 @@ def _tflite(file: Path) -> tuple[RunNetwork, dict[str, Any]]:
     with warnings.catch_warnings():
         # It warns that it moves to another package, which does not concern users.
         warnings.simplefilter("ignore", UserWarning)
-        interpreter = tf.lite.Interpreter(model_content=content, num_threads=os.cpu_count())
+        interpreter = tf.lite.Interpreter(model_content=content, num_threads=usable_cores())
     runner = interpreter.get_signature_runner()
     given, result = runner.get_input_details()[INPUT], runner.get_output_details()[OUTPUT]
 
@@ -87,7 +88,9 @@ def _onnx(file: Path) -> tuple[RunNetwork, dict[str, Any]]:
             f"{file}: is written but not checked, since a package is not installed: pip install "
             "onnxruntime"
         ) from None
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = usable_cores()
+    session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     description = session.get_modelmeta().custom_metadata_map[DESCRIPTION]
     return lambda images: session.run([OUTPUT], {INPUT: images})[0], json.loads(description)
 

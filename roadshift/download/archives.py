@@ -1,6 +1,8 @@
 """Unpacking of archives from untrusted sources."""
 
+import bz2
 import gzip
+import io
 import lzma
 import re
 import shutil
@@ -9,10 +11,13 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from roadshift.atomic import no_room
+from roadshift.datasets.card import TAR_SUFFIXES
 from roadshift.download.disk import require_space
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
@@ -32,7 +37,19 @@ TAR_EXTENSIONS = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
 )
-GZIPPED = (".tar.gz", ".tgz")
+XZ_MEMORY = 256 << 20
+"""Largest memory, in bytes, for unpacking xz; its strongest preset takes 65 MiB."""
+ZIP, GZIP, BZIP2, XZ = "zip", "gzip", "bzip2", "xz"
+SIGNATURES = {
+    b"PK\3\4": ZIP,
+    b"\x1f\x8b": GZIP,
+    b"BZh": BZIP2,
+    b"\xfd7zXZ\0": XZ,
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "rar",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+"""Kinds of archives and compressed files by the bytes that they begin with."""
 MOST_DEFLATED = 1032
 """Largest number of bytes that one byte of a deflated stream expands to."""
 
@@ -48,6 +65,7 @@ UNREADABLE = (
     RuntimeError,
     ValueError,
     OverflowError,
+    MemoryError,
 )
 
 
@@ -56,19 +74,22 @@ def require_archive(file: Path, name: str, shown: str) -> None:
 
     Args:
         file: path of the file, under any name.
-        name: file name of the archive; '.tar', '.tar.gz' and '.tgz' mean tar, all others zip.
+        name: file name of the archive; a name of `TAR_SUFFIXES` means tar, all others zip.
         shown: name of the file in the error message.
 
     Raises:
         RoadshiftError: the file is of another kind, or is cut short.
     """
-    tar = _is_tar(name)
     try:
-        valid = tarfile.is_tarfile(file) if tar else zipfile.is_zipfile(file)
-    except UNREADABLE:
-        valid = False
-    if not valid:
-        raise RoadshiftError(f"{shown}: not a complete {'tar' if tar else 'zip'} file")
+        if not _is_tar(name):
+            zipfile.ZipFile(file).close()
+            return
+        with _tar_stream(file) as stream, tarfile.open(fileobj=stream, mode="r|"):
+            return
+    except UNREADABLE as error:
+        if why := _unsupported(file, name, error):
+            raise RoadshiftError(f"{shown}: {why}") from None
+    raise RoadshiftError(f"{shown}: not a complete {'tar' if _is_tar(name) else 'zip'} file")
 
 
 def unpack(
@@ -79,22 +100,23 @@ def unpack(
     limit_bytes: int,
     limit_members: int = MOST_MEMBERS,
 ) -> None:
-    """Unpacks the members of a zip or tar file that lie under `root` into `folder`.
+    r"""Unpacks the members of a zip or tar file that lie under `root` into `folder`.
 
     An archive within the archive stays packed.
 
     Args:
-        archive: path of the file; '.tar', '.tar.gz' and '.tgz' mean tar, all other names zip.
+        archive: path of the file; a name of `TAR_SUFFIXES` means tar, all others zip. A zip file
+            made on Windows may have '\' instead of '/' in the paths of all its members.
         folder: an existing folder; gets the members under their paths in the archive.
         root: path within the archive; members outside it are left out. '.' takes all members.
         limit_bytes: largest total size of the unpacked members.
         limit_members: largest number of members, including those outside `root`.
 
     Raises:
-        RoadshiftError: the archive is damaged or has nothing under `root`; or a member is
-            absolute, climbs out with '..', is a link or a device, has a name that some file system
-            would take for another's, is encrypted, or expands beyond the limit; or the disk is too
-            small.
+        RoadshiftError: the archive is damaged, of another kind or packed with a method that is not
+            supported, or has nothing under `root`; or a member is absolute or climbs out with '..';
+            or a member under `root` is a link or a device, has a name that some file system would
+            take for another's, is encrypted, or expands beyond the limit; or the disk is too small.
     """
     gate = _Gate(archive, root=root, limit_bytes=limit_bytes, limit_members=limit_members)
     try:
@@ -103,6 +125,8 @@ def unpack(
     except UNREADABLE as error:
         if isinstance(error, OSError) and no_room(error):
             raise
+        if why := _unsupported(archive, archive.name, error):
+            raise RoadshiftError(f"{archive}: {why}") from None
         raise RoadshiftError(
             f"{archive}: cannot be unpacked ({error}); if the file is damaged, get it again"
         ) from None
@@ -134,11 +158,11 @@ class _Gate:
         self.members += 1
         if self.members > self.limit_members:
             raise self.refusal(name, f"exceeds the limit of {self.limit_members} members")
-        path = self._safe_path(name)
+        path = self._path_within(name)
+        if path is None:
+            return False
         if mode not in (stat.S_IFREG, stat.S_IFDIR):
             raise self.refusal(name, "is a link or a device")
-        if not path.is_relative_to(self.root):
-            return False
         if not path.parts and mode == stat.S_IFREG:
             raise self.refusal(name, "has no name")
         self._require_place_of_its_own(path, name, is_folder=mode == stat.S_IFDIR)
@@ -155,13 +179,20 @@ class _Gate:
     def refusal(self, name: str, why: str) -> RoadshiftError:
         return RoadshiftError(f"{self.archive}: member {_short(name)} {why}")
 
-    def _safe_path(self, name: str) -> PurePosixPath:
+    def _path_within(self, name: str) -> PurePosixPath | None:
+        """Returns a member's path, or None if it lies outside the root and is not written."""
+        path, on_windows = PurePosixPath(name), PurePosixPath(name.replace("\\", "/"))
+        outside = on_windows.is_absolute() or ".." in on_windows.parts
+        if outside or re.match("[A-Za-z]:", name):
+            raise self.refusal(name, "would be written outside the folder")
+        if not on_windows.is_relative_to(self.root):
+            return None
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
             raise self.refusal(name, "has control or undecodable characters in its name")
-        path = PurePosixPath(name)
-        outside = path.is_absolute() or ".." in path.parts
-        if outside or "\\" in name or re.match("[A-Za-z]:", name):
-            raise self.refusal(name, "would be written outside the folder")
+        if on_windows != path:
+            raise self.refusal(
+                name, "has '\\' in its name instead of '/'; pack the files again with '/' alone"
+            )
         if len(name.encode()) > LONGEST_PATH or any(
             len(part.encode()) > LONGEST_NAME for part in path.parts
         ):
@@ -203,8 +234,12 @@ class _Header(tarfile.TarInfo):
 
 def _unpack_zip(archive: Path, folder: Path, gate: _Gate) -> None:
     with zipfile.ZipFile(archive) as file:
+        members = file.infolist()
+        if not any("/" in member.filename for member in members):
+            for member in members:  # made on Windows, where a backslash separates folders
+                member.filename = member.filename.replace("\\", "/")
         # All members are checked before the first is written.
-        wanted = [member for member in file.infolist() if _admit_zipped(member, gate)]
+        wanted = [member for member in members if _admit_zipped(member, gate)]
         require_space(folder, gate.bytes, str(archive))
         with progress_bar(f"unpack {archive.name}", "file", len(wanted)) as progress:
             for member in wanted:
@@ -230,11 +265,13 @@ def _admit_zipped(member: zipfile.ZipInfo, gate: _Gate) -> bool:
 def _unpack_tar(archive: Path, folder: Path, gate: _Gate) -> None:
     # A tar file has no list of members and may be very large, so it is read only once. Its unpacked
     # size is bounded by the card, and by the size that its bytes can expand to.
-    packed = archive.name.endswith(GZIPPED)
-    limit = archive.stat().st_size * (MOST_DEFLATED if packed else 1)
-    require_space(folder, min(gate.limit_bytes, limit), str(archive))
+    expansion = {None: 1, GZIP: MOST_DEFLATED}.get(_signature(archive))
+    limit = gate.limit_bytes
+    if expansion is not None:
+        limit = min(limit, expansion * archive.stat().st_size)
+    require_space(folder, limit, str(archive))
     with (
-        gzip.open(archive) if packed else archive.open("rb") as stream,
+        _tar_stream(archive) as stream,
         tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as file,
         progress_bar(f"unpack {archive.name}", "file", None) as progress,
     ):
@@ -246,7 +283,7 @@ def _unpack_tar(archive: Path, folder: Path, gate: _Gate) -> None:
                 with source:
                     _write(source, folder / member.name)
                 progress.update()
-        # Reads to the end of the gzip stream, where its checksum is: the tar file ends before.
+        # Reads to the end of the stream, where its checksum is: the tar file ends before.
         while stream.read(1 << 20):
             pass
 
@@ -257,8 +294,91 @@ def _write(source: IO[bytes], target: Path) -> None:
         shutil.copyfileobj(source, sink, 1 << 20)
 
 
+class _XzReader(io.RawIOBase):
+    """The unpacked bytes of an xz file, in bounded memory; `lzma.open` takes what the file says."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file = file
+        self._decompressor = self._new()
+
+    @staticmethod
+    def _new() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        target = memoryview(buffer)
+        while True:
+            packed = b""
+            if self._decompressor.eof:
+                # Another stream may follow, after a padding of zeros.
+                packed = self._decompressor.unused_data.lstrip(b"\0")
+                while not packed and (chunk := self._file.read(1 << 16)):
+                    packed = chunk.lstrip(b"\0")
+                if not packed:
+                    return 0
+                self._decompressor = self._new()
+            elif self._decompressor.needs_input:
+                packed = self._file.read(1 << 16)
+                if not packed:
+                    raise EOFError("the compressed file ends too early")
+            if unpacked := self._decompressor.decompress(packed, len(target)):
+                target[: len(unpacked)] = unpacked
+                return len(unpacked)
+
+
+@contextmanager
+def _tar_stream(file: Path) -> Iterator[IO[bytes]]:
+    """Context manager: opens a tar file for reading, without its compression, if any.
+
+    The content tells the compression: some servers and browsers remove it, and leave the name.
+    """
+    signature = _signature(file)
+    with ExitStack() as stack:
+        stream: Any = stack.enter_context(file.open("rb"))
+        if signature == GZIP:
+            stream = stack.enter_context(gzip.open(stream))
+        elif signature == BZIP2:
+            stream = stack.enter_context(bz2.open(stream))
+        elif signature == XZ:
+            stream = stack.enter_context(io.BufferedReader(_XzReader(stream), 1 << 16))
+        yield stream
+
+
 def _is_tar(name: str) -> bool:
-    return name.endswith((".tar", *GZIPPED))
+    return name.lower().endswith(TAR_SUFFIXES)
+
+
+def _signature(file: Path) -> str | None:
+    """The kind of archive or compressed file that a file's first bytes tell; None if unknown."""
+    with file.open("rb") as stream:
+        start = stream.read(max(map(len, SIGNATURES)))
+    return next((kind for bytes_, kind in SIGNATURES.items() if start.startswith(bytes_)), None)
+
+
+def _unsupported(file: Path, name: str, error: Exception) -> str | None:
+    """Returns what is not supported about a file that cannot be read, and what to do about it.
+
+    None for a file that is rather damaged, or that the system does not let one read.
+    """
+    if isinstance(error, OSError):
+        return None
+    wanted, kind = "tar" if _is_tar(name) else "zip", _signature(file)
+    if kind not in ((None, GZIP, BZIP2, XZ) if wanted == "tar" else (None, ZIP)):
+        why = f"is a {kind} file, not the {wanted} file that its name says"
+    elif isinstance(error, NotImplementedError):
+        why = f"is packed with a method that is not supported ({error})"
+    elif isinstance(error, zipfile.BadZipFile) and "multiple disks" in str(error):
+        why = "is one part of a zip file in several parts, which is not supported"
+    elif isinstance(error, MemoryError):
+        why = "needs more memory to unpack than there is"
+    elif isinstance(error, lzma.LZMAError) and "emory" in str(error):
+        why = f"needs more than {XZ_MEMORY >> 20} MiB of memory to unpack"
+    else:
+        return None
+    return f"{why}; unpack it with another program and pack the files again as {wanted}"
 
 
 def _key(path: PurePosixPath) -> str:

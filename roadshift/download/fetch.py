@@ -1,5 +1,6 @@
 """Publishers' archives, fetched by hand, from a mirror, or from the publisher."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,13 +159,35 @@ def _in_url(
 def _expected(archive: Archive, sums: str | None, where: str) -> str | None:
     if sums is None:
         return archive.sha256
-    for line in sums.splitlines():
-        checksum, _, name = line.partition(" ")
-        if name.strip().lstrip("*") == archive.name:
-            return checksum.lower()
+    for line in sums.lstrip("\ufeff").splitlines():
+        digest, name = _digest_and_name(line)
+        if name != archive.name:
+            continue
+        if not re.fullmatch("[0-9a-f]{64}", digest):
+            raise RoadshiftError(
+                f"{where}: expected the 64 hexadecimal digits of a SHA-256 for '{archive.name}', "
+                f"found {digest[:80]!r}; write the line that sha256sum prints for it"
+            )
+        return digest
     raise RoadshiftError(
         f"{where}: does not list '{archive.name}'; add the line that sha256sum prints for it"
     )
+
+
+def _digest_and_name(line: str) -> tuple[str, str]:
+    """Splits a line of checksums into the digest, in small letters, and the file's name.
+
+    The line is one that sha256sum prints ('digest  name', 'digest *name'), or one in BSD's form
+    ('SHA256 (name) = digest'). The name may begin with './'.
+    """
+    if bsd := re.fullmatch(r"\s*SHA256 ?\((.+)\) ?= ?(\S+)\s*", line):
+        name, digest = bsd.groups()
+    else:
+        # A line begins with '\\' if sha256sum escaped the name.
+        words = line.strip().removeprefix("\\").split(maxsplit=1)
+        digest, name = words if len(words) == 2 else ("", "")
+        name = name.removeprefix("*")
+    return digest.lower(), re.sub(r"^(\.[/\\]+)+", "", name)
 
 
 def _verify(file: Path, expected: str | None, shown: str) -> None:

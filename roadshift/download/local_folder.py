@@ -12,7 +12,8 @@ from roadshift.progress import progress_bar
 def copy_set(card: Card, source: Path, folder: Path) -> None:
     """Copies the images and labels that fit the card's layout, and the set's own encoding.
 
-    They are copied, not linked, so that no later step touches the user's own files.
+    They are copied, not linked, so that no later step touches the user's own files. Links among the
+    user's files are followed.
 
     Args:
         card: card of the set, which names a folder.
@@ -20,8 +21,8 @@ def copy_set(card: Card, source: Path, folder: Path) -> None:
         folder: an existing folder to copy to.
 
     Raises:
-        RoadshiftError: the folder or the encoding is missing, an image has no label or the
-            reverse, or the encoding is not valid. Nothing is copied then.
+        RoadshiftError: the folder or the encoding is missing or not valid, or `pair_files` refuses
+            the images and labels. Nothing is copied then.
     """
     if not source.is_dir():
         encoding = f", and the encoding as '{card.encoding}'" if card.has_own_table else ""

@@ -5,16 +5,19 @@ from PIL import Image
 
 from roadshift.datasets.card import load_encoding
 from roadshift.errors import RoadshiftError
-from roadshift.pictures.sheet import class_legend, coloured
+from roadshift.pictures.sheet import class_legend, coloured, strips
 from roadshift.taxonomy import Taxonomy
 
 LEGEND_SCALE = 1 / 900
 """Scale of the legend per pixel of the image's width; its share of every image is the same."""
+MAX_LEGEND_SCALE = 1 / 100
+"""Largest scale of the legend per pixel of the image's height, so that it is smaller than a
+panorama."""
 
 
 def overlay(
     image: np.ndarray, prediction: np.ndarray, taxonomy: Taxonomy, *, shares: bool = True
-) -> np.ndarray:
+) -> Image.Image:
     """Lays the colours of the classes over an image, half and half, above a legend.
 
     Args:
@@ -25,13 +28,18 @@ def overlay(
             Without shares, all images of a size have the same legend.
 
     Returns:
-        uint8 RGB (H + the legend's height, W, 3).
+        RGB, of the image's width; the legend's height is added to the image's.
     """
-    pixels = np.bincount(prediction.ravel(), minlength=256) if shares else None
-    width = image.shape[1]
-    scale = max(1.0, width * LEGEND_SCALE)
+    height, width = prediction.shape
+    scale = max(1.0, min(width * LEGEND_SCALE, height * MAX_LEGEND_SCALE))
+    pixels = id_counts(prediction) if shares else None
     legend = class_legend(taxonomy, width, pixels=pixels, scale=scale, ignored=False)
-    return np.concatenate([coloured(prediction, taxonomy, image), np.asarray(legend)])
+    drawn = Image.new("RGB", (width, height + legend.height))
+    for rows in strips(height, width):
+        strip = coloured(prediction[rows], taxonomy, image[rows], top=rows.start)
+        drawn.paste(Image.fromarray(strip), (0, rows.start))
+    drawn.paste(legend, (0, height))
+    return drawn
 
 
 def label_image(prediction: np.ndarray, taxonomy: Taxonomy, cityscapes: bool) -> Image.Image:
@@ -47,7 +55,12 @@ def label_image(prediction: np.ndarray, taxonomy: Taxonomy, cityscapes: bool) ->
     """
     if not cityscapes:
         return Image.fromarray(prediction)
-    return Image.fromarray(cityscapes_palette(taxonomy)[prediction])
+    palette = cityscapes_palette(taxonomy)
+    height, width = prediction.shape
+    drawn = Image.new("RGB", (width, height))
+    for rows in strips(height, width):
+        drawn.paste(Image.fromarray(palette[prediction[rows]]), (0, rows.start))
+    return drawn
 
 
 def cityscapes_palette(taxonomy: Taxonomy) -> np.ndarray:
@@ -72,6 +85,15 @@ def cityscapes_palette(taxonomy: Taxonomy) -> np.ndarray:
     return palette
 
 
-def probability_image(probability: np.ndarray) -> Image.Image:
-    """Draws probabilities, float (H, W) in 0..1, as a grey image: black is 0, white is 1."""
-    return Image.fromarray(np.rint(255 * probability.clip(0, 1)).astype(np.uint8))
+def id_counts(prediction: np.ndarray) -> np.ndarray:
+    """Returns the number of pixels of each class id, uint8 (H, W), as int64 (256,)."""
+    counts = np.zeros(256, np.int64)
+    for rows in strips(*prediction.shape):
+        # NumPy counts integers of 64 bits, into which it copies the pixels.
+        counts += np.bincount(prediction[rows].ravel(), minlength=256)
+    return counts
+
+
+def grey_levels(probability: np.ndarray) -> np.ndarray:
+    """Returns probabilities, float (H, W) in 0..1, as uint8 (H, W): 0 is 0, 1 is 255."""
+    return np.rint(255 * probability.clip(0, 1)).astype(np.uint8)

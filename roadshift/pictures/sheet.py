@@ -1,6 +1,6 @@
 """Draws contact sheets: images beside labels and predictions, with captions and a legend."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ SWATCH = (16, 12)
 INK, PAPER = (30, 30, 30), (255, 255, 255)
 HATCH, STEP, LINE = (170, 170, 170), 8, 2
 """Colour, distance and width in pixels of the diagonal lines on ignored pixels, which are black."""
+STRIP = 2**20
+"""Number of pixels that are drawn at once, so that memory does not grow with an image."""
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -31,23 +33,37 @@ class Panel:
     image: np.ndarray
 
 
-def coloured(label: np.ndarray, taxonomy: Taxonomy, image: np.ndarray | None = None) -> np.ndarray:
+def coloured(
+    label: np.ndarray, taxonomy: Taxonomy, image: np.ndarray | None = None, *, top: int = 0
+) -> np.ndarray:
     """Colours class ids, or blends their colours half and half with an image.
 
     Args:
         label: class ids, uint8 (H, W); ignored pixels, 255, become black with grey diagonal lines.
         taxonomy: taxonomy of the classes.
         image: uint8 RGB (H, W, 3) to blend with; default None for colours alone.
+        top: row of the whole label that `label` begins at, where it is a strip; default 0.
 
     Returns:
         uint8 RGB (H, W, 3).
     """
     colours = taxonomy.palette[label]
-    rows, columns = np.indices(label.shape)
-    colours[(label == IGNORE_ID) & ((rows + columns) % STEP < LINE)] = HATCH
-    if image is None:
-        return colours
-    return ((colours.astype(np.uint16) + image) // 2).astype(np.uint8)
+    columns = np.arange(label.shape[1])
+    for rows in strips(*label.shape):
+        strip, ignored = colours[rows], label[rows] == IGNORE_ID
+        if ignored.any():
+            diagonal = np.arange(top + rows.start, top + rows.stop)[:, np.newaxis] + columns
+            strip[ignored & (diagonal % STEP < LINE)] = HATCH
+        if image is not None:
+            strip[...] = np.add(strip, image[rows], dtype=np.uint16) // 2
+    return colours
+
+
+def strips(height: int, width: int) -> Iterator[slice]:
+    """Yields the rows of an image in strips of about `STRIP` pixels, from top to bottom."""
+    rows = max(1, STRIP // max(1, width))
+    for top in range(0, height, rows):
+        yield slice(top, min(top + rows, height))
 
 
 def scaled_size(image: np.ndarray, width: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from roadshift.datasets.card import Card
 from roadshift.datasets.images import read_image
 from roadshift.datasets.remap import Remapper, read_native
-from roadshift.datasets.samples import Sample, find_samples, pair_files
+from roadshift.datasets.samples import Sample, find_samples, listed, pair_files
 from roadshift.datasets.splits import SplitConfig
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
@@ -61,13 +61,33 @@ class LabelledFolder:
     def __iter__(self) -> Iterator[Example]:
         """Yields each image with its label in ids of the taxonomy, and shows a progress bar.
 
+        After the first sample that cannot be read the others are only read, so that the error names
+        all of them.
+
         Raises:
             RoadshiftError: a file cannot be read, or a label has a value that the encoding lacks.
         """
+        faults: list[str] = []
         with progress_bar(f"score {self._name}", "image", len(self._samples)) as progress:
             for sample in self._samples:
-                native = read_native(self._remapper, self._folder, sample)
-                label = self._remapper.class_id[native]
-                image = read_image(self._folder / sample.image)
-                yield Example(sample.id, sample.group, image, label)
+                try:
+                    example = self._read(sample)
+                except RoadshiftError as error:
+                    faults.append(str(error))
+                else:
+                    if not faults:
+                        yield example
                 progress.update()
+        if len(faults) == 1:
+            raise RoadshiftError(faults[0])
+        if faults:
+            head = (
+                f"{self._name}: {len(faults)} of {len(self._samples)} samples cannot be scored; "
+                "correct their files"
+            )
+            raise RoadshiftError(listed(head, faults))
+
+    def _read(self, sample: Sample) -> Example:
+        native = read_native(self._remapper, self._folder, sample)
+        image = read_image(self._folder / sample.image)
+        return Example(sample.id, sample.group, image, self._remapper.class_id[native])

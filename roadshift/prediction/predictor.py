@@ -1,5 +1,8 @@
 """Predicts images and videos, and writes the results."""
 
+import errno
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +14,11 @@ from PIL import Image
 from roadshift.atomic import atomic_file, atomic_folder
 from roadshift.datasets.images import read_any_image
 from roadshift.errors import RoadshiftError
-from roadshift.inference.segmenter import Segment, Segmentation
-from roadshift.pictures.prediction import label_image, overlay, probability_image
+from roadshift.inference.tiles import Part
+from roadshift.pictures.prediction import grey_levels, id_counts, label_image, overlay
 from roadshift.prediction.inputs import Input
-from roadshift.prediction.video import new_video, open_video
+from roadshift.prediction.log import PredictionLog
+from roadshift.prediction.video import Frame, new_video, open_video
 from roadshift.progress import progress_bar
 from roadshift.taxonomy import Taxonomy
 
@@ -32,7 +36,7 @@ class Predictor:
     label and a probability for each frame; the first is `000000.png`.
 
     Attributes:
-        segment: function that segments an image.
+        segment: function that segments an image, uint8 RGB (H, W, 3), and yields its parts.
         taxonomy: taxonomy of the network's classes.
         out: folder of the outputs.
         overlay: whether to write overlays.
@@ -40,7 +44,7 @@ class Predictor:
         probabilities: whether to write probabilities.
     """
 
-    segment: Segment
+    segment: Callable[[np.ndarray], Iterable[Part]]
     taxonomy: Taxonomy
     out: Path
     overlay: bool = True
@@ -53,7 +57,7 @@ class Predictor:
         Returns:
             Metadata: the input's path, width and height; the outputs' paths; each class's share of
             the pixels, 0..1, rounded to 4 decimals; and of a video the number of frames, read and
-            stated.
+            stated, and the time of each frame in seconds.
 
         Raises:
             RoadshiftError: the input cannot be read or segmented. None of its outputs is written
@@ -63,24 +67,25 @@ class Predictor:
 
     def _image(self, given: Input) -> dict[str, Any]:
         image = read_any_image(given.file)
-        found = self._segment(given, image)
-        prediction = found.ids
-        made = {LABELS: label_image(prediction, self.taxonomy, self.cityscapes)}
+        ids, grey = self._segmented(given, image)
+        # One after the other, so that a single one is in memory.
+        draw: dict[str, Callable[[], Image.Image]] = {
+            LABELS: lambda: label_image(ids, self.taxonomy, self.cityscapes)
+        }
         if self.overlay:
-            made[OVERLAYS] = Image.fromarray(overlay(image, prediction, self.taxonomy))
-        if self.probabilities:
-            made[PROBABILITIES] = probability_image(found.confidence)
+            draw[OVERLAYS] = lambda: overlay(image, ids, self.taxonomy)
+        if grey is not None:
+            draw[PROBABILITIES] = lambda: Image.fromarray(grey)
         outputs = {}
-        for folder, drawn in made.items():
-            file = self.out / folder / f"{given.name}.png"
-            with atomic_file(file) as partial:
-                drawn.save(partial, "PNG")
-            outputs[folder] = str(file)
-        pixels = np.bincount(prediction.ravel(), minlength=256)
-        return self._metadata(given, shape=prediction.shape, outputs=outputs, pixels=pixels)
+        with ExitStack() as stack:
+            for folder, drawn in draw.items():
+                file = self.out / folder / f"{given.name}.png"
+                drawn().save(stack.enter_context(atomic_file(file)), "PNG")
+                outputs[folder] = str(file)
+        return self._metadata(given, shape=ids.shape, outputs=outputs, pixels=id_counts(ids))
 
     def _video(self, given: Input) -> dict[str, Any]:
-        outputs, pixels = {}, np.zeros(256, np.int64)
+        outputs, pixels, times = {}, np.zeros(256, np.int64), []
         wanted = [LABELS] + [PROBABILITIES] * self.probabilities
         with ExitStack() as stack:
             video = stack.enter_context(open_video(given.file))
@@ -93,28 +98,40 @@ class Predictor:
             if self.overlay:
                 final = self.out / OVERLAYS / f"{given.name}.mp4"
                 partial = stack.enter_context(atomic_file(final))
-                writer = stack.enter_context(new_video(partial, video.rate))
+                writer = stack.enter_context(new_video(partial, video.rate, video.time_base))
                 outputs[OVERLAYS] = str(final)
-            for number, image in enumerate(video):
-                found = self._segment(given, image)
-                prediction = found.ids
+            for number, frame in enumerate(video):
+                ids, grey = self._segmented(given, frame.image)
                 name = f"{number:06}.png"
-                label = label_image(prediction, self.taxonomy, self.cityscapes)
-                label.save(folders[LABELS] / name)
-                if self.probabilities:
-                    probability_image(found.confidence).save(folders[PROBABILITIES] / name)
+                label_image(ids, self.taxonomy, self.cityscapes).save(folders[LABELS] / name)
+                if grey is not None:
+                    Image.fromarray(grey).save(folders[PROBABILITIES] / name)
                 if self.overlay:
-                    writer.write(overlay(image, prediction, self.taxonomy, shares=False))
-                pixels += np.bincount(prediction.ravel(), minlength=256)
+                    drawn = overlay(frame.image, ids, self.taxonomy, shares=False)
+                    writer.write(Frame(np.asarray(drawn), frame.time))
+                pixels += id_counts(ids)
+                times.append(round(float(frame.time), 6))
                 progress.update()
-        metadata = self._metadata(given, shape=prediction.shape, outputs=outputs, pixels=pixels)
-        return metadata | {"frames": number + 1, "frames_expected": video.frames or number + 1}
+        metadata = self._metadata(given, shape=ids.shape, outputs=outputs, pixels=pixels)
+        frames = len(times)
+        return metadata | {
+            "frames": frames,
+            "frames_expected": video.frames or frames,
+            "times": times,
+        }
 
-    def _segment(self, given: Input, image: np.ndarray) -> Segmentation:
+    def _segmented(self, given: Input, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Returns class ids and, if they are wanted, probabilities as grey, both uint8 (H, W)."""
+        ids = np.empty(image.shape[:2], np.uint8)
+        grey = np.empty_like(ids) if self.probabilities else None
         try:
-            return self.segment(image)
+            for part in self.segment(image):
+                ids[part.rows, part.columns] = part.ids
+                if grey is not None:
+                    grey[part.rows, part.columns] = grey_levels(part.confidence)
         except RoadshiftError as error:
             raise RoadshiftError(f"{given.file}: {error}") from None
+        return ids, grey
 
     def _metadata(
         self, given: Input, *, shape: tuple[int, ...], outputs: dict[str, str], pixels: np.ndarray
@@ -127,3 +144,43 @@ class Predictor:
             **outputs,
             "classes": dict(zip(self.taxonomy.class_names, shares, strict=False)),
         }
+
+
+def predict_all(inputs: Sequence[Input], predictor: Predictor, log: PredictionLog) -> None:
+    """Predicts inputs, and keeps the log up to date; one that fails does not keep the others.
+
+    Args:
+        inputs: inputs to predict.
+        predictor: predictor of each.
+        log: log that gets the metadata of each input, or the reason of its failure.
+    """
+    with progress_bar("predict", "input", len(inputs)) as progress:
+        try:
+            for given in inputs:
+                try:
+                    log.done.append(predictor.predict(given))
+                # Whatever a file of a user makes a library raise, it says nothing about the others.
+                except Exception as error:
+                    reason = log.failed[str(given.file)] = _reason(given.file, error)
+                    if len(inputs) > 1:
+                        progress.write(f"Error: {reason}", file=sys.stderr)
+                log.update()
+                progress.update()
+        finally:
+            log.write()
+
+
+def _reason(file: Path, error: Exception) -> str:
+    """Returns the reason of a failure in one line that names the input."""
+    if isinstance(error, RoadshiftError):
+        text = str(error)
+        return text if str(file) in text else f"{file}: {text}"
+    if isinstance(error, MemoryError):
+        return f"{file}: needs more memory than there is; scale it down or cut it into parts"
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"{file}: its name is too long for the names of its outputs; shorten it"
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{file}: {error.strerror}: {error.filename}; correct it, or leave the input out"
+    text = " ".join(str(error).split())[:200]
+    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return f"{file}: cannot be predicted ({what}); replace it, or leave it out"

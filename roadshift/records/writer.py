@@ -280,7 +280,10 @@ def _encoded_image(file: Path) -> tuple[bytes, tuple[int, int]]:
             # TensorFlow is stricter than Pillow: a missing end, say, would fail in training.
             tf.io.decode_png(encoded)
         except tf.errors.InvalidArgumentError:
-            raise RoadshiftError(f"{file}: a damaged image; replace it") from None
+            raise RoadshiftError(
+                f"{file}: cannot be read (TensorFlow refuses its data); if the file is damaged, "
+                "replace it, else save it as PNG"
+            ) from None
         return encoded, image.shape[1::-1]
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG", compress_level=3)

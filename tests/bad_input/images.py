@@ -106,6 +106,12 @@ def near(expected: Callable[[], Image.Image], most: float = 0) -> Callable[[], N
     return check
 
 
+def all_ten() -> None:
+    manifest = Path("data/remapped/target/manifest.csv").read_text("utf-8")
+    assert [f"images/{number:03}.png" in manifest for number in range(10)] == [True] * 10
+    assert "notes" not in manifest
+
+
 def predicted(width: int = WIDTH, height: int = HEIGHT) -> None:
     with Image.open("predictions/labels/street.png") as found:
         assert found.size == (width, height)
@@ -131,25 +137,29 @@ IMAGES = (
         "a PNG cut short",
         partial(cut, IMAGE),
         PREPARE,
-        "data/raw/target/images/003.png: a damaged image (…); replace it",
+        "data/raw/target/images/003.png: cannot be read (…); if the file is damaged, "
+        "replace it, else save it as PNG",
     ),
     Case(
         "a JPEG cut short",
         cut_jpeg,
         PREPARE,
-        "data/raw/target/images/003.jpg: a damaged image (…); replace it",
+        "data/raw/target/images/003.jpg: cannot be read (…); if the file is damaged, "
+        "replace it, else save it as PNG",
     ),
     Case(
         "an empty file",
         partial(write, IMAGE, b""),
         PREPARE,
-        "data/raw/target/images/003.png: not a readable image; replace it",
+        "data/raw/target/images/003.png: not an image of a known format; replace "
+        "it, or save it as PNG",
     ),
     Case(
         "a text named .png",
         partial(write, IMAGE, b"not found\n"),
         PREPARE,
-        "data/raw/target/images/003.png: not a readable image; replace it",
+        "data/raw/target/images/003.png: not an image of a known format; replace "
+        "it, or save it as PNG",
     ),
     Case(
         "a JPEG named .png",
@@ -239,8 +249,8 @@ IMAGES = (
         "a note among the images",
         lambda: write(OWN / "images/notes.txt", b"sunny\n"),
         PREPARE,
-        "folder: 'images/notes.txt' has no 'labels/notes.png' (1 such); add the "
-        "missing files or remove the extra ones",
+        works="the note is left out, and one printed line names it",
+        check=all_ten,
     ),
 )
 
@@ -249,13 +259,13 @@ PREDICTED = (
         "cut short",
         lambda: write(Path("street.png"), IMAGE.read_bytes()[:-400]),
         PREDICT,
-        "street.png: a damaged image (…); replace it",
+        "street.png: cannot be read (…); if the file is damaged, replace it, else save it as PNG",
     ),
     Case(
         "an empty file",
         lambda: write(Path("street.png"), b""),
         PREDICT,
-        "street.png: not a readable image; replace it",
+        "street.png: not an image of a known format; replace it, or save it as PNG",
     ),
     Case(
         "20000×20000",

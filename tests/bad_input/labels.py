@@ -90,13 +90,17 @@ LABELS = (
         "ids in a set of colours",
         coloured_table,
         PREPARE,
-        "data/raw/target/labels/002.png: expected RGB colours, found mode L",
+        "folder: 10 of 10 samples cannot be remapped; correct their files, or add to the "
+        "encoding what it lacks\n"
+        "data/raw/target/labels/000.png: expected RGB colours, found mode L\n⋮",
     ),
     Case(
         "half transparent colours",
         see_through_label,
         PREPARE,
-        "data/raw/target/labels/002.png: expected RGB colours, found mode RGBA",
+        "folder: 10 of 10 samples cannot be remapped; correct their files, or add to the "
+        "encoding what it lacks\n"
+        "data/raw/target/labels/000.png: expected RGB colours, found mode RGBA\n⋮",
     ),
     Case(
         "16-bit ids in a set of 8",
@@ -108,8 +112,9 @@ LABELS = (
         "a JPEG named .png",
         lambda: write(LABEL, as_jpeg(Image.fromarray(label()))),
         PREPARE,
-        "data/raw/target/labels/003.png: a JPEG, whose compression changes labels; "
-        "replace it by the original PNG",
+        "data/raw/target/labels/003.png: a label in JPEG compression: its ids or "
+        "colours may have changed; export the original label again, as PNG or as TIFF "
+        "with LZW compression",
     ),
     Case(
         "turned by EXIF",
@@ -121,7 +126,8 @@ LABELS = (
         "cut short",
         partial(cut, LABEL, 60),
         PREPARE,
-        "data/raw/target/labels/003.png: a damaged image (…); replace it",
+        "data/raw/target/labels/003.png: cannot be read (…); if the file is damaged, "
+        "replace it, else save it as PNG",
     ),
     Case(
         "missing",

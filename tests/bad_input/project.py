@@ -68,7 +68,7 @@ class Case:
         make: function that makes it in the project's folder.
         commands: commands that the user runs, up to the first that fails: a stage or `roadshift`,
             with arguments.
-        error: line that the user sees; … stands for any text.
+        error: line that the user sees, or lines; … stands for any text, ⋮ for more lines.
         works: outcome if there is no error.
         check: function that asserts this outcome.
     """

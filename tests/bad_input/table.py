@@ -18,10 +18,11 @@ HEAD = """\
 # Bad input
 
 `tests/bad_input` tries every case on this page, and `python -m tests.bad_input.table` writes the
-page. Unusable input ends a stage or command with exit status 1 and one line, shown here without the
-`error:` before it; … stands for a part that differs from machine to machine. No traceback is
-printed, and no file is written or changed, except for `predictions.json`, in which
-`roadshift predict` lists the inputs that failed. The other cases work, and the page says how.
+page. Unusable input ends a stage or command with exit status 1 and one line, or one line for each
+fault, shown here without the `error:` before it; … stands for a part that differs from machine to
+machine, ⋮ for more lines of the kind. No traceback is printed, and no file is written or changed,
+except for `predictions.json`, in which `roadshift predict` lists the inputs that failed. The other
+cases work, and the page says how.
 """
 
 
@@ -98,7 +99,10 @@ def _commands(case: Case) -> str:
 
 
 def _shown(case: Case) -> str:
-    return f"`{case.error.replace('|', chr(92) + '|')}`" if case.error else f"works: {case.works}"
+    if not case.error:
+        return f"works: {case.works}"
+    lines = case.error.replace("|", "\\|").split("\n")
+    return "<br>".join(f"`{line}`" for line in lines)
 
 
 if __name__ == "__main__":

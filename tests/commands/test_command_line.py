@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -82,6 +83,18 @@ def test_wrong_usage_is_status_2(arguments):
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 2
     assert "Usage:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "locale", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0"}]
+)
+@pytest.mark.parametrize("arguments", [["datasets"], ["datasets", "kitti"], ["--help"]])
+def test_any_encoding_of_the_terminal_will_do(arguments, locale):
+    environment = {**os.environ, "PYTHONUTF8": "0", **locale}
+    done = run("-m", "roadshift", *arguments, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+    assert done.stdout
 
 
 def test_a_closed_pipe_is_no_error():

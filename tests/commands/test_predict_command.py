@@ -1,6 +1,7 @@
 import json
 import sys
 import zipfile
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -168,7 +169,7 @@ def test_a_folder_is_done_but_for_what_is_broken(predict, street, tmp_path):
         "predictions/overlays/a.png",
         "predictions/overlays/deep/c.png",
     ]
-    assert f"Error: {folder}/b.png: a damaged image" in done.stderr
+    assert f"Error: {folder}/b.png: cannot be read" in done.stderr
     assert f"Skipped, neither images nor videos: {folder}/notes.txt" in done.stderr
     last = done.stderr.splitlines()[-1]
     expected = f"1 of 3 inputs failed, the others are predicted: {folder}/b.png"
@@ -215,23 +216,62 @@ def test_any_resolution(predict, draw_blocks, tmp_path, width, height):
 
 def test_a_video_gives_a_label_a_frame(predict, draw_blocks, tmp_path):
     pytest.importorskip("av", reason="PyAV (the extra 'video') is not installed")
-    from fractions import Fraction
-
-    from roadshift.prediction.video import new_video, open_video
+    from roadshift.prediction.video import Frame, new_video, open_video
 
     image, label = draw_blocks(4)
+    times = [Fraction(number, 10) for number in (0, 1, 2, 38, 39)]
     with new_video(tmp_path / "drive.mp4", Fraction(10)) as writer:
-        for _ in range(3):
-            writer.write(image)
+        for time in times:
+            writer.write(Frame(image, time))
     (entry,) = json.loads(predict("drive.mp4", "--probabilities", "--json").stdout)["done"]
-    assert (entry["frames"], entry["overlays"]) == (3, "predictions/overlays/drive.mp4")
+    assert (entry["frames"], entry["overlays"]) == (5, "predictions/overlays/drive.mp4")
+    assert entry["times"] == [0, 0.1, 0.2, 3.8, 3.9]
     for kind in ("labels", "probabilities"):
         names = sorted(p.name for p in (tmp_path / "predictions" / kind / "drive").iterdir())
-        assert names == ["000000.png", "000001.png", "000002.png"]
+        assert names == [f"{number:06}.png" for number in range(5)]
     found = read(tmp_path / "predictions/labels/drive/000001.png")
     assert np.mean(found == label) > 0.7  # Compression blurs colours.
     with open_video(tmp_path / "predictions/overlays/drive.mp4") as video:
-        assert (video.rate, len(list(video))) == (10, 3)
+        assert [frame.time for frame in video] == times
+
+
+def test_a_video_and_a_folder_of_its_name_do_not_share_outputs(predict, street, tmp_path):
+    pytest.importorskip("av", reason="PyAV (the extra 'video') is not installed")
+    from roadshift.prediction.video import Frame, new_video
+
+    folder = tmp_path / "images"
+    (folder / "drive1").mkdir(parents=True)
+    for name in ("000000.png", "000001.png", "000002.png"):
+        (folder / "drive1" / name).write_bytes(street[0].read_bytes())
+    with new_video(folder / "drive1.mp4", Fraction(10)) as writer:
+        for number in range(5):
+            writer.write(Frame(read(street[0])[:32], Fraction(number, 10)))
+    done = json.loads(predict(folder, "--json").stdout)["done"]
+    outputs = [entry[kind] for entry in done for kind in ("labels", "overlays")]
+    assert len({name.casefold() for name in outputs}) == 8
+    for entry in done:
+        labels = tmp_path / entry["labels"]
+        sizes = [read(file).shape for file in (labels.iterdir() if labels.is_dir() else [labels])]
+        assert sizes == ([(32, 96)] * 5 if entry["input"].endswith(".mp4") else [(64, 96)])
+
+
+def test_an_input_whose_outputs_have_too_long_a_name_does_not_end_the_run(
+    predict, street, tmp_path
+):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    long = "b" * 247
+    for name in ("a", long, "c"):
+        (folder / f"{name}.png").write_bytes(street[0].read_bytes())
+    done = predict(folder, status=1)
+    assert done.stdout.splitlines() == [f"predictions/overlays/{name}.png" for name in "ac"]
+    assert "its name is too long for the names of its outputs; shorten it" in done.stderr
+    log = json.loads((tmp_path / "predictions/predictions.json").read_text("utf-8"))
+    assert (log["inputs"], len(log["done"]), [*log["failed"]]) == (
+        3,
+        2,
+        [f"{folder}/{long}.png"],
+    )
 
 
 def test_a_video_without_the_package_is_named(predict, tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from roadshift.datasets.card import (
 )
 from roadshift.datasets.splits import SPLITS
 from roadshift.errors import RoadshiftError
+from roadshift.settings import format_validation_error
 from roadshift.taxonomy import load_taxonomy, taxonomy_names, universal_names
 
 # Mirror of the publishers' tables, written down apart from the encodings that are tested.
@@ -251,6 +252,24 @@ def test_a_table_beside_the_images_that_is_not_sound(tmp_path, content, message)
         read_encoding(file)
     assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.zip", "a.ZIP", "a.tar", "a.tar.gz", "a.tgz", "a.tar.bz2", "a.tbz2", "A.TAR.XZ"]
+)
+def test_an_archive_that_is_supported(name):
+    assert Archive(name=name, unpacked_megabytes=1).name == name
+
+
+@pytest.mark.parametrize("name", ["a.7z", "a.rar", "a.tar.zst", "a.gz", "a.zip.001", "a"])
+def test_a_kind_of_archive_that_is_not_supported_is_refused_with_the_card(name):
+    content = load_card("kitti").model_dump()
+    content["archive"]["name"] = name
+    with pytest.raises(ValidationError) as caught:
+        Card.model_validate(content)
+    message = format_validation_error(caught.value, Card)
+    assert message.startswith(f"archive.name: '{name}' is not a supported kind of archive (.zip, ")
+    assert message.endswith("pack the files again as .zip")
 
 
 def test_a_checksum_that_is_none_is_refused():

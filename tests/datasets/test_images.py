@@ -1,11 +1,19 @@
 import io
+import struct
 import warnings
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from roadshift.datasets.images import image_size, read_any_image, read_image, read_label
+from roadshift.datasets.images import (
+    image_size,
+    packed_colours,
+    read_any_image,
+    read_image,
+    read_label,
+)
 from roadshift.errors import RoadshiftError
 
 GREY = np.array([[0, 1, 2], [255, 128, 7]], np.uint8)
@@ -127,13 +135,180 @@ def test_a_label_in_a_lossy_format_or_turned_is_refused(tmp_path, kind):
     arrays = {"grey": GREY, "grey16": GREY.astype(np.uint16), "colour": RGB}
     if kind != "grey16":
         saved(tmp_path / "l.jpg", arrays[kind])
-        assert "a JPEG, whose compression changes labels" in refuse(
+        assert "a label in JPEG compression: its ids" in refuse(
             read_label, tmp_path / "l.jpg", kind
         )
     exif = Image.Exif()
     exif[0x0112] = 3
     turned = saved(tmp_path / "l.png", arrays[kind], exif=exif)
     assert "a label with an EXIF rotation" in refuse(read_label, turned, kind)
+
+
+CODED = np.zeros((40, 64), np.uint8)
+CODED[5:30, 10:50], CODED[20:38, 3:33] = 1, 2
+COLOURED = np.array([[128, 64, 128], [70, 70, 70], [0, 0, 142]], np.uint8)[CODED]
+LOSSY = [
+    ("grey", "JPEG", {}, "JPEG compression"),
+    ("grey", "JPEG", {"quality": 100}, "JPEG compression"),
+    ("colour", "MPO", {}, "JPEG compression"),
+    ("grey", "TIFF", {"compression": "jpeg"}, "TIFF's compression 'jpeg'"),
+    ("colour", "TIFF", {"compression": "jpeg"}, "TIFF's compression 'jpeg'"),
+    ("colour", "WEBP", {}, "lossy WebP compression"),
+    ("colour", "WEBP", {"quality": 100, "exif": b"Exif\0\0"}, "lossy WebP compression"),
+    (
+        "colour",
+        "WEBP",
+        {"save_all": True, "append_images": [Image.new("RGB", (64, 40))]},
+        "lossy WebP compression",
+    ),
+    ("grey", "JPEG2000", {"irreversible": True}, "JPEG 2000 compression"),
+    ("colour", "JPEG2000", {"irreversible": True, "no_jp2": True}, "JPEG 2000 compression"),
+    ("grey", "JPEG2000", {"quality_layers": [30]}, "JPEG 2000 compression"),
+    ("colour", "JPEG2000", {"quality_mode": "dB", "quality_layers": [45]}, "JPEG 2000 compression"),
+    ("colour", "AVIF", {}, "AVIF compression"),
+    ("colour", "AVIF", {"quality": 100, "subsampling": "4:4:4"}, "AVIF compression"),
+    ("colour", "DDS", {"pixel_format": "DXT1"}, "DDS compression"),
+]
+LOSSLESS = [
+    ("grey", "PNG", {}),
+    ("grey", "GIF", {}),
+    ("grey", "BMP", {}),
+    ("grey", "PPM", {}),
+    ("grey", "TGA", {"compression": "tga_rle"}),
+    ("grey", "PCX", {}),
+    ("colour", "QOI", {}),
+    ("colour", "SGI", {}),
+    *(("grey", "TIFF", {"compression": name}) for name in (None, "tiff_lzw", "packbits", "lzma")),
+    *(("colour", "TIFF", {"compression": name}) for name in ("tiff_adobe_deflate", "zstd")),
+    ("colour", "WEBP", {"lossless": True}),
+    ("colour", "WEBP", {"lossless": True, "exif": b"Exif\0\0"}),
+    (
+        "colour",
+        "WEBP",
+        {"lossless": True, "save_all": True, "append_images": [Image.new("RGB", (64, 40))]},
+    ),
+    ("grey", "JPEG2000", {}),
+    ("colour", "JPEG2000", {"no_jp2": True}),
+    ("colour", "JPEG2000", {"mct": 1, "tile_size": (32, 32), "num_resolutions": 3}),
+]
+
+
+@pytest.mark.parametrize("name", ["l.png", "l"])
+@pytest.mark.parametrize(("kind", "form", "options", "named"), LOSSY)
+def test_a_label_whose_compression_is_lossy_is_refused(tmp_path, kind, form, options, named, name):
+    values = COLOURED if kind == "colour" else CODED
+    file = saved(tmp_path / name, values, format=form, **options)
+    message = refuse(read_label, file, kind)
+    assert f"a label in {named}" in message
+    assert "export the original label again, as PNG or as TIFF with LZW compression" in message
+
+
+@pytest.mark.parametrize("name", ["l.jpg", "l"])
+@pytest.mark.parametrize(("kind", "form", "options"), LOSSLESS)
+def test_a_label_whose_compression_is_lossless_is_read(tmp_path, kind, form, options, name):
+    values = COLOURED if kind == "colour" else CODED
+    label = read_label(saved(tmp_path / name, values, format=form, **options), kind)
+    assert (label == (packed_colours(values) if kind == "colour" else values)).all()
+
+
+def test_a_tiff_with_a_compression_that_hides_its_losses_is_refused(tmp_path):
+    file = saved(tmp_path / "l.tif", CODED, compression="tiff_lzw")
+    lzw, webp = (struct.pack("<HHIH", 259, 3, 1, code) for code in (5, 50001))
+    assert file.read_bytes().count(lzw) == 1
+    file.write_bytes(file.read_bytes().replace(lzw, webp))
+    assert "a label in TIFF's compression 'webp'" in refuse(read_label, file, "grey")
+
+
+def tiff_of_few_bits(ids, bits):
+    """A TIFF of grey with 1, 2 or 4 bits a pixel, uncompressed."""
+    spread = np.unpackbits(ids.astype(np.uint8)[..., np.newaxis], axis=-1)[..., -bits:]
+    lines = b"".join(np.packbits(line).tobytes() for line in spread)
+    height, width = ids.shape
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: 1, 273: 8, 277: 1, 278: height}
+    tags[279] = len(lines)
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    head = struct.pack("<2sHI", b"II", 42, 8 + len(lines))
+    return head + lines + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_ids_of_few_bits_in_a_tiff_are_what_was_stored(tmp_path, bits):
+    ids = np.array([[0, 1, 2**bits - 1], [2**bits - 1, 0, 1]])
+    (tmp_path / "l.tif").write_bytes(tiff_of_few_bits(ids, bits))
+    assert read_label(tmp_path / "l.tif", "grey").tolist() == ids.tolist()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "MPO", "TIFF", "WEBP", "AVIF"])
+def test_the_size_of_an_image_is_that_of_its_pixels(tmp_path, form, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = saved(tmp_path / "i", COLOURED, format=form, exif=exif.tobytes())
+    size = (64, 40) if orientation < 5 else (40, 64)
+    assert image_size(file) == size
+    assert read_image(file).shape == (*size[::-1], 3)
+    assert read_any_image(file).shape == (*size[::-1], 3)
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+def test_a_turned_tiff_is_no_label(tmp_path, orientation, compression):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = saved(tmp_path / "l.tif", CODED, exif=exif, compression=compression)
+    assert "a label with an EXIF rotation; save it upright" in refuse(read_label, file, "grey")
+
+
+def png_with_text(file, array, size, form):
+    info = PngInfo()
+    text = "x" * size
+    if form == "international":
+        info.add_itxt("XML:com.adobe.xmp", text, zip=True)
+    else:
+        info.add_text("comment", text, zip=form == "compressed")
+    options = {"icc_profile": bytes(size)} if form == "profile" else {"pnginfo": info}
+    return saved(file, array, **options)
+
+
+@pytest.mark.parametrize(
+    ("form", "size"),
+    [
+        *((form, 3 << 20) for form in ("plain", "compressed", "international", "profile")),
+        ("compressed", (64 << 20) - 100),
+    ],
+)
+def test_metadata_do_no_harm(tmp_path, form, size):
+    label = png_with_text(tmp_path / "l.png", GREY, size, form)
+    assert read_label(label, "grey").tolist() == GREY.tolist()
+    image = png_with_text(tmp_path / "i.png", RGB, size, form)
+    assert image_size(image) == (3, 2)
+    assert read_image(image).tolist() == read_any_image(image).tolist() == RGB.tolist()
+
+
+@pytest.mark.parametrize("form", ["plain", "compressed"])
+def test_metadata_that_would_fill_the_memory_are_not_called_damage(tmp_path, form):
+    label = png_with_text(tmp_path / "l.png", GREY, (64 << 20) + 1, form)
+    for function, args in ((read_label, ("grey",)), (read_image, ()), (image_size, ())):
+        message = refuse(function, label, *args)
+        assert message.endswith("more than 64 MiB of metadata; save it without metadata")
+
+
+def test_what_the_decoder_does_not_support_is_not_called_damage(tmp_path):
+    wide = io.BytesIO()
+    Image.new("L", (65_500, 1)).save(wide, "JPEG")
+    tiff = io.BytesIO()
+    Image.fromarray(GREY).save(tiff, "TIFF", compression="tiff_lzw")
+    lzw, lerc = (struct.pack("<HHIH", 259, 3, 1, code) for code in (5, 34887))
+    contents = {
+        "wide.jpg": wide.getvalue().replace(struct.pack(">HH", 1, 65_500), b"\0\1\xff\xff"),
+        "lerc.tif": tiff.getvalue().replace(lzw, lerc),
+        "phone.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+        message = refuse(read_image, tmp_path / name)
+        assert "a damaged image" not in message
+        assert message.endswith("save it as PNG")
 
 
 @pytest.mark.parametrize("name", ["i.png", "i.jpg"])
@@ -169,6 +344,27 @@ def test_every_way_to_cut_a_label_short(tmp_path):
         except RoadshiftError:
             refused += 1
     assert refused > values.size
+
+
+@pytest.mark.parametrize(
+    "form", ["PNG", "JPEG", "TIFF", "WEBP", "AVIF", "JPEG2000", "GIF", "BMP", "ICO", "BLP"]
+)
+def test_a_damaged_file_of_any_format_is_named(tmp_path, form):
+    buffer, file = io.BytesIO(), tmp_path / "i"
+    image = Image.fromarray(COLOURED).convert("P" if form == "BLP" else "RGB")
+    image.save(buffer, form)
+    whole = buffer.getvalue()
+    messages = []
+    for n in range(1, len(whole), max(1, len(whole) // 40)):
+        for damaged in (whole[:n], whole[:n] + bytes([whole[n] ^ 255]) + whole[n + 1 :]):
+            file.write_bytes(damaged)
+            for function, args in ((read_label, ("colour",)), (read_image, ()), (image_size, ())):
+                try:
+                    function(file, *args)
+                except RoadshiftError as error:
+                    messages.append(str(error))
+    assert len(messages) > 40
+    assert all(str(file) in message and "\n" not in message for message in messages)
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n"])

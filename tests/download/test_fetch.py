@@ -80,6 +80,56 @@ def test_checksums_of_binary_mode_and_in_capitals(mirror, get):
     assert get(ARCHIVE, mirror).read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{}  ./set.zip",
+        "{} *./set.zip",
+        "{}  ././set.zip",
+        "   {}   set.zip  ",
+        "{}\tset.zip",
+        "{}  .\\set.zip",
+        "\\{}  set.zip",
+        "SHA256 (set.zip) = {}",
+        "SHA256(./set.zip)= {}",
+        "\ufeff{}  set.zip",
+    ],
+)
+@pytest.mark.parametrize("capitals", [False, True])
+def test_checksums_as_other_programs_write_them(
+    mirror, get, server, answer, places, line, capitals
+):
+    server.serve("/set.zip", answer(CONTENT))
+    for digest in (SUM, WRONG):
+        shown = digest.upper() if capitals else digest
+        sums = (line.format(shown) + f"\r\n\n{WRONG}  other.zip\r\n").encode()
+        (mirror / "SHA256SUMS").write_bytes(sums)
+        server.serve("/SHA256SUMS", answer(sums))
+        for where in (mirror, server.url):
+            if digest == SUM:
+                assert get(ARCHIVE, where).read_bytes() == CONTENT
+            else:
+                refuse(get, f"its SHA-256 is {SUM}, expected {WRONG}", ARCHIVE, where)
+
+
+@pytest.mark.parametrize("name", ["old/set.zip", "./old/set.zip", "../set.zip", "xset.zip", "."])
+def test_checksums_of_a_file_elsewhere_are_not_those_of_the_archive(mirror, get, name):
+    (mirror / "SHA256SUMS").write_text(f"{SUM}  {name}\n\n{SUM}\n")
+    refuse(get, "SHA256SUMS: does not list 'set.zip'", ARCHIVE, mirror)
+
+
+@pytest.mark.parametrize("digest", ["d41d8cd98f00b204e9800998ecf8427e", "a" * 128, "later"])
+def test_a_checksum_of_another_kind_is_named(mirror, get, digest):
+    (mirror / "SHA256SUMS").write_text(f"{digest}  set.zip\n")
+    message = refuse(get, "SHA256SUMS: expected the 64 hexadecimal digits", ARCHIVE, mirror)
+    assert digest[:32] in message
+
+
+def test_a_cards_checksum_in_capitals(places, get):
+    put_by_hand(places)
+    get(Archive(name="set.zip", by_hand=HAND, sha256=SUM.upper(), unpacked_megabytes=1))
+
+
 def test_without_checksums_it_says_what_it_found(mirror, get, capsys):
     assert get(ARCHIVE, mirror).read_bytes() == CONTENT
     assert f"the card gives no checksum; its SHA-256 is {SUM}" in capsys.readouterr().out

@@ -33,6 +33,14 @@ def refuse(match, own):
     assert not listed(own[1])
 
 
+def refuse_lines(starts, own):
+    with pytest.raises(RoadshiftError) as caught:
+        copy_set(CARD, *own)
+    lines = str(caught.value).split("\n")
+    assert [line[: len(start)] for line, start in zip(lines, starts, strict=True)] == starts
+    assert not listed(own[1])
+
+
 def test_images_labels_and_table_are_copied_and_nothing_else(own):
     source, folder = own
     for beside in ("notes.txt", "labels/monday/1.json", "images/.DS_Store"):
@@ -51,6 +59,53 @@ def test_images_labels_and_table_are_copied_and_nothing_else(own):
         assert (folder / name).read_bytes() == (source / name).read_bytes()
         # DVC makes its own files read-only, which must not reach the user's.
         assert not (folder / name).samefile(source / name)
+
+
+@pytest.mark.parametrize("part", ["", "/monday"])
+def test_linked_folders_are_copied(own, part, tmp_path, capsys):
+    source, folder = own
+    for kind in ("images", "labels"):
+        (source / f"{kind}{part}").rename(tmp_path / kind)
+        (source / f"{kind}{part}").symlink_to(tmp_path / kind)
+    copy_set(CARD, source, folder)
+    assert {"images/monday/1.jpg", "labels/monday/2.png", "images/3.png"} <= {*listed(folder)}
+    assert not [path for path in folder.rglob("*") if path.is_symlink()]
+    assert "3 images with labels" in capsys.readouterr().out
+
+
+def test_a_linked_folder_of_a_disk_that_is_not_there(own, tmp_path):
+    for kind in ("images", "labels"):
+        (own[0] / kind / "tuesday").symlink_to(tmp_path / "disk")
+    refuse_lines(["folder: 'images/tuesday' is a link to", "'labels/tuesday' is a link to"], own)
+
+
+def test_hidden_files_and_files_beside_the_images_are_not_copied(own, save_image):
+    source, folder = own
+    for beside in ("images/Thumbs.db", "images/3.json", "images/._3.png", "labels/._3.png"):
+        (source / beside).write_bytes(b"nobody reads this")
+    for kind in ("images", "labels"):
+        save_image(source / kind / ".ipynb_checkpoints/3-checkpoint.png", np.zeros((2, 3)))
+    copy_set(CARD, source, folder)
+    assert len(listed(folder)) == 7
+
+
+def test_labels_with_a_suffix_in_upper_case_are_copied(own):
+    source, folder = own
+    (source / "labels/3.png").rename(source / "labels/3.PNG")
+    copy_set(CARD, source, folder)
+    assert "labels/3.PNG" in listed(folder)
+
+
+def test_all_missing_labels_are_named(own):
+    for name in ("3", "monday/1"):
+        (own[0] / f"labels/{name}.png").unlink()
+    refuse_lines(
+        [
+            "folder: 'images/3.png' has no 'labels/3.png' (2 such); add the missing files",
+            "'images/monday/1.jpg' has no 'labels/monday/1.png'",
+        ],
+        own,
+    )
 
 
 def test_a_folder_that_is_not_there(own):

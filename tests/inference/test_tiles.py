@@ -2,8 +2,17 @@ import numpy as np
 import pytest
 
 from roadshift.errors import RoadshiftError
+from roadshift.inference.resizing import resize_to_stride
 from roadshift.inference.segmenter import Segmenter
-from roadshift.inference.tiles import MARGIN, MIN_PIXELS, OVERLAP, TiledSegmenter, _fade, _spans
+from roadshift.inference.tiles import (
+    MARGIN,
+    MIN_PIXELS,
+    OVERLAP,
+    TiledSegmenter,
+    _fade,
+    _spans,
+    fitted_sides,
+)
 from roadshift.networks.build import build_network
 from roadshift.networks.files import load_network
 from roadshift.networks.settings import STRIDE, InferenceSettings, ModelSettings
@@ -37,7 +46,7 @@ def test_the_edge_of_a_tile_does_not_count():
 
 # The images have more than MIN_PIXELS pixels, the first fills 2 by 3 tiles of 512 by 512 pixels.
 # Some sides are not multiples of the stride.
-@pytest.mark.parametrize(("height", "width"), [(700, 1050), (1200, 230), (97, 3001)])
+@pytest.mark.parametrize(("height", "width"), [(700, 1050), (1200, 230), (1200, 800), (97, 3001)])
 @pytest.mark.parametrize("max_height", [0, 90, 640])
 def test_tiles_and_strips_give_what_the_whole_image_gives(
     colours, draw_blocks, height, width, max_height
@@ -52,6 +61,28 @@ def test_tiles_and_strips_give_what_the_whole_image_gives(
     np.testing.assert_allclose(found.confidence, expected.confidence, atol=5e-3)
     if max_height == 0:
         assert np.mean(found.ids == label) > 0.85
+
+
+@pytest.mark.parametrize("max_height", [0, 90, 384])
+@pytest.mark.parametrize("scale", [0.5, 1.0, 1.3])
+@pytest.mark.parametrize("shape", [(1, 1), (97, 300), (400, 80), (368, 1242), (719, 33)])
+def test_sides_are_those_of_the_resized_image(shape, max_height, scale):
+    image = np.zeros((*shape, 3), np.uint8)
+    rows, columns = fitted_sides(image, max_height, scale)
+    resized = resize_to_stride(image, max_height, scale)
+    assert (rows.fitted, columns.fitted) == resized.shape[:2]
+
+
+@pytest.mark.parametrize(("height", "width"), [(700, 1050), (1200, 800), (300, 400)])
+@pytest.mark.parametrize("max_height", [0, 640])
+def test_parts_cover_an_image_once_and_are_small(colours, draw_blocks, height, width, max_height):
+    image, _ = draw_blocks(5, height, width)
+    count = np.zeros((height, width), int)
+    settings = InferenceSettings(max_height=max_height)
+    for part in TiledSegmenter(colours, settings, MIN_PIXELS).parts(image):
+        assert part.ids.size <= MIN_PIXELS
+        count[part.rows, part.columns] += 1
+    assert (count == 1).all()
 
 
 def test_a_network_that_sees_far_agrees_on_nearly_all_pixels(draw_blocks):
