@@ -9,14 +9,28 @@ export DVC_NO_ANALYTICS ?= 1
 QUICK := not workflow and not browser and not real_data and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro streets ablation quick check test lock docs
+.PHONY: help setup repro streets experiment table ablation quick check test lock docs git
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# A downloaded ZIP is no repository, and DVC runs in none. That is said before a set-up of gigabytes;
+# the set-up alone goes on, since an image of a container may well be made without a repository.
+define NO_GIT
+if ! git rev-parse --quiet --verify HEAD >/dev/null; then \
+  echo 'This folder is in no git repository with a commit, which DVC needs. Clone the project with' >&2; \
+  echo '`git clone`, or make a repository of this folder:' >&2; \
+  echo '  git init && git add --all && git commit --message roadshift' >&2; \
+  $(1); fi
+endef
+
+git:
+	@$(call NO_GIT,exit 1)
 
 setup: $(VENV)/installed  ## create .venv from requirements.lock
 
 $(VENV)/installed: requirements.lock pyproject.toml
+	@$(call NO_GIT,true)
 	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; ok = (3, 10) <= v <= (3, 13); \
 	  sys.exit(None if ok else "roadshift needs Python 3.10 to 3.13, this is %d.%d: make PYTHON=python3.11 ..." % v)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,16 +45,22 @@ define OPEN
 @echo '  report/report.html   the whole report, with its conclusions'
 endef
 
-repro: setup  ## run the workflow with params.yaml
+repro: git setup  ## run the workflow with params.yaml
 	dvc repro
 	$(OPEN)
 
-streets: setup  ## run it on CamVid, KITTI and the ika set, as an experiment
+streets: git setup  ## run it on CamVid, KITTI and the ika set, as an experiment
 	dvc exp run $$(grep -v '^#' experiments/streets.txt)
 	$(OPEN)
 
+experiment: git setup  ## run an experiment with the parameters S="key=value ...", with MIX of that mix alone
+	$(BIN)/python -m ablation.experiment $(foreach override,$(S),-S '$(override)') $(if $(MIX),--mix $(MIX))
+
+table: git setup  ## show the experiments: the cells of each, and the parameters that it changed
+	@$(BIN)/python -m ablation.table
+
 FILE ?= experiments/ablation.yaml
-ablation: setup  ## run the variants of FILE (experiments/ablation.yaml), or those of ONLY, and compare
+ablation: git setup  ## run the variants of FILE (experiments/ablation.yaml), or those of ONLY, and compare
 	$(BIN)/python -m ablation $(FILE) $(if $(ONLY),--only $(ONLY))
 
 quick: setup  ## lint, types and unit tests, in two minutes

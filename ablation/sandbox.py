@@ -73,13 +73,16 @@ class Sandbox:
     """A clone of the project in which experiments run.
 
     Args:
-        project: folder of the project, a git repository.
-        folder: folder of the clone, which need not exist yet.
+        project: folder of the project, a git repository or a folder in one.
+        clone: folder of the clone of the whole repository, which need not exist yet.
+
+    Attributes:
+        folder: the project's folder in the clone.
     """
 
-    def __init__(self, project: Path, folder: Path) -> None:
+    def __init__(self, project: Path, clone: Path) -> None:
         self.project = project.resolve()
-        self.folder = folder.resolve()
+        self.clone = clone.resolve()
         self._environment = {
             **os.environ,
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -89,6 +92,9 @@ class Sandbox:
         mirror = os.environ.get(MIRROR_VARIABLE, "")
         if mirror and Path(mirror).is_dir():
             self._environment[MIRROR_VARIABLE] = str(Path(mirror).resolve())
+        self._repository = self._git(self.project, "rev-parse", "--show-toplevel")
+        self._place = self._git(self.project, "rev-parse", "--show-prefix")
+        self.folder = self.clone / self._place
 
     def prepare(self) -> None:
         """Brings the clone to the project's last commit; makes the clone if there is none.
@@ -98,9 +104,11 @@ class Sandbox:
         """
         changed = self._git(self.project, "status", "--porcelain", "--", *DEFINITIONS)
         if changed:
+            # The path is relative to the repository.
+            file = changed.splitlines()[0].split(maxsplit=1)[1].removeprefix(self._place)
             raise RoadshiftError(
-                f"{changed.splitlines()[0].split(maxsplit=1)[1]} has uncommitted changes; commit "
-                "them first, since variants run from the last commit"
+                f"{file} has uncommitted changes; commit them first, since variants run from the "
+                "last commit"
             )
         self.head = self._git(self.project, "rev-parse", "HEAD")
         if not self._follow():
@@ -157,11 +165,16 @@ class Sandbox:
         ran = any(value is not None for value in seconds.values())
         if ran or self.experiment(name, self.head) is None:
             self._summarize(mix)
-            saving = ("exp", "save", "--force", "--name", name)
-            self._dvc((*saving, "--include-untracked", str(METRICS), target), log)
+            untracked = [str(METRICS)]
+            # `exp save` itself takes along a lock that is in no commit yet, but only where the
+            # project is the whole repository.
+            if self._place and not self._git(self.folder, "ls-files", str(LOCK)):
+                untracked.append(str(LOCK))
+            included = [word for path in untracked for word in ("--include-untracked", path)]
+            self._dvc(("exp", "save", "--force", "--name", name, *included, target), log)
             reference = self._reference(name, self.head)
             self._git(
-                self.project, "fetch", "--quiet", str(self.folder), f"+{reference}:{reference}"
+                self.project, "fetch", "--quiet", str(self.clone), f"+{reference}:{reference}"
             )
         lock = yaml.safe_load((self.folder / LOCK).read_text("utf-8"))["stages"]
         return {stage: StageRun(_key(lock[stage]), value) for stage, value in seconds.items()}
@@ -179,7 +192,7 @@ class Sandbox:
 
     def remove(self) -> None:
         """Deletes the clone, whose outputs are in the cache and whose experiments are fetched."""
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.clone)
 
     @staticmethod
     def _reference(name: str, baseline: str) -> str:
@@ -187,26 +200,27 @@ class Sandbox:
 
     def _follow(self) -> bool:
         """Checks out the last commit; returns whether there is a clone, and an undamaged one."""
-        if not (self.folder / ".git").is_dir():
+        if not (self.clone / ".git").is_dir():
             return False
         try:
-            self._git(self.folder, "checkout", "--quiet", "--force", "--detach", self.head)
+            self._git(self.clone, "checkout", "--quiet", "--force", "--detach", self.head)
         except RoadshiftError:
             return False
         return True
 
     def _clone(self) -> None:
-        with atomic_folder(self.folder) as folder:
+        with atomic_folder(self.clone) as clone:
             # `--shared` needs no fetch of the project's commits and experiments.
-            clone = ("clone", "--quiet", "--shared", "--no-checkout", str(self.project))
-            self._git(self.project, *clone, str(folder))
-            self._git(folder, "checkout", "--quiet", "--detach", self.head)
+            cloning = ("clone", "--quiet", "--shared", "--no-checkout", self._repository)
+            self._git(self.project, *cloning, str(clone))
+            self._git(clone, "checkout", "--quiet", "--detach", self.head)
             # `dvc exp save` fails without a git user, and would fail only after the training.
             user = {"user.name": "roadshift", "user.email": "roadshift@localhost"}
             for key, value in user.items():
                 with suppress(RoadshiftError):
                     value = self._git(self.project, "config", key)
-                self._git(folder, "config", key, value)
+                self._git(clone, "config", key, value)
+            folder = clone / self._place
             with suppress(FileNotFoundError):
                 local = ".dvc/config.local"
                 shutil.copyfile(self.project / local, folder / local)

@@ -8,6 +8,7 @@ import click
 
 from roadshift import __version__, runtime
 from roadshift.errors import RoadshiftError
+from roadshift.interruption import end_interrupted, raise_on_signals
 from roadshift.streams import escape_unprintable
 
 COMMANDS = {
@@ -25,6 +26,7 @@ Exit status:
   0  success
   1  failure; one line on stderr says why, and what to do
   2  wrong usage
+  130  interrupted
 
 \b
 Completion of commands, options and names: put one of these into ~/.bashrc or ~/.zshrc
@@ -55,6 +57,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command; an error that the user can correct becomes one line and exit status 1."""
         try:
+            raise_on_signals()
             runtime.prepare()
             return super().invoke(ctx)
         except RoadshiftError as error:
@@ -64,6 +67,8 @@ class Commands(click.Group):
             if error.errno == errno.EPIPE or error.filename is None:
                 raise
             raise click.ClickException(f"{error.filename}: {error.strerror}") from None
+        except KeyboardInterrupt as interrupt:
+            end_interrupted(interrupt)
 
 
 @click.command(

@@ -2,7 +2,7 @@
 
 The same program gives the same bits on the same machine. Another processor, another TensorFlow,
 another number of threads or one of the recorded variables lets TensorFlow add in another order, and
-a training amplifies what then differs.
+a training amplifies what then differs. Pillow decodes the images.
 
 The provenance file lies beside the results but is not one of them: another processor or kernel that
 gives the same bits must not count as a change. So no stage declares the file, and Git does not
@@ -24,7 +24,7 @@ from roadshift.checksum import sha256_of
 from roadshift.runtime import PINNED, threads
 from roadshift.workers import usable_cores
 
-PACKAGES = ("tensorflow", "keras", "numpy", "dvc")
+PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "dvc")
 INSTRUCTIONS = (
     *("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"),
     *("asimd", "sve", "bf16"),
@@ -41,6 +41,15 @@ VARIABLES = (
 )
 """Beginnings of the names of environment variables by which TensorFlow and NumPy compute
 differently. Not all of `TF_`: Terraform keeps passwords in variables that begin so."""
+
+DECIDING = (
+    *("TF_AUTO", "TF_CONV2D_", "TF_CPU_", "TF_DETERMINISTIC_", "TF_DISABLE_", "TF_ENABLE_"),
+    *("TF_FORCE_", "TF_FP16_", "TF_JIT", "TF_MATMUL_", "TF_MKL_", "TF_ONEDNN_", "TF_OVERRIDE_"),
+    *("TF_SET_ONEDNN_", "TF_USE_", "TF_XLA_", "XLA_", "ONEDNN_", "DNNL_"),
+    "NPY_",
+)
+"""Those of `VARIABLES` that choose between algorithms; the others name devices, or limit how much
+of the machine is used."""
 
 
 def environment() -> dict[str, Any]:
@@ -69,6 +78,19 @@ def environment() -> dict[str, Any]:
         "variables": _variables(),
         "system": platform.platform(),
     }
+
+
+def arithmetic_settings() -> dict[str, Any]:
+    """Returns what a user can set that lets the same machine compute other bits.
+
+    Returns:
+        threads, as in `environment`, and those of its variables that begin as `DECIDING` do.
+
+    Raises:
+        RoadshiftError: the environment variable `ROADSHIFT_THREADS` is no number.
+    """
+    variables = {name: value for name, value in _variables().items() if name.startswith(DECIDING)}
+    return {"threads": threads(), "variables": variables}
 
 
 def write_provenance(file: Path, made: Path, *, repository: Path, code: Iterable[str]) -> None:

@@ -187,27 +187,40 @@ def _row(parameter: Parameter, values: Mapping[str, Any]) -> str:
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
 
-def methods_table(sections: Mapping[str, Settings], group: str) -> str:
+def methods_of(sections: Mapping[str, Settings]) -> dict[str, ParameterDoc]:
+    """Returns the documentation of each parameter that switches a method on, by its dotted key.
+
+    Args:
+        sections: name to section of the parameters.
+    """
+    parameters = [p for name, s in sections.items() for p in parameters_of(type(s), f"{name}.")]
+    return {p.key: p.doc for p in parameters if p.doc.method is not None}
+
+
+def methods_table(
+    sections: Mapping[str, Settings], group: str, first: Mapping[str, str] | None = None
+) -> str:
     """Lists the methods of a group with the values that they have in a run.
 
     Args:
         sections: name to section of the parameters, with the run's values.
         group: 'augmentation', 'regularization' or 'adaptation'.
+        first: by key, Markdown for the column of the value to begin with; default None for the
+            documented values.
 
     Returns:
         Markdown: key, the run's value, a value to begin with, the idea, and the sources.
     """
     lines = ["| key | in this run | to begin with | idea | source |", "|---" * 5 + "|"]
     values = {name: section.model_dump() for name, section in sections.items()}
-    parameters = [p for name, s in sections.items() for p in parameters_of(type(s), f"{name}.")]
-    for parameter in parameters:
-        doc = parameter.doc
+    for key, doc in methods_of(sections).items():
         if doc.method is None or doc.method.group != group:
             continue
-        value = _value_at(values, parameter.key)
+        value = _value_at(values, key)
         # False and 0 are off, and so is True nowhere.
         shown = "off" if value in (False, 0) else "on" if value is True else str(value)
-        cells = (f"`{parameter.key}`", shown, _start(doc), doc.method.idea, _sources(doc))
+        start = _start(doc) if first is None else first[key]
+        cells = (f"`{key}`", shown, start, doc.method.idea, _sources(doc))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

@@ -1,7 +1,7 @@
-"""Keeps TensorFlow's import quiet, without hiding an error.
+"""Keeps TensorFlow quiet, without hiding an error.
 
 TensorFlow prints some lines before it reads `TF_CPP_MIN_LOG_LEVEL`, and one in the form of an error
-where there is no GPU.
+where there is no GPU. TensorFlow Lite does not read the variable at all.
 """
 
 import os
@@ -18,6 +18,8 @@ HARMLESS = (
     r".*\] failed call to cuInit",  # no GPU, or none that TensorFlow can use: `_note_unused_gpu`
     r".*Unable to register cu\w+ factory",
     r".*computation placer already registered",
+    r"INFO: Created TensorFlow Lite XNNPACK delegate",
+    r"fully_quantize: \d+, inference_type: ",
 )
 """Beginnings of lines that say nothing to a user, as regular expressions."""
 
@@ -38,18 +40,19 @@ for line in sys.stdin.buffer:
 def quiet_import(tensorflow: ModuleType) -> Iterator[None]:
     """Context manager: TensorFlow, which is imported in the block, prints no `HARMLESS` line.
 
-    One line says so where the machine has a GPU that TensorFlow cannot use. Nothing is filtered if
-    `TF_CPP_MIN_LOG_LEVEL` asks for more than errors (0 or 1).
+    One line says so where the machine has a GPU that TensorFlow cannot use; not where the log is
+    asked for, as in `quiet_stderr`.
     """
-    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1"):
-        yield
-        return
-    with _filtered_stderr():
+    with quiet_stderr():
         yield
         # TensorFlow looks for GPUs once; its complaint is filtered here.
-        usable = tensorflow.config.list_physical_devices("GPU")
+        usable = _log_is_wanted() or tensorflow.config.list_physical_devices("GPU")
     if not usable:
         _note_unused_gpu()
+
+
+def _log_is_wanted() -> bool:
+    return os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1")
 
 
 def _note_unused_gpu() -> None:
@@ -64,12 +67,17 @@ def _note_unused_gpu() -> None:
 
 
 @contextmanager
-def _filtered_stderr() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Context manager: what this process writes to stderr loses its `HARMLESS` lines.
 
     A process of its own filters: if this process crashes, what it wrote last is still printed.
+    Nothing is filtered if `TF_CPP_MIN_LOG_LEVEL` asks for more than errors (0 or 1).
     """
     import subprocess
+
+    if _log_is_wanted():
+        yield
+        return
 
     pattern = "|".join(HARMLESS)
     try:

@@ -4,13 +4,16 @@
 process, a `ProcessPoolExecutor` may wait forever or end in a traceback (Python issue 94777).
 """
 
+import math
 import multiprocessing
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -19,15 +22,56 @@ from roadshift.errors import RoadshiftError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+"""Where Linux keeps control groups, and says which ones a process belongs to."""
+
 
 def usable_cores() -> int:
     """Returns the number of cores that this process may use, at least 1.
 
-    A batch system or `taskset` may grant fewer than the machine has.
+    A batch system, `taskset` or a container may grant fewer than the machine has: some of its
+    cores, or a share of their time (`docker run --cpus`, a limit in Kubernetes), which counts as
+    that many cores, rounded up.
     """
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return min([cores, *_quotas()])
+
+
+def _quotas() -> Iterator[int]:
+    """Yields the quotas of this process's control groups (cgroups) and of those above, in cores."""
+    try:
+        lines = OWN_CGROUPS.read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        return
+    for line in lines:
+        # A controller's number, the names of the controllers, the path of the group: version 2 has
+        # the number 0 and no name.
+        _, _, rest = line.partition(":")
+        names, _, path = rest.partition(":")
+        if names and "cpu" not in names.split(","):
+            continue
+        for mounted in ("cpu", names) if names else ("",):
+            own = CGROUPS / mounted / path.lstrip("/")
+            for folder in (own, *own.parents):
+                if not folder.is_relative_to(CGROUPS / mounted):
+                    break
+                # Inside a container the path may be that outside, so a folder may be missing.
+                with suppress(OSError, ValueError, ZeroDivisionError):
+                    yield _quota(folder, 1 if names else 2)
+
+
+def _quota(folder: Path, version: int) -> int:
+    """Returns the quota of a group in cores, rounded up; that of a group without one is huge."""
+    if version == 1:
+        files = (folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
+        quota, period = (int(file.read_text("utf-8")) for file in files)
+    else:
+        given, period_text = (folder / "cpu.max").read_text("utf-8").split()
+        quota, period = -1 if given == "max" else int(given), int(period_text)
+    return math.ceil(quota / period) if quota > 0 else sys.maxsize
 
 
 @contextmanager

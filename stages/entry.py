@@ -4,22 +4,24 @@ import argparse
 import fcntl
 import io
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from roadshift.errors import RoadshiftError
+from roadshift.interruption import end_interrupted, raise_on_signals
 from roadshift.settings import suggestion
 from roadshift.streams import escape_unprintable
+from stages.git_index import look_into_files
 from stages.params import Params, load_params
 from stages.paths import LOCKS
 
 SECTIONS = {"role": "domains", "mix": "mixes"}
 """The section of params.yaml whose keys are an argument's values."""
+EXPERIMENT = "DVC_EXP_NAME"
+"""The variable by which `dvc exp run` tells its stages the name of the experiment."""
 
 
 def run(main: Callable[..., None], *arguments: str) -> None:
@@ -37,11 +39,10 @@ def run(main: Callable[..., None], *arguments: str) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Output appears at once and before an error, through DVC's pipe too.
         sys.stdout.reconfigure(line_buffering=True)
-    # SIGTERM, by which batch systems end a job, and a closed terminal act as Ctrl-C does.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupt)
+    raise_on_signals()
     try:
+        if EXPERIMENT in os.environ:
+            look_into_files()
         params = load_params()
         for name, key in given.items():
             _check_key(params, SECTIONS[name], key)
@@ -56,18 +57,13 @@ def run(main: Callable[..., None], *arguments: str) -> None:
         if error.filename is None:
             raise
         sys.exit(f"error: {error.filename}: {error.strerror}")
-    except KeyboardInterrupt as error:
-        print("\ninterrupted", file=sys.stderr)
-        sys.exit(128 + error.args[0])  # a shell's convention
+    except KeyboardInterrupt as interrupt:
+        end_interrupted(interrupt)
 
 
 def duration_file(stage: str) -> Path:
     """The file with the seconds that a stage's last run took; stages are named as in dvc.yaml."""
     return LOCKS / f"{stage}.seconds"
-
-
-def _interrupt(number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(number)
 
 
 @contextmanager

@@ -22,6 +22,9 @@ from stages.params import TARGET, Params
 
 def main(params: Params, mix: str) -> None:
     """Score a mix's network on all domains, and write it ready for use."""
+    # A summary that still counts this mix's former scores would be shown as this run's, if the run
+    # ends before summarize.
+    paths.SUMMARY.unlink(missing_ok=True)
     enable_determinism(params.seed)
     domains = {role: open_shards(paths.TEST / role) for role in params.domains}
     taxonomy, class_names = same_classes(domains.values())

@@ -159,6 +159,12 @@ class Params(Settings):
                 f"{encoder.name} has no residual branches: set reg.stochastic_depth=0, or another "
                 "encoder"
             )
+        weights = self.model.weights
+        if Path(weights).resolve().is_relative_to(Path("models").resolve()):
+            raise RoadshiftError(
+                f"model.weights is {weights}, which a run of the workflow replaces; copy it to "
+                "another folder, and set model.weights to the copy"
+            )
         for family, strengths in FAMILIES.items():
             name = next((name for name in strengths if getattr(self.aug, name)), None)
             if name and not getattr(self.aug, family):

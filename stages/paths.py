@@ -7,6 +7,10 @@ scores or shows all of them depends on the folder.
 from pathlib import Path
 
 VALIDATED = Path("data/params.validated")
+CODE_DIGESTS = Path("data/code")
+"""Digests of the code that each stage runs, a file a stage."""
+INPUTS = Path("data/inputs")
+"""Digests of what decides results beside parameters and code: local files, the environment."""
 RAW = Path("data/raw")
 BY_HAND = Path("data/by_hand")
 """The folder in which a person puts archives that no program may fetch."""

@@ -31,6 +31,8 @@ from stages.params import TARGET, Params
 
 def main(params: Params, mix: str) -> None:
     """Train on a mix's sources and the images set aside by adapt; val splits select the epoch."""
+    # A summary of other networks would be shown as this run's, if the run ends before summarize.
+    paths.SUMMARY.unlink(missing_ok=True)
     enable_determinism(params.seed)
     data = open_data(params, mix)
     taxonomy, class_names = same_classes(data.all_shards)

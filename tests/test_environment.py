@@ -6,10 +6,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import PIL
 import pytest
 import tensorflow as tf
 
-from roadshift.environment import code_state, environment, write_provenance
+from roadshift.environment import arithmetic_settings, code_state, environment, write_provenance
 
 PROJECT = Path(__file__).parents[1]
 
@@ -19,6 +20,7 @@ def test_the_environment_is_that_of_the_process():
     assert found["packages"]["tensorflow"] == tf.__version__
     assert found["packages"]["keras"] == keras.__version__
     assert found["packages"]["numpy"] == np.__version__
+    assert found["packages"]["pillow"] == PIL.__version__
     assert found["packages"]["dvc"]
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
     assert found["processor"]
@@ -54,6 +56,17 @@ def test_what_the_user_has_set_for_the_libraries_is_recorded(monkeypatch):
 def test_another_number_of_threads_is_recorded(monkeypatch):
     monkeypatch.setenv("ROADSHIFT_THREADS", "16")
     assert environment()["threads"] == 16
+
+
+def test_settings_are_those_of_the_record_that_choose_between_algorithms(monkeypatch):
+    before = arithmetic_settings()
+    assert before["threads"] == environment()["threads"]
+    given = {"TF_ENABLE_ONEDNN_OPTS": "0", "XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}
+    devices = {"CUDA_VISIBLE_DEVICES": "1", "OMP_NUM_THREADS": "1", "NVIDIA_VISIBLE_DEVICES": "1"}
+    for name, value in {**given, **devices}.items():
+        monkeypatch.setenv(name, value)
+    assert arithmetic_settings()["variables"] == before["variables"] | given
+    assert (environment()["variables"].keys()) >= given.keys() | devices.keys()
 
 
 def test_the_record_names_the_file_and_the_code_that_it_is_of(tmp_path):

@@ -181,6 +181,30 @@ def test_every_experiment_is_one_that_the_schema_takes_and_changes_something(pag
     assert overridden(PARAMS, given) != overridden(PARAMS, [])
 
 
+CARRIED_THROUGH = {"summarize", "report", "page"}
+"""The stages after which the summary is that of the experiment."""
+RUNS = [
+    *LINES,
+    *documented(r"^(dvc exp run .*)"),
+    *(
+        (file.name, line.lstrip("# "))
+        for file in sorted((PROJECT / "experiments").iterdir())
+        for line in file.read_text("utf-8").splitlines()
+        if line.startswith("#")
+    ),
+]
+RUNS = sorted({(page, code) for page, code in RUNS if code.startswith("dvc exp run ")})
+
+
+@pytest.mark.parametrize(("page", "line"), RUNS)
+def test_every_experiment_that_is_named_ends_with_its_summary(page, line):
+    """A run of evaluate@ab alone would have no figures in `dvc exp show` and `dvc metrics diff`."""
+    words = shlex.split(re.sub(r"\$\(.*?\)", "", line))[3:]
+    pairs = zip(["", *words], words, strict=False)
+    targets = {word for before, word in pairs if before != "-S" and not word.startswith("-")}
+    assert targets <= CARRIED_THROUGH, page
+
+
 def command_of(name):
     command = main.get_command(click.Context(main), name)
     assert command is not None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from roadshift import workers
 from roadshift.errors import RoadshiftError
 from roadshift.workers import parallel_map, usable_cores
 
@@ -82,7 +83,7 @@ def test_only_cores_that_the_process_may_use_count():
         preexec_fn=lambda: os.sched_setaffinity(0, {core}),
     )  # fmt: skip
     assert done.stdout == "1\n"
-    assert usable_cores() == len(os.sched_getaffinity(0))
+    assert 1 <= usable_cores() <= len(os.sched_getaffinity(0))
 
 
 def test_nothing_counts_the_cores_of_the_machine_instead():
@@ -91,3 +92,72 @@ def test_nothing_counts_the_cores_of_the_machine_instead():
         for file in (PROJECT / folder).rglob("*.py"):
             if file.name != "workers.py":
                 assert not wrong.search(file.read_text("utf-8")), file
+
+
+@pytest.fixture
+def cgroups(tmp_path, monkeypatch):
+    """(own, {file: content}) -> the number of cores under these control groups."""
+
+    def cores(own, files, affinity=8):
+        place = tmp_path / str(len(list(tmp_path.iterdir())))
+        for name, content in {**files, "self": own}.items():
+            (place / name).parent.mkdir(parents=True, exist_ok=True)
+            (place / name).write_text(content, "utf-8")
+        monkeypatch.setattr(workers, "CGROUPS", place)
+        monkeypatch.setattr(workers, "OWN_CGROUPS", place / "self")
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(affinity)), raising=False)
+        return usable_cores()
+
+    return cores
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "expected"),
+    [
+        # docker run --cpus=1: a container sees its own group as the root.
+        ("0::/\n", {"cpu.max": "100000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, 8),
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 2),
+        ("0::/\n", {"cpu.max": "10000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "400000 50000\n"}, 8),
+        ("0::/\n", {"cpu.max": "9000000 100000\n"}, 8),
+        # systemd and Kubernetes: the least of the group's own quota and those above it.
+        (
+            "0::/pods/one\n",
+            {"cpu.max": "max 100000\n", "pods/cpu.max": "300000 100000\n",
+             "pods/one/cpu.max": "500000 100000\n"},
+            3,
+        ),
+        # Version 1, in the two places where systems mount it, and beside version 2.
+        (
+            "4:cpu,cpuacct:/docker/x\n1:name=systemd:/\n0::/\n",
+            {"cpu/docker/x/cpu.cfs_quota_us": "250000\n",
+             "cpu/docker/x/cpu.cfs_period_us": "100000\n"},
+            3,
+        ),
+        (
+            "4:cpu,cpuacct:/docker/x\n",  # the container's own group is mounted as the root
+            {"cpu,cpuacct/cpu.cfs_quota_us": "100000\n",
+             "cpu,cpuacct/cpu.cfs_period_us": "100000\n"},
+            1,
+        ),
+        ("1:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 8),
+        ("2:cpuset:/a\n", {"cpuset/a/cpu.cfs_quota_us": "1\n"}, 8),
+        # What nobody can read limits nothing.
+        ("0::/\n", {"cpu.max": "\n"}, 8),
+        ("0::/\n", {"cpu.max": "100000 0\n"}, 8),
+        ("nonsense\n", {"cpu.max": "many\n"}, 8),
+        ("1:cpu:/\n", {"cpu/cpu.cfs_quota_us": "100000\n"}, 8),
+    ],
+)  # fmt: skip
+def test_a_quota_of_processor_time_counts_as_cores(cgroups, own, files, expected):
+    assert cgroups(own, files) == expected
+
+
+def test_the_affinity_counts_where_it_is_less_than_the_quota(cgroups):
+    assert cgroups("0::/\n", {"cpu.max": "300000 100000\n"}, affinity=2) == 2
+
+
+def test_without_control_groups_nothing_limits(monkeypatch, tmp_path):
+    monkeypatch.setattr(workers, "OWN_CGROUPS", tmp_path / "none")
+    assert usable_cores() == len(os.sched_getaffinity(0))

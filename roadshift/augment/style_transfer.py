@@ -9,7 +9,8 @@ from roadshift.augment.keys import draw_uniform
 from roadshift.augment.photometric import FULL_RANGE, mix_channels
 from roadshift.augment.registry import operation
 
-# RGB to the cones' responses, and the logarithms of those to the axes l, alpha, beta (rows).
+# RGB to the cones' responses, and the logarithms of those to the axes l, alpha, beta (rows), which
+# are orthonormal: the inverse is the transpose.
 _CONES = np.array([[0.3811, 0.5783, 0.0402], [0.1967, 0.7244, 0.0782], [0.0241, 0.1288, 0.8444]])
 _AXES = np.array([[1, 1, 1], [1, 1, -2], [1, -1, 0]]) / np.sqrt([[3], [6], [2]])
 # An image with less spread has none to stretch: that would only amplify rounding.
@@ -46,7 +47,7 @@ def transfer_colours(image: tf.Tensor, other: tf.Tensor, share: tf.Tensor) -> tf
     other_mean, other_spread = _log_statistics(other)
     ratio = tf.where(spread > _LEAST_SPREAD, other_spread / spread, 1.0)
     factor = 1 + share * (ratio - 1)
-    axes, inverse = tf.constant(_AXES, tf.float32), tf.constant(np.linalg.inv(_AXES), tf.float32)
+    axes, inverse = tf.constant(_AXES, tf.float32), tf.constant(_AXES.T, tf.float32)
     # Means are subtracted and added as factors of the matrices on either side of the logarithm,
     # which saves two passes over the image.
     to_cones = tf.exp(-mean)[:, tf.newaxis] * tf.constant(_CONES, tf.float32)

@@ -8,7 +8,8 @@ from rich.style import Style
 from rich.text import Text
 
 from roadshift.commands.output import completion, console, pairs, print_json, table
-from roadshift.datasets.card import Archive, Card, Encoding, card_names, load_card
+from roadshift.datasets.card import Archive, Card, card_names, load_card
+from roadshift.datasets.encoding import Encoding
 from roadshift.datasets.splits import SPLITS, SplitScheme
 from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import universal_names

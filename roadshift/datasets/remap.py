@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from roadshift.datasets.card import UNKNOWN, Card, Encoding
+from roadshift.datasets.card import Card
+from roadshift.datasets.encoding import UNKNOWN, Encoding
 from roadshift.datasets.images import image_size, read_label
-from roadshift.datasets.samples import LINES, Sample, find_samples, listed, write_manifest
+from roadshift.datasets.samples import Sample, find_samples, write_manifest
 from roadshift.datasets.splits import SplitConfig
-from roadshift.errors import RoadshiftError
+from roadshift.errors import LINES, RoadshiftError, listed
 from roadshift.progress import progress_bar
 from roadshift.taxonomy import IGNORE_ID, Taxonomy
 from roadshift.workers import parallel_map

@@ -4,7 +4,7 @@ import csv
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
@@ -13,11 +13,9 @@ from typing import NamedTuple
 from roadshift.datasets.card import Card, Layout
 from roadshift.datasets.splits import SPLITS, SplitConfig, SplitScheme
 from roadshift.datasets.walk import find_files, is_image
-from roadshift.errors import RoadshiftError
+from roadshift.errors import RoadshiftError, listed
 from roadshift.settings import printable, suggestion
 
-LINES = 20
-"""Most lines that an error lists below its first one."""
 _AGAIN = "run the remap stage again"
 _ANY_SUFFIX = ".*"
 _UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}
@@ -104,18 +102,6 @@ def find_samples(card: Card, folder: Path, split_config: SplitConfig) -> list[Sa
     samples = [replace(sample, split=split_of[sample.id]) for sample in found]
     _check_counts(card, scheme, found=found, samples=samples)
     return sorted(samples, key=lambda s: (s.split, s.id))
-
-
-def listed(head: str, further: Sequence[str], most: int = LINES) -> str:
-    """Returns an error of several lines, which counts those that it does not list.
-
-    Args:
-        head: first line, which says what is wrong and how many there are.
-        further: what else is wrong, one line each.
-        most: most lines to list.
-    """
-    rest = len(further) - most
-    return "\n".join([head, *further[:most], *([f"and {rest} more"] if rest > 0 else [])])
 
 
 def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list[FilePair]:

@@ -26,6 +26,7 @@ from roadshift.atomic import atomic_file, atomic_folder
 from roadshift.errors import RoadshiftError
 from roadshift.networks.settings import STRIDE
 from roadshift.taxonomy import Taxonomy
+from roadshift.tensorflow_log import quiet_stderr
 
 DESCRIPTION = "taxonomy.json"
 """Name of the description in an exported network."""
@@ -122,7 +123,7 @@ def write_tflite(
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
             converter.inference_input_type = tf.uint8
             converter.inference_output_type = tf.uint8
-        with warnings.catch_warnings():
+        with quiet_stderr(), warnings.catch_warnings():
             # It warns that the ranges of quantized inputs are not given; they are measured.
             warnings.simplefilter("ignore", UserWarning)
             converted = converter.convert()

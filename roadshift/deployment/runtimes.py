@@ -13,6 +13,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from roadshift.deployment.formats import DESCRIPTION, INPUT, OUTPUT, Size
 from roadshift.errors import RoadshiftError
+from roadshift.tensorflow_log import quiet_stderr
 from roadshift.workers import usable_cores
 
 RunNetwork = Callable[[np.ndarray], np.ndarray]
@@ -52,11 +53,12 @@ def _savedmodel(folder: Path) -> tuple[RunNetwork, dict[str, Any]]:
 
 def _tflite(file: Path) -> tuple[RunNetwork, dict[str, Any]]:
     content = file.read_bytes()
-    with warnings.catch_warnings():
+    with quiet_stderr(), warnings.catch_warnings():
         # It warns that it moves to another package, which does not concern users.
         warnings.simplefilter("ignore", UserWarning)
         interpreter = tf.lite.Interpreter(model_content=content, num_threads=usable_cores())
-    runner = interpreter.get_signature_runner()
+        interpreter.allocate_tensors()  # prints when it is first done
+        runner = interpreter.get_signature_runner()
     given, result = runner.get_input_details()[INPUT], runner.get_output_details()[OUTPUT]
 
     def run(images: np.ndarray) -> np.ndarray:

@@ -118,29 +118,38 @@ def explain_by_hand(archives: Iterable[Archive], places: Places) -> str:
     )
 
 
+def local_archive(archive: Archive, places: Places) -> Path | None:
+    """Returns the file of an archive on this machine; None if it would be downloaded."""
+    folders = [places.by_hand, *filter(None, [_mirror_folder(places)])]
+    return next(
+        (folder / archive.name for folder in folders if (folder / archive.name).is_file()), None
+    )
+
+
+def _mirror_folder(places: Places) -> Path | None:
+    """The mirror's folder, which may not exist; None if there is no mirror, or if it is a URL."""
+    if not places.mirror or places.mirror.startswith(("http://", "https://")):
+        return None
+    return Path(places.mirror).expanduser()
+
+
 def _locate(archive: Archive, places: Places, retry_policy: RetryPolicy) -> ArchiveLocation | None:
-    source = _in_folder(archive, places.by_hand)
-    mirror = places.mirror
-    if source is None and mirror and mirror.startswith(("http://", "https://")):
-        source = _in_url(archive, mirror.rstrip("/"), places=places, retry_policy=retry_policy)
-    elif source is None and mirror:
-        folder = Path(mirror).expanduser()
-        if not folder.is_dir():
-            raise RoadshiftError(
-                f"{MIRROR_VARIABLE}: '{folder}' is not a folder; give the path or URL of one"
-            )
-        source = _in_folder(archive, folder)
+    file, folder = local_archive(archive, places), _mirror_folder(places)
+    if file is not None:
+        sums = file.with_name(SUMS)
+        text = sums.read_text("utf-8", "replace") if sums.is_file() else None
+        return ArchiveLocation(archive, file, _expected(archive, text, str(sums)))
+    if folder is not None and not folder.is_dir():
+        raise RoadshiftError(
+            f"{MIRROR_VARIABLE}: '{folder}' is not a folder; give the path or URL of one"
+        )
+    source = None
+    if places.mirror and folder is None:
+        url = places.mirror.rstrip("/")
+        source = _in_url(archive, url, places=places, retry_policy=retry_policy)
     if source is None and archive.url:
         return ArchiveLocation(archive, archive.url, archive.sha256)
     return source
-
-
-def _in_folder(archive: Archive, folder: Path) -> ArchiveLocation | None:
-    file, sums = folder / archive.name, folder / SUMS
-    if not file.is_file():
-        return None
-    text = sums.read_text("utf-8", "replace") if sums.is_file() else None
-    return ArchiveLocation(archive, file, _expected(archive, text, str(sums)))
 
 
 def _in_url(

@@ -1,4 +1,4 @@
-"""Evaluates a network: scores on every domain, and predictions on example images."""
+"""Evaluates a network: scores on every domain, and predictions to be shown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +19,10 @@ from roadshift.scoring.results import (
 )
 from roadshift.scoring.settings import EvaluateSettings
 
+KEPT_PIXELS = 32_000_000
+"""Upper bound on the pixels of a domain's kept predictions, apart from the example images. Memory
+holds those of all domains, one byte a pixel."""
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -27,7 +31,7 @@ class Evaluation:
     Attributes:
         scores: metrics of each role.
         matrices: confusion matrices of all images.
-        predictions: predictions on the example images.
+        predictions: predictions on the example images, and on others as far as they are kept.
     """
 
     scores: dict[str, DomainScores]
@@ -88,7 +92,10 @@ def evaluate_network(
 def segment_examples(
     segment: Segment, shards: ShardSet, matrices: ImageMatrices
 ) -> dict[str, np.ndarray]:
-    """Segments the example images of a test split (see `example_ids`).
+    """Segments the example images of a test split (see `example_ids`), and as many as may be kept.
+
+    Where `KEPT_PIXELS` do not allow for all images, the others are spread evenly over the split, in
+    the same places for every network.
 
     Args:
         segment: function that segments an image.
@@ -96,8 +103,18 @@ def segment_examples(
         matrices: confusion matrix of each image of the split, by which the examples are chosen.
 
     Returns:
-        By image id, the class ids of each example image, uint8 (H, W).
+        By image id, the class ids of each kept image, uint8 (H, W), in the order of the split.
     """
     chosen = example_ids(matrices)
-    indices = [index for index, name in enumerate(matrices.ids) if name in chosen]
-    return {example.id: segment(example.image).ids for example in examples(shards, "test", indices)}
+    places = {place for place, name in enumerate(matrices.ids) if name in chosen}
+    found = _segmented(segment, shards, places)
+    number, pixels = len(matrices.ids), sum(ids.size for ids in found.values())
+    room = min(number, KEPT_PIXELS * len(found) // pixels)
+    spread = {k * number // room for k in range(room)}
+    found |= _segmented(segment, shards, spread - places)
+    return {name: found[name] for name in matrices.ids if name in found}
+
+
+def _segmented(segment: Segment, shards: ShardSet, places: set[int]) -> dict[str, np.ndarray]:
+    found = examples(shards, "test", sorted(places))
+    return {example.id: segment(example.image).ids for example in found}

@@ -1,11 +1,31 @@
 """Forest plots: differences with their intervals, one line each."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from roadshift.pictures.palette import VERDICTS
 from roadshift.scoring.comparison import VariantScore
+from roadshift.scoring.numbers import points
+
+SEEDS_FOR_A_VERDICT = 3
+"""With fewer seeds a variant is not called better or worse: another seed moves a score by points,
+and the interval is over images alone."""
+_SHOWN = {
+    "better": "interval above 0",
+    "worse": "interval below 0",
+    "": "interval contains 0, or there is none",
+}
+"""What the colour of each verdict stands for."""
+_TITLE_WIDTH, _NAME_WIDTH = 80, 40
+"""Letters of a line of the title and of a name; longer ones are wrapped, so that none is cut."""
+
+
+def seeds_words(number: int) -> str:
+    """Returns a number of seeds in words, '1 seed' or '2 seeds'."""
+    return f"{number} seed{'' if number == 1 else 's'}"
 
 
 def forest_plot(lines: Sequence[tuple[str, VariantScore]], *, title: str, x_label: str) -> Figure:
@@ -18,33 +38,51 @@ def forest_plot(lines: Sequence[tuple[str, VariantScore]], *, title: str, x_labe
         x_label: text below the plot; the axis is in points (percent of mIoU).
 
     Returns:
-        The figure; a dot marks a difference, a bar its interval.
+        The figure; a dot marks a difference, a bar its interval. Colours show whether the interval
+        excludes 0; 'better' and 'worse' are said from `SEEDS_FOR_A_VERDICT` seeds on.
     """
     drawn = [
-        (name, score, 100 * score.difference.difference)
+        (name, score, score.difference.difference)
         for name, score in lines
         if score.difference is not None and score.difference.difference is not None
     ]
     drawn.sort(key=lambda line: line[2])
-    figure = Figure(figsize=(8, 1.6 + 0.32 * len(drawn)), dpi=100, layout="constrained")
+    names = [fill(name, _NAME_WIDTH) for name, _, _ in drawn]
+    row_height = 0.06 + 0.17 * max((name.count("\n") + 1 for name in names), default=0)
+    figure = Figure(figsize=(8, 2.1 + row_height * len(drawn)), dpi=100, layout="constrained")
     axes = figure.add_subplot()
     for row, (_, score, middle) in enumerate(drawn):
         colour = VERDICTS[score.verdict]
         if score.difference and score.difference.low is not None:
             ends = [100 * score.difference.low, 100 * (score.difference.high or 0.0)]
             axes.plot(ends, [row, row], color=colour)
-        axes.plot(middle, row, "o", color=colour)
+        axes.plot(100 * middle, row, "o", color=colour, markersize=5)
         axes.annotate(
-            f"{middle:+.1f} {score.verdict}",
+            _said(score, middle),
             (1.01, row),
             xycoords=("axes fraction", "data"),
             color=colour,
             va="center",
+            fontsize=9,
         )
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(drawn)), [name for name, _, _ in drawn])
+    axes.set_yticks(range(len(drawn)), names, fontsize=9)
     axes.set_ylim(-0.6, len(drawn) - 0.4)
-    axes.set_title(title)
+    # A title of the axes is centred on them and may leave the figure; that of the figure is not.
+    figure.suptitle("\n".join(fill(line, _TITLE_WIDTH) for line in title.splitlines()))
     axes.set_xlabel(x_label)
     axes.grid(axis="x", alpha=0.3)
+    marks = [
+        Line2D([], [], color=VERDICTS[verdict], marker="o", label=words)
+        for verdict, words in _SHOWN.items()
+    ]
+    figure.legend(
+        handles=marks, loc="outside lower center", ncols=len(marks), frameon=False, fontsize=9
+    )
     return figure
+
+
+def _said(score: VariantScore, difference: float) -> str:
+    number = len(score.by_seed)
+    verdict = f" {score.verdict}" if score.verdict and number >= SEEDS_FOR_A_VERDICT else ""
+    return f"{points(difference)}{verdict}, {seeds_words(number)}"

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from roadshift.datasets.card import load_encoding
+from roadshift.datasets.encoding import load_encoding
 from roadshift.errors import RoadshiftError
 from roadshift.pictures.sheet import class_legend, coloured, strips
 from roadshift.taxonomy import Taxonomy

@@ -6,9 +6,9 @@ from pathlib import Path
 from roadshift.datasets.card import Card
 from roadshift.datasets.images import read_image
 from roadshift.datasets.remap import Remapper, read_native
-from roadshift.datasets.samples import Sample, find_samples, listed, pair_files
+from roadshift.datasets.samples import Sample, find_samples, pair_files
 from roadshift.datasets.splits import SplitConfig
-from roadshift.errors import RoadshiftError
+from roadshift.errors import RoadshiftError, listed
 from roadshift.progress import progress_bar
 from roadshift.records.reader import Example
 from roadshift.taxonomy import Taxonomy

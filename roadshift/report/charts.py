@@ -10,28 +10,32 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from roadshift.pictures.palette import INK, SERIES
-from roadshift.pictures.sheet import coloured
 from roadshift.scoring.bootstrap import Difference
 from roadshift.scoring.results import DomainScores
-from roadshift.taxonomy import IGNORE_ID, Taxonomy
+from roadshift.taxonomy import IGNORE_ID
 
 MARKERS = "osDv^P"
 _MANY_CLASSES = 19
-"""With more classes a chart has no room for numbers in cells and for horizontal names."""
+"""With more classes a chart has no room for numbers in cells."""
 _MIN_PERCENT_SHOWN = 9.5
 """Cells of a confusion chart below this percentage have no number."""
-_WIDTH = 10.0
+_WIDTH = 9.8
 """Width of a chart in inches; at 100 dots an inch it is the width of the report's text."""
+_LETTER = 0.06
+"""Width of a letter of a small label in inches, a little more than it takes."""
+_DENSITY = 1.5
+_COLOURS = 128
 
 
-def png(drawing: Figure | Image.Image) -> bytes:
-    """Returns a chart or an image as PNG; a chart has twice the resolution that it is shown at."""
-    content = io.BytesIO()
-    if isinstance(drawing, Figure):
-        # Without the version of Matplotlib, which would change the bytes.
-        drawing.savefig(content, format="png", dpi=200, metadata={"Software": None})
-    else:
-        drawing.save(content, "PNG")
+def png(figure: Figure) -> bytes:
+    """Returns a chart as PNG with a palette, at `_DENSITY` times the resolution it is shown at."""
+    drawn, content = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=_DENSITY * figure.dpi)
+    with Image.open(drawn) as image:
+        # A chart has few colours beside the shades of its edges: a third of the size, no difference
+        # to see. Saved again, it does not name the version of Matplotlib, either.
+        flat = image.convert("RGB").quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, 2)
+        flat.save(content, "PNG", optimize=True)
     return content.getvalue()
 
 
@@ -82,14 +86,14 @@ def learning_curves(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figu
 
 
 def share_bars(shares: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Draws each class's share of the labelled pixels, on a logarithmic axis.
+    """Draws each class's share of the pixels, on a logarithmic axis.
 
     Args:
         shares: by domain and class, the share, 0..1.
     """
     return _bars(
         {domain: dict(classes) for domain, classes in shares.items()},
-        "Share of the labelled pixels by class",
+        "Share of the pixels by class",
         "% of pixels (logarithmic)",
         logarithmic=True,
     )
@@ -116,8 +120,11 @@ def class_bars(scores: Mapping[str, DomainScores], title: str) -> Figure:
 def _bars(
     series: Mapping[str, Mapping[str, float]], title: str, label: str, *, logarithmic: bool = False
 ) -> Figure:
-    figure, (axes,) = _figure(3.4)
     names = list(next(iter(series.values())))
+    lines = [n.replace("_", "\n") for n in names]
+    letters = max(len(line) for name in lines for line in name.split("\n"))
+    fits = letters * 1.3 * _LETTER * len(names) < 0.9 * _WIDTH
+    figure, (axes,) = _figure(3.2 if fits else 3.2 + _LETTER * max(map(len, names)))
     width = 0.8 / len(series)
     for place, (name, values) in enumerate(series.items()):
         left = np.arange(len(names)) + (place - (len(series) - 1) / 2) * width
@@ -125,15 +132,15 @@ def _bars(
         axes.bar(left, heights, width, color=SERIES[place % len(SERIES)], label=name)
     axes.set_xticks(
         range(len(names)),
-        [n.replace("_", "\n") for n in names],
+        lines if fits else [n.replace("_", " ") for n in names],
         fontsize=9,
-        rotation=90 if len(names) > _MANY_CLASSES else 0,
+        rotation=0 if fits else 90,
     )
     if logarithmic:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set(title=title, ylabel=label)
-    axes.legend(frameon=False, fontsize=9, ncols=len(series))
+    axes.legend(frameon=False, fontsize=9, ncols=min(len(series), 3))
     axes.margins(x=0.01, y=0.15)
     _grid(axes, "y")
     return figure
@@ -149,8 +156,12 @@ def confusion_figure(
         class_names: names of the classes in the order of their ids.
         title: title of the chart.
     """
-    number = len(matrices)
-    figure, row = _figure(1.15 + _WIDTH / (number + 0.6), number, shared_y=True)
+    number, labels = len(matrices), [n.replace("_", " ") for n in class_names]
+    room = _LETTER * max(map(len, labels))
+    # The charts are square: names take room at the left once, and below each.
+    side = (_WIDTH - room - 1.3) / number
+    size = min(7.0, 0.9 * 72 * side / len(labels))
+    figure, row = _figure(side + room + 1.1, number, shared_y=True)
     for axes, (name, matrix) in zip(row, matrices.items(), strict=True):
         truth = matrix.sum(axis=1, keepdims=True)
         shares = np.where(truth > 0, 100 * matrix / np.maximum(truth, 1), np.nan)
@@ -161,9 +172,8 @@ def confusion_figure(
                     predicted, actual, f"{share:.0f}", ha="center", va="center", fontsize=6,
                     color="white" if share > 60 else INK,
                 )  # fmt: skip
-        labels = [n.replace("_", " ") for n in class_names]
-        axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=7)
-        axes.set_yticks(range(len(labels)), labels, fontsize=7)
+        axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=size)
+        axes.set_yticks(range(len(labels)), labels, fontsize=size)
         axes.set_title(name, fontsize=9)
         axes.set_xlabel("predicted", fontsize=8)
     row[0].set_ylabel("truth", fontsize=8)
@@ -210,31 +220,6 @@ def shift_chart(shifts: Mapping[str, Sequence[float]], title: str) -> Figure:
     axes.set(ylabel="distance of the features' means\n(standard deviations)", ylim=(0, None))
     axes.legend(frameon=False)
     _grid(axes, "both")
-    return figure
-
-
-def label_steps(
-    *, image: np.ndarray, published: np.ndarray, label: np.ndarray, taxonomy: Taxonomy
-) -> Figure:
-    """Draws an image, its label as published, and its label in the taxonomy.
-
-    Args:
-        image: uint8 RGB (H, W, 3).
-        published: the published label, uint8: ids (H, W), or RGB colours (H, W, 3).
-        label: uint8 (H, W), class ids.
-        taxonomy: taxonomy of the class ids.
-    """
-    figure, row = _figure(2.6, 3)
-    form = "in its publisher's colours" if published.ndim == 3 else "ids as grey values"
-    shown = (
-        ("image", image),
-        (f"label, {form}", published),
-        (f"label in {taxonomy.name}", coloured(label, taxonomy)),
-    )
-    for axes, (title, pixels) in zip(row, shown, strict=True):
-        axes.imshow(pixels, cmap="gray" if pixels.ndim == 2 else None, interpolation="nearest")
-        axes.set_title(title, fontsize=10)
-        axes.set_axis_off()
     return figure
 
 

@@ -1,11 +1,8 @@
-"""Paired comparisons of the networks of a run, and of the variants of an ablation."""
+"""Paired comparisons of the networks of a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from roadshift.report.conclusions import listed
-from roadshift.scoring.bootstrap import Difference
 from roadshift.scoring.comparison import Variant, VariantScore, compare_variants
-from roadshift.scoring.numbers import points
 from roadshift.scoring.results import ImageMatrices, MixMatrices
 from roadshift.scoring.settings import EvaluateSettings
 
@@ -54,57 +51,3 @@ def compare_adapted(
 
 def _variant(name: str, scores: Mapping[str, ImageMatrices]) -> Variant:
     return Variant(name=name, scores={domain: [score] for domain, score in scores.items()})
-
-
-def baseline_name(rows: Sequence[Mapping[str, str]]) -> str:
-    """Returns the variant that the others of an ablation's `table.csv` are compared with."""
-    return next(row["variant"] for row in rows if not row["difference"])
-
-
-def forest_rows(rows: Sequence[Mapping[str, str]], domain: str) -> list[tuple[str, VariantScore]]:
-    """Returns the variants of an ablation's `table.csv` on a domain, for `forest_plot`."""
-    return [
-        (row["variant"], VariantScore((_share(row["miou"]),), _difference(row)))
-        for row in rows
-        if row["domain"] == domain
-    ]
-
-
-def _difference(row: Mapping[str, str]) -> Difference | None:
-    if not row["difference"]:
-        return None
-    return Difference(*(_share(row[key]) for key in ("difference", "low", "high")))
-
-
-def _share(text: str) -> float | None:
-    return float(text) if text else None
-
-
-def ablation_sentence(rows: Sequence[Mapping[str, str]], base: str, domain: str) -> str:
-    """Says which variants of an ablation are better or worse than its baseline on a domain.
-
-    Args:
-        rows: rows of the ablation's `table.csv`.
-        base: name of the baseline.
-        domain: the domain.
-
-    Returns:
-        Markdown.
-    """
-    here = [r for r in rows if r["domain"] == domain and r["variant"] != base and r["difference"]]
-    if not here:
-        return f"No variant but `{base}` has been run yet."
-    ranked = sorted(here, key=lambda row: -float(row["difference"]))
-    groups = {
-        word: [
-            f"`{row['variant']}` ({points(float(row['difference']))})"
-            for row in (ranked if word == "better" else reversed(ranked))
-            if row["verdict"] == word
-        ]
-        for word in ("better", "worse")
-    }
-    parts = [f"{word}: {listed(names)}" for word, names in groups.items() if names]
-    undecided = len(here) - sum(map(len, groups.values()))
-    if undecided:
-        parts.append(f"undecided: {undecided} of {len(here)}")
-    return f"On the {domain}, in points of mIoU against `{base}`, {'; '.join(parts)}."

@@ -16,6 +16,10 @@ from roadshift.scoring.results import DomainScores, MixMatrices, MixScores
 
 _ROUNDING = 1e-4
 """Metrics are written with four decimals."""
+NOT_ADAPTED = (
+    "Switched off in this run. `dvc exp run -S adapt.adabn=true -S adapt.tent_steps=1` scores the "
+    "same networks adapted, without any training, and adds columns to the table of the summary."
+)
 _USES = {"labelled": "supervised", "unlabelled": "unsupervised adaptation"}
 """By kind of the target's images in training, the name of their use."""
 
@@ -109,7 +113,7 @@ def drop_sentence(
         target: the target domain.
         level: level of the intervals, 0..1; None where it is not known.
     """
-    network = _capital(network_of(own))
+    network = capital(network_of(own))
     drop = drop_to(scores, own, target)
     if drop.difference is None:
         without = [d for d in (*own, target) if scores[d].miou is None]
@@ -138,7 +142,9 @@ def drop_sentence(
 def versus_sentence(
     subject: str, other: str, *, domain: str, cell: VariantScore, level: float
 ) -> str:
-    """Says which of two networks is better on a domain, both scored on the same images.
+    """Says which of two networks scores higher on a domain, both scored on the same images.
+
+    Each is one training, so neither is called better.
 
     Args:
         subject: words for the network that is judged, such as 'the network trained on a and b'.
@@ -153,8 +159,8 @@ def versus_sentence(
     size = f"{percent(abs(difference.difference))} points"
     brackets = interval(difference, level)
     return {
-        "more": f"On {domain}, {subject} is **better** than {other} by {size}{brackets}.",
-        "less": f"On {domain}, {subject} is **worse** than {other} by {size}{brackets}.",
+        "more": f"On {domain}, {subject} scores **higher** than {other} by {size}{brackets}.",
+        "less": f"On {domain}, {subject} scores **lower** than {other} by {size}{brackets}.",
         "undecided": f"On {domain}, {subject} and {other} **cannot be told apart**: they differ by "
         f"{points(difference.difference)} points{brackets}.",
         "unknown": f"On {domain}, {subject} is {size} "
@@ -190,22 +196,23 @@ def seen_sentence(images: Mapping[str, Mapping[str, int]], target: str) -> str:
 def mixing_sentence(
     mixed: Sequence[str], single: Sequence[str], *, target: str, cell: VariantScore
 ) -> str:
-    """Says whether several sources are better on the target than the best single one.
+    """Says whether several sources together score higher on the target than the best single one.
 
     Args:
         mixed: the sources that one network was trained on.
-        single: the best single source.
+        single: the single source whose network scores highest.
         target: the target domain.
         cell: the score of the network of several sources, with its difference to the single one's.
     """
     both, one = listed([f"**{s}**" for s in mixed]), listed([f"**{s}**" for s in single])
+    best = f"the best single source, {one}"
     return {
-        "more": f"Training on {both} together **helps**: on the {target} it is better than the "
-        f"better single source, {one}.",
-        "less": f"Training on {both} together **does not help**: on the {target} it is worse than "
-        f"the better single source, {one}.",
+        "more": f"Training on {both} together **raised** the score on the {target} over {best}, in "
+        "one training of each.",
+        "less": f"Training on {both} together **lowered** the score on the {target} below {best}, "
+        "in one training of each.",
         "undecided": f"These images of the {target} leave **undecided** whether training on {both} "
-        f"together is better than the better single source, {one}.",
+        f"together does more than training on {best}.",
         "unknown": f"It cannot be said whether training on {both} together helps.",
     }[verdict(cell.difference or Difference(None, None, None))]
 
@@ -277,7 +284,7 @@ def calibration_sentence(
     errors = [scores[source].calibration_error for source in own]
     home = [error for error in errors if error is not None]
     there = scores[target].calibration_error
-    network = _capital(network_of(own))
+    network = capital(network_of(own))
     if there is None or len(home) < len(errors):
         return f"{network}: its calibration error is not known."
     at_home = sum(home) / len(home)
@@ -333,5 +340,6 @@ def agreement_sentence(cells: int, odd: Sequence[str]) -> str:
     )
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """Returns a text with its first letter in upper case."""
     return text[0].upper() + text[1:]

@@ -11,13 +11,19 @@ from roadshift.pictures.sheet import scaled_size
 from roadshift.taxonomy import IGNORE_ID, Taxonomy
 
 MAX_WIDTH = 640
-"""Greatest width of an image in pixels; a page of thirty images stays below 4 MB."""
+"""Greatest width of an image, pixels."""
 JPEG_QUALITY = 82
+
+FLAT_COLOURS = 64
+"""A drawing with more colours than these is a photograph, for which JPEG is smaller than PNG."""
 
 _RIGHT, _WRONG, _IGNORED = range(3)
 ERROR_COLOURS = ((0, 0, 0, 0), (*WRONG, 255), (0, 0, 0, 170))
 """RGBA of right, wrong and ignored pixels, to be laid over a grey image. Orange is distinct from
 grey also for people who cannot distinguish red from green."""
+
+_CODE = np.array([2**16, 2**8, 1], np.uint32)
+"""Factors that join the channels of a colour into one number, in the order of `np.unique`."""
 
 
 def fit_image(image: np.ndarray) -> np.ndarray:
@@ -60,6 +66,29 @@ def errors_uri(label: np.ndarray, prediction: np.ndarray) -> str:
     indices = np.where(label == prediction, _RIGHT, _WRONG)
     indices[label == IGNORE_ID] = _IGNORED
     return _palette_uri(indices.astype(np.uint8), ERROR_COLOURS)
+
+
+def drawing_uri(pixels: np.ndarray, width: int) -> str:
+    """Returns a drawing or a photograph as a file as small as its kind allows.
+
+    Args:
+        pixels: uint8 RGB (H, W, 3).
+        width: greatest width in pixels; a wider one is scaled down.
+
+    Returns:
+        A PNG with a palette where there are at most `FLAT_COLOURS` colours, which are kept, else a
+        JPEG.
+    """
+    colours = np.unique(pixels.reshape(-1, 3), axis=0)
+    flat = len(colours) <= FLAT_COLOURS
+    if pixels.shape[1] > width:
+        resampling = Image.Resampling.NEAREST if flat else Image.Resampling.LANCZOS
+        pixels = np.asarray(Image.fromarray(pixels).resize(scaled_size(pixels, width), resampling))
+    if not flat:
+        return image_uri(pixels)
+    codes = colours.astype(np.uint32) @ _CODE
+    indices = np.searchsorted(codes, pixels.astype(np.uint32) @ _CODE).astype(np.uint8)
+    return _palette_uri(indices, [(*colour, 255) for colour in colours.tolist()])
 
 
 def _palette_uri(indices: np.ndarray, colours: list | tuple) -> str:

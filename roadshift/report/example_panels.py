@@ -1,6 +1,6 @@
 """Image panels of a report: augmentations one by one, and predictions with their errors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -58,8 +58,8 @@ def augmentation_panels(
         seed: seed of the draws.
 
     Returns:
-        Three panels for each operation: three draws; or, where the operation changes labels, the
-        first draw, its label, and the second draw.
+        Two panels for each operation: two draws; or, where the operation changes labels, a draw and
+        its label.
     """
     panels = []
     for operation in operations_of():
@@ -67,11 +67,12 @@ def augmentation_panels(
         strength = shown_strength(name, settings)
         policy = build_policy(AugmentSettings(**{name: strength}), *crop)
         moves_label = operation.kind in ("crop", "geometric", "mix", "occlusion")
-        for number in range(2 if moves_label else 3):
+        words = f"{name.replace('_', ' ')} {strength:g}"
+        for number in range(1 if moves_label else 2):
             image, label = augmented(policy, example, partner, seed=seed, number=number)
-            panels.append(Panel(f"{name} {strength:g}, draw {number + 1}", image))
-            if moves_label and number == 0:
-                panels.append(Panel(f"{name}, label of draw 1", coloured(label, taxonomy)))
+            panels.append(Panel(words if moves_label else f"{words}, draw {number + 1}", image))
+            if moves_label:
+                panels.append(Panel(f"{words}, label", coloured(label, taxonomy)))
     return panels
 
 
@@ -103,11 +104,6 @@ def as_bytes(image: np.ndarray) -> np.ndarray:
     return np.rint(image).clip(0, 255).astype(np.uint8)
 
 
-def in_rows(panels: Sequence[Panel], columns: int) -> list[list[Panel]]:
-    """Splits panels into rows of `columns` panels."""
-    return [list(panels[start : start + columns]) for start in range(0, len(panels), columns)]
-
-
 def error_map(image: np.ndarray, label: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     """Draws where a prediction is wrong: orange over a pale grey image, ignored pixels white.
 
@@ -128,8 +124,8 @@ def error_map(image: np.ndarray, label: np.ndarray, prediction: np.ndarray) -> n
 
 def result_panels(
     found: Mapping[str, tuple[str, Example, np.ndarray]], taxonomy: Taxonomy
-) -> list[list[Panel]]:
-    """Returns a row of panels for each image: image, label, prediction, errors.
+) -> list[Panel]:
+    """Returns four panels for each image: image, label, prediction, errors.
 
     Args:
         found: by title of the row, the image's mIoU in words, the image, and its prediction, uint8
@@ -137,11 +133,12 @@ def result_panels(
         taxonomy: taxonomy of the class ids.
     """
     return [
-        [
+        panel
+        for head, (score, example, prediction) in found.items()
+        for panel in (
             Panel(f"{head}: {example.id}", example.image),
             Panel("label", coloured(example.label, taxonomy)),
             Panel(f"prediction, {score}", coloured(prediction, taxonomy)),
             Panel("errors orange", error_map(example.image, example.label, prediction)),
-        ]
-        for head, (score, example, prediction) in found.items()
+        )
     ]

@@ -18,15 +18,21 @@ import jinja2
 from markupsafe import Markup
 from matplotlib import colormaps
 
-from roadshift.datasets.card import Card
+from roadshift.datasets.card import Card, load_card
 from roadshift.pictures.palette import WRONG, Colour, css_colour
+from roadshift.report.advice import Advice, class_losses
 from roadshift.report.views import DomainViews
 from roadshift.scoring.numbers import level_percent, percent, points
 from roadshift.scoring.results import MixScores
 from roadshift.scoring.tables import adaptation_methods, best_mix, domain_gap
 from roadshift.taxonomy import Taxonomy
 
-KINDS = ("best", "median", "worst")
+CHOSEN = "chosen"
+"""The kind of an image that is chosen by hand, and not as a network's best, median or worst."""
+PAGE_MEGABYTES = 5
+"""Upper bound on the size of a page, in 10^6 bytes; `IMAGE_BYTES` leaves the rest for text."""
+OWN = "folder"
+"""The card of anybody's own images; what it says of publisher and licence is a filler."""
 LAYERS = ("image", "label", "prediction", "error")
 # Its lightness rises evenly, and it looks nearly the same with a red-green deficiency (Nuñez,
 # Anderton and Renslow 2018, https://doi.org/10.1371/journal.pone.0199239).
@@ -76,6 +82,7 @@ def page_html(
     taxonomy: Taxonomy,
     origin: Origin,
     confidence_level: float,
+    advice: Advice | None = None,
 ) -> str:
     """Writes the page. The same arguments give the same text.
 
@@ -87,6 +94,7 @@ def page_html(
         taxonomy: the taxonomy of the classes.
         origin: what the page was made from.
         confidence_level: level of the confidence intervals, 0..1.
+        advice: what the run shows, and what to try next; None for a page without.
 
     Returns:
         HTML that loads nothing else.
@@ -102,6 +110,9 @@ def page_html(
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "points": points, "breakable": breakable}
+    views = domains[target].views
+    kind = "median" if "median" in views.kinds[mixes[-1]] else CHOSEN
+    index = views.kinds[mixes[-1]].get(kind, 0)
     script = _asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return environment.get_template("page.html").render(
@@ -121,12 +132,37 @@ def page_html(
         heat=heat,
         methods=adaptation_methods(scores),
         best=best_mix(scores, target),
-        first={"mix": mixes[-1], "domain": target, "kind": "median"},
-        kinds=KINDS,
+        losses={mix: class_losses(row, sources[mix], target) for mix, row in rows.items()},
+        advice=advice,
+        first={"mix": mixes[-1], "domain": target, "kind": kind},
+        opening=views.images[index] if index < len(views.images) else None,
+        names={role: shown_name(domain.card) for role, domain in domains.items()},
+        card_facts={role: card_facts(domain.card) for role, domain in domains.items()},
+        megabytes=PAGE_MEGABYTES,
         layers=LAYERS,
         wrong=css_colour(WRONG),
         data=_embedded(domains, taxonomy),
     )
+
+
+def shown_name(card: Card) -> str:
+    """Returns the name of a data set, for whoever sees the page: 'folder' names nothing."""
+    return "own images" if card.name == OWN else card.name
+
+
+def card_facts(card: Card) -> dict[str, str]:
+    """Returns what a card says about its data set, by key; what is not to be said is empty.
+
+    A folder of one's own has no publisher, licence or citation, unless its card says more than the
+    card 'folder' does.
+    """
+    own = load_card(OWN) if card.folder is not None else None
+    facts = {}
+    for key in ("title", "publisher", "licence", "citation", "homepage", "notes"):
+        value = getattr(card, key)
+        filler = value == "none" or (own is not None and value == getattr(own, key))
+        facts[key] = "" if filler else value
+    return facts
 
 
 def _asset(name: str) -> str:

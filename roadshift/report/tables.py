@@ -5,9 +5,9 @@ from html import escape
 from typing import NamedTuple
 
 from matplotlib import colormaps
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 
-from roadshift.pictures.palette import INK
+from roadshift.pictures.palette import INK, VERDICTS
 from roadshift.scoring.numbers import percent, percent_interval
 from roadshift.scoring.results import DomainScores, MixScores
 from roadshift.scoring.tables import cross_domain_columns
@@ -16,25 +16,37 @@ _SHADES = colormaps["Blues"]
 """One hue from light to dark, which is readable with any colour vision."""
 _LIGHTEST, _DARKEST = 0.05, 0.75
 _WHITE_TEXT_FROM = 0.5
+_TINT = 0.22
+"""Share of a verdict's colour in the background of its cells; the rest is white."""
 
 
-class Shaded(NamedTuple):
-    """A table cell with a shade.
+class Cell(NamedTuple):
+    """A table cell with a colour.
 
     Attributes:
         text: the text of the cell.
         shade: 0 (light) .. 1 (dark); None for no shade.
-        note: a second, smaller line.
+        note: further, smaller lines.
+        verdict: 'better', 'worse' or '', whose colour the cell has where it has no shade.
     """
 
     text: str
-    shade: float | None
+    shade: float | None = None
     note: str = ""
+    verdict: str = ""
 
 
-def html_table(
-    head: Sequence[str], rows: Sequence[Sequence[str | Shaded]], caption: str = ""
-) -> str:
+def folded(summary: str, content: str) -> str:
+    """Folds content away, in HTML, under a line that opens it.
+
+    Args:
+        summary: text of the line.
+        content: HTML, or Markdown after an empty line.
+    """
+    return f'<details class="more"><summary>{escape(summary)}</summary>\n{content}\n\n</details>'
+
+
+def html_table(head: Sequence[str], rows: Sequence[Sequence[str | Cell]], caption: str = "") -> str:
     """Writes a table in HTML; all text is escaped.
 
     Args:
@@ -48,69 +60,93 @@ def html_table(
     cells = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
     lines.append(f"<thead><tr>{cells}</tr></thead><tbody>")
     for first, *others in rows:
-        text = first.text if isinstance(first, Shaded) else first
-        cells = f'<th scope="row">{escape(text)}</th>' + "".join(map(_cell, others))
+        cells = _cell(first, 'th scope="row"') + "".join(_cell(other, "td") for other in others)
         lines.append(f"<tr>{cells}</tr>")
     return "\n".join([*lines, "</tbody></table>"])
 
 
-def _cell(cell: str | Shaded) -> str:
-    if not isinstance(cell, Shaded):
-        return f"<td>{escape(cell)}</td>"
+def _cell(cell: str | Cell, tag: str) -> str:
+    if not isinstance(cell, Cell):
+        cell = Cell(cell)
     style = ""
     if cell.shade is not None:
         place = _LIGHTEST + (_DARKEST - _LIGHTEST) * min(max(cell.shade, 0.0), 1.0)
         ink = "#ffffff" if place > _WHITE_TEXT_FROM else INK
         style = f' style="background:{to_hex(_SHADES(place))};color:{ink}"'
-    note = f"<br><small>{escape(cell.note)}</small>" if cell.note else ""
-    return f"<td{style}>{escape(cell.text)}{note}</td>"
+    elif cell.verdict:
+        red, green, blue = (1 - _TINT * (1 - part) for part in to_rgb(VERDICTS[cell.verdict]))
+        style = f' style="background:{to_hex((red, green, blue))};color:{INK}"'
+    notes = "".join(f"<br><small>{escape(line)}</small>" for line in cell.note.splitlines())
+    return f"<{tag}{style}>{escape(cell.text)}{notes}</{tag.split()[0]}>"
 
 
-def cross_domain_table(scores: Mapping[str, MixScores], rows: Mapping[str, str]) -> str:
+def cross_domain_table(
+    scores: Mapping[str, MixScores], rows: Mapping[str, str], caption: str = ""
+) -> str:
     """Writes the cross-domain table in HTML: mIoU in percent with its interval; darker is higher.
 
     Args:
         scores: by mix, its scores.
         rows: by mix, the head of its row.
+        caption: caption of the table; empty for none.
     """
     columns = cross_domain_columns(scores)
     cells = {mix: [column.cell(found) for column in columns] for mix, found in scores.items()}
     known = [s.miou for row in cells.values() for s in row if s and s.miou is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
-    body: list[list[str | Shaded]] = [
+    body: list[list[str | Cell]] = [
         [rows[mix], *(_miou_cell(score, low, high) for score in row)] for mix, row in cells.items()
     ]
-    return html_table(["trained on", *(column.title for column in columns)], body)
+    return html_table(["trained on", *(column.title for column in columns)], body, caption)
 
 
-def _miou_cell(score: DomainScores | None, low: float, high: float) -> Shaded:
+def _miou_cell(score: DomainScores | None, low: float, high: float) -> Cell:
     if score is None or score.miou is None:
-        return Shaded("–", None)
+        return Cell("–", None)
     shade = (score.miou - low) / (high - low) if high > low else 0.0
-    return Shaded(percent(score.miou), shade, percent_interval(score.interval))
+    return Cell(percent(score.miou), shade, percent_interval(score.interval))
 
 
 def class_shares(
     audits: Mapping[str, Sequence[Mapping[str, str]]], class_names: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Returns each class's share of the labelled pixels of each domain, over all splits.
+    """Returns each class's share of the pixels of each domain, over all splits.
 
     Args:
         audits: by domain, the rows of its audit.
         class_names: names of the classes in the order of their ids.
 
     Returns:
-        By domain and class, the share, 0..1. Ignored pixels are not counted.
+        By domain and class, the share of all pixels, ignored ones among them, 0..1.
     """
     shares = {}
     for domain, rows in audits.items():
         pixels = dict.fromkeys(class_names, 0)
         for row in rows:
-            if row["class"] in pixels:
-                pixels[row["class"]] += int(row["pixels"])
+            pixels[row["class"]] = pixels.get(row["class"], 0) + int(row["pixels"])
         total = max(1, sum(pixels.values()))
-        shares[domain] = {name: count / total for name, count in pixels.items()}
+        shares[domain] = {name: pixels[name] / total for name in class_names}
     return shares
+
+
+def shares_sentence(domain: str, shares: Mapping[str, float]) -> str:
+    """Says which class is the rarest and which the most frequent in a domain.
+
+    Args:
+        domain: the domain.
+        shares: by class, its share of the pixels, from `class_shares`.
+    """
+    rarest, commonest = (find(shares, key=lambda name: shares[name]) for find in (min, max))
+    return (
+        f"In **{domain}** the rarest class is {rarest.replace('_', ' ')}, with "
+        f"{share_percent(shares[rarest])} % of the pixels; the most frequent, "
+        f"{commonest.replace('_', ' ')}, has {share_percent(shares[commonest])} %."
+    )
+
+
+def share_percent(share: float) -> str:
+    """Writes a share of pixels, 0..1, in percent with two decimals, since some classes are rare."""
+    return f"{100 * share:.2f}"
 
 
 def merged_table(
@@ -128,7 +164,7 @@ def merged_table(
         for row in rows:
             key = row["class"], row["universal"]
             totals[domain][key] = totals[domain].get(key, 0) + int(row["pixels"])
-    body: list[list[str | Shaded]] = []
+    body: list[list[str | Cell]] = []
     for name, universal in members.items():
         present = {u for rows in totals.values() for (c, u), n in rows.items() if c == name and n}
         merged = ", ".join(u for u in universal if u in present) or "–"
@@ -146,7 +182,7 @@ def merged_table(
 
 def _share(pixels: Mapping[tuple[str, str], int], keys: Sequence[tuple[str, str]]) -> str:
     count = sum(pixels.get(key, 0) for key in keys)
-    return f"{100 * count / max(1, sum(pixels.values())):.2f}"
+    return share_percent(count / max(1, sum(pixels.values())))
 
 
 def _reason(audits: Mapping[str, Sequence[Mapping[str, str]]], key: tuple[str, str]) -> str:

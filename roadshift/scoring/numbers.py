@@ -8,7 +8,10 @@ def percent(share: float | None) -> str:
 
 def points(difference: float | None) -> str:
     """Writes a difference of shares in points with one decimal and its sign; None is a dash."""
-    return "–" if difference is None else f"{100 * difference:+.1f}".replace("-", "−")
+    if difference is None:
+        return "–"
+    # The sum makes a rounded -0.0 a zero.
+    return f"{round(100 * difference, 1) + 0.0:+.1f}".replace("-", "−")
 
 
 def percent_interval(interval: tuple[float, float] | None) -> str:

@@ -1,5 +1,7 @@
 """Houses along the street: walls with windows, roofs and chimneys."""
 
+import math
+
 import numpy as np
 
 from roadshift.synthetic.scene import BACK, Facade, Rgb, Scene, linear, scaled
@@ -86,7 +88,7 @@ def building(
     middle = (x + back) / 2
     if pitched:
         slope = depth / 2
-        length = float(np.hypot(slope, rise))
+        length = math.hypot(slope, rise)
         normal = (-side * rise / length, slope / length, 0.0)
         eave = x - side * 0.45
         quad = [(eave, height - 0.1, z0 - 0.2), (eave, height - 0.1, z1 + 0.2)]

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from roadshift.synthetic.arithmetic import dot
 from roadshift.synthetic.world import WorldSettings
 
 NEAR = 0.4
@@ -49,7 +50,8 @@ class Camera:
 
     def to_local(self, points: np.ndarray) -> np.ndarray:
         """Turns world points (n, 3) into the camera's axes: right, up and forward, metres."""
-        return (points - self.eye) @ self.axes.T
+        moved = points - self.eye
+        return np.stack([dot(moved, axis) for axis in self.axes], axis=1)
 
     def to_pixels(self, local: np.ndarray) -> np.ndarray:
         """Projects points (n, 3) in the camera's axes to u, v and depth."""

@@ -65,15 +65,16 @@ def tree(
     count = 15 if z < 45 else 9
     low, high = fork + radius * 0.2, height
     level = np.sort(rng.uniform(0, 1, count))
-    spread = np.sqrt(np.clip(1 - (2 * level - 0.85) ** 2 * 0.8, 0.05, 1))
+    spread = np.sqrt(np.clip(1 - np.square(2 * level - 0.85) * 0.8, 0.05, 1))
     across = rng.uniform(-1, 1, count) * radius * 0.72 * spread
     up = low + (high - low) * level * 0.85
     size = radius * rng.uniform(0.34, 0.55, count) * (0.7 + 0.3 * spread)
     corners = 16 if z < 45 else 11
-    angle = np.arange(corners) * (2 * np.pi / corners)
+    angles = [k * (2 * math.pi / corners) for k in range(corners)]
+    cos, sin = (np.array([f(a) for a in angles]) for f in (math.cos, math.sin))
     bumps = rng.uniform(0.78, 1.15, (count, corners)) * size[:, None]
-    xs = (x + across[:, None] + bumps * np.cos(angle)).tolist()
-    ys = (up[:, None] + bumps * np.sin(angle) * 0.85).tolist()
+    xs = (x + across[:, None] + bumps * cos).tolist()
+    ys = (up[:, None] + bumps * sin * 0.85).tolist()
     sunny = math.copysign(1.0, scene.sun[0])
     shades = (0.55 + 0.55 * level + 0.22 * sunny * across / radius).tolist()
     shift = rng.uniform(0.9, 1.1, count).tolist()
@@ -81,7 +82,7 @@ def tree(
         points = [(a, b, z) for a, b in zip(xs[i], ys[i], strict=True)]
         normal = (0.35 * sunny, 0.25 + 0.5 * float(level[i]), -0.75)
         scene.face(points, "vegetation", scaled(leaves, shades[i] * shift[i]), normal, rough=rough)
-    ring = [(x + radius * math.cos(a), z + radius * math.sin(a)) for a in angle.tolist()]
+    ring = [(x + radius * math.cos(a), z + radius * math.sin(a)) for a in angles]
     reach = (low + high) / 2 / max(math.tan(math.asin(scene.sun[1])), 0.12)
     flat = math.hypot(scene.sun[0], scene.sun[2]) or 1.0
     dx, dz = -scene.sun[0] / flat * reach, -scene.sun[2] / flat * reach

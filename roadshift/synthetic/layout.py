@@ -220,7 +220,7 @@ def _boundary(
 def _places(rng: np.random.Generator, density: float, near: float, far: float) -> list[float]:
     """Draws places along the street, metres; denser near the camera, so no image is empty."""
     count = int(rng.poisson(density * (far - near) / 100))
-    return (near + (far - near) * rng.uniform(0, 1, count) ** 1.25).tolist()
+    return [near + (far - near) * share**1.25 for share in rng.uniform(0, 1, count).tolist()]
 
 
 def _kerbside(

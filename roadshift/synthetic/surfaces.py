@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from roadshift.synthetic.arithmetic import cos_of_turns, on_grid
 from roadshift.synthetic.classes import ID
 from roadshift.synthetic.layout import Street
 from roadshift.synthetic.scene import linear
@@ -45,12 +46,12 @@ class GroundShading(NamedTuple):
 def tile(slope: float) -> np.ndarray:
     """Makes a periodic noise texture of spectrum 1/f^slope, float32 (512, 512), mean 0, std 1."""
     white = np.random.Generator(np.random.PCG64(7)).standard_normal((_TILE, _TILE))
-    f = np.hypot(np.fft.fftfreq(_TILE)[:, None], np.fft.rfftfreq(_TILE)[None])
+    f = np.sqrt(np.square(np.fft.fftfreq(_TILE))[:, None] + np.square(np.fft.rfftfreq(_TILE)))
     f[0, 0] = 1
-    spectrum = np.fft.rfft2(white) / f**slope
+    spectrum = np.fft.rfft2(white) / np.power(f, slope)
     spectrum[0, 0] = 0
     noise = np.fft.irfft2(spectrum, s=(_TILE, _TILE))
-    return (noise / noise.std()).astype(np.float32)
+    return on_grid(noise / noise.std(), 2**16).astype(np.float32)
 
 
 def noise(slope: float, a: np.ndarray, b: np.ndarray, cells: float) -> np.ndarray:
@@ -67,10 +68,15 @@ def wrapped(a: np.ndarray, period: float) -> np.ndarray:
 
 def hashed(a: np.ndarray, b: np.ndarray, seed: np.ndarray) -> np.ndarray:
     """Hashes integers (a, b, seed) to a number, float32 (n,), 0..1."""
-    mixed = a.astype(np.uint32) * np.uint32(374761393) + b.astype(np.uint32) * np.uint32(668265263)
-    mixed += seed.astype(np.uint32) * np.uint32(2246822519)
+    mixed = _bits(a) * np.uint32(374761393) + _bits(b) * np.uint32(668265263)
+    mixed += _bits(seed) * np.uint32(2246822519)
     mixed = (mixed ^ (mixed >> np.uint32(13))) * np.uint32(1274126177)
     return ((mixed ^ (mixed >> np.uint32(16))) & np.uint32(0xFFFF)).astype(np.float32) / 65535
+
+
+def _bits(whole: np.ndarray) -> np.ndarray:
+    # Processors differ in what a negative float is as an unsigned integer.
+    return whole.astype(np.int32).view(np.uint32)
 
 
 def facades(
@@ -193,7 +199,7 @@ def ground(
     across = np.abs(x) - street.road_half
     along = np.abs(z - street.junction) - street.junction_half
     corner = 2.5
-    inward = np.maximum(corner - across, 0) ** 2 + np.maximum(corner - along, 0) ** 2
+    inward = np.square(np.maximum(corner - across, 0)) + np.square(np.maximum(corner - along, 0))
     rounded = corner - np.sqrt(inward)
     out = np.minimum(np.minimum(across, along), rounded)
     road = out < 0
@@ -206,12 +212,12 @@ def ground(
     fine, coarse = noise(0.4, x, z, 40), noise(1.5, x + 3, z * 0.35, 5)
 
     tone = 1 + fine * (0.35 * texture.asphalt) * near + coarse * (0.16 * texture.patches)
-    lane = wrapped(np.abs(x), layout.lane_width) * np.float32(4 * np.pi / layout.lane_width)
-    tracks = np.float32(0.05 * texture.patches) * np.cos(lane)
+    lane = np.abs(x) * np.float32(2 / layout.lane_width)
+    tracks = np.float32(0.05 * texture.patches) * cos_of_turns(lane)
     tone += np.where(np.abs(x) < street.lane_half, tracks, np.float32(-0.03))
     repair = hashed(np.floor(x / 1.7) + 64, np.floor(z / 5.3) + 8, np.full_like(x, 5.0)) < 0.09
     tone[repair] -= 0.22 * texture.patches
-    cover = (wrapped(x - 0.9, 7) - 3) ** 2 + (wrapped(z, 23) - 9) ** 2
+    cover = np.square(wrapped(x - 0.9, 7) - 3) + np.square(wrapped(z, 23) - 9)
     tone[cover < 0.115] *= 0.62
     tone[np.abs(x - 0.12) < 0.03] *= 0.85
     tone[road & (out > -0.35)] *= 0.86

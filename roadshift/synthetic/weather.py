@@ -1,10 +1,12 @@
 """Light, weather and sensor: sun, sky, haze, lamps, glow, rain and the camera's response."""
 
 import math
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageFilter
 
+from roadshift.synthetic.arithmetic import dot, exp, lengths, on_grid
 from roadshift.synthetic.scene import Point, linear
 from roadshift.synthetic.surfaces import noise
 from roadshift.synthetic.world import WorldSettings
@@ -45,15 +47,15 @@ def sky(world: WorldSettings, rays: np.ndarray, drift: float) -> np.ndarray:
         float32 (n, 3), linear light.
     """
     light = world.light
-    length = np.sqrt((rays * rays).sum(axis=1))
+    length = lengths(rays)
     rise = np.clip(rays[:, 1] / length, 0, 1)
-    blend = (1 - np.exp(-rise * 4.5))[:, None]
+    blend = (1 - exp(-rise * 4.5))[:, None]
     top, low = (np.array(linear(c), np.float32) for c in (light.sky_top, light.sky_horizon))
     colour = low + (top - low) * blend
-    sun = np.array(sun_direction(world), np.float32)
-    toward = np.clip((rays @ sun) / length, 0, 1)
+    toward = np.clip(dot(rays, sun_direction(world)) / length, 0, 1)
     glare = np.array(linear(light.sun_colour), np.float32)
-    colour += (0.35 * toward**6 * min(light.sun, 1))[:, None] * glare
+    near = np.square(toward)
+    colour += (0.35 * near * near * near * min(light.sun, 1))[:, None] * glare
     cover = world.weather.clouds
     if cover > 0:
         reach = 1 / (rise + 0.12)
@@ -87,9 +89,9 @@ def lamp_pools(lamps: list[Point], x: np.ndarray, z: np.ndarray) -> np.ndarray:
     """
     light = np.zeros(x.shape, np.float32)
     for lx, _, lz in sorted(lamps, key=lambda lamp: lamp[2])[:8]:
-        square = (x - lx) ** 2 + (z - lz) ** 2
-        light += 1.5 / (1 + square / 14) ** 2
-    beam = np.exp(-(((x - 1.5) / (0.9 + 0.16 * z)) ** 2)) / (1 + (z / 15) ** 2)
+        square = np.square(x - lx) + np.square(z - lz)
+        light += 1.5 / np.square(1 + square / 14)
+    beam = exp(-np.square((x - 1.5) / (0.9 + 0.16 * z))) / (1 + np.square(z / 15))
     return light + beam * np.clip(z / 5, 0, 1) * 0.55
 
 
@@ -122,6 +124,14 @@ def rain(world: WorldSettings, image: np.ndarray, rng: np.random.Generator) -> n
     return image + (veil - image) * mix
 
 
+@cache
+def _tone_curve() -> np.ndarray:
+    """Returns the sRGB values of 4096 steps of linear light from 0 to 1, float64 (4096,)."""
+    steps = np.linspace(0, 1, 4096)
+    power = on_grid(np.power(steps, 1 / 2.4), 2**24)
+    return np.where(steps <= 0.0031308, steps * 12.92, 1.055 * power - 0.055)
+
+
 def develop(world: WorldSettings, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Develops linear light: exposure, vignetting, tone curve, saturation, blur and noise.
 
@@ -142,11 +152,9 @@ def develop(world: WorldSettings, image: np.ndarray, rng: np.random.Generator) -
         value *= (1 - sensor.vignetting * 0.5 * (u * u + v * v))[..., None]
     value = value * (1 + value / 6.0) / (1 + 0.75 * value)
     value = np.clip(value, 0, 1)
-    steps = np.linspace(0, 1, 4096)
-    curve = np.where(steps <= 0.0031308, steps * 12.92, 1.055 * steps ** (1 / 2.4) - 0.055)
-    curve = np.clip((curve - 0.5) * light.contrast + 0.5, 0, 1).astype(np.float32)
+    curve = np.clip((_tone_curve() - 0.5) * light.contrast + 0.5, 0, 1).astype(np.float32)
     value = curve[(value * 4095).astype(np.int32)]
-    grey = value @ np.array([0.299, 0.587, 0.114], np.float32)
+    grey = dot(value, (0.299, 0.587, 0.114))
     value = grey[..., None] + (value - grey[..., None]) * light.saturation
     value *= 255
     if sensor.blur:

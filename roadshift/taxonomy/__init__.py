@@ -5,6 +5,8 @@ from roadshift.taxonomy.table import (
     Taxonomy,
     coarse_names,
     load_taxonomy,
+    meant_name,
+    not_universal,
     taxonomy_names,
     universal_names,
 )
@@ -14,6 +16,8 @@ __all__ = [
     "Taxonomy",
     "coarse_names",
     "load_taxonomy",
+    "meant_name",
+    "not_universal",
     "taxonomy_names",
     "universal_names",
 ]

@@ -7,6 +7,7 @@ sets, https://arxiv.org/abs/2112.13762). A set's class that straddles classes of
 coarse for it; the taxonomy lists such classes by name, too.
 """
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
@@ -64,7 +65,7 @@ class Taxonomy(Settings):
             raise ValueError(f"{', '.join(twice)}: placed more than once")
         unknown = sorted(set(placed) - set(universal_names()))
         if unknown:
-            raise ValueError(f"{', '.join(unknown)}: not in universal.yaml")
+            raise ValueError(f"{', '.join(unknown)}: not in names/universal.yaml")
         missing = sorted(set(universal_names()) - set(placed))
         if missing:
             raise ValueError(f"{', '.join(missing)}: neither in a class nor ignored nor too coarse")
@@ -107,9 +108,7 @@ class Taxonomy(Settings):
                 return class_id
         if universal in self.ignored:
             return IGNORE_ID
-        raise RoadshiftError(
-            f"'{universal}' is not a universal class name{suggestion(universal, universal_names())}"
-        )
+        raise RoadshiftError(not_universal(universal))
 
     def straddled(self, universal: str) -> tuple[str, ...]:
         """Returns the classes that hold parts of a coarse name, in the order of their ids."""
@@ -141,14 +140,34 @@ class Taxonomy(Settings):
 @cache
 def universal_names() -> dict[str, str]:
     """Returns every universal class name with its meaning."""
-    return yaml.safe_load((resources.files(__package__) / "universal.yaml").read_text("utf-8"))
+    return yaml.safe_load(_names_file("universal"))
 
 
 @cache
 def coarse_names() -> dict[str, tuple[str, ...]]:
     """Returns the coarse universal names, each with the universal names that it covers."""
-    text = (resources.files(__package__) / "coarse.yaml").read_text("utf-8")
+    text = _names_file("coarse")
     return {name: tuple(parts) for name, parts in yaml.safe_load(text).items()}
+
+
+@cache
+def _meant() -> dict[str, str]:
+    """Returns the words of other tools and sets, each with the universal name it stands for."""
+    text = _names_file("synonyms")
+    return {word: name for name, words in yaml.safe_load(text).items() for word in words}
+
+
+def meant_name(name: object) -> str | None:
+    """Returns the universal name that a word of another tool or set stands for; None if unknown."""
+    plain = re.sub(r"[\W_]+", "_", str(name).strip().lower())
+    return plain if plain in universal_names() else _meant().get(plain)
+
+
+def not_universal(name: object) -> str:
+    """The message about a name that is not a universal name, with the one that is meant."""
+    known, meant = universal_names(), meant_name(name)
+    said = f"; write '{meant}' ({known[meant]})" if meant else suggestion(str(name), known)
+    return f"'{name}' is not a universal name{said}"
 
 
 def taxonomy_names() -> tuple[str, ...]:
@@ -171,3 +190,7 @@ def load_taxonomy(name: str) -> Taxonomy:
         return Taxonomy(name=name, **yaml.safe_load(text))
     except ValidationError as error:
         raise RoadshiftError(f"taxonomy '{name}': {format_validation_error(error)}") from None
+
+
+def _names_file(name: str) -> str:
+    return (resources.files(__package__) / "names" / f"{name}.yaml").read_text("utf-8")

@@ -20,6 +20,8 @@ from tqdm import tqdm
 
 from roadshift.atomic import atomic_file
 from roadshift.checksum import sha256_of
+from roadshift.environment import arithmetic_settings
+from roadshift.source_code import code_digest
 from roadshift.training.history import Epoch, History
 
 # Exceptions of NumPy, `zipfile` and its decompressor for a damaged file.
@@ -37,8 +39,9 @@ def fingerprint(params: Mapping[str, Any], data: Iterable[Path]) -> str:
         data: folders; the path and content of every file in them count.
 
     Returns:
-        SHA-256, hexadecimal, of these, of the source of the running program and of every loaded
-        module of roadshift, and of the versions of Python, NumPy, Keras and TensorFlow.
+        SHA-256, hexadecimal, of these; of the running program and every loaded module of roadshift,
+        by `code_digest`; of the versions of Python, NumPy, Keras and TensorFlow; and of
+        `arithmetic_settings`.
     """
     modules = {n: m for n, m in sys.modules.items() if n.partition(".")[0] == "roadshift"}
     sources = {name: getattr(module, "__file__", None) for name, module in modules.items()}
@@ -52,11 +55,16 @@ def fingerprint(params: Mapping[str, Any], data: Iterable[Path]) -> str:
             for f in sorted(folder.rglob("*"))
             if f.is_file()
         ],
-        "code": [[n, sha256_of(Path(file))] for n, file in sorted(sources.items()) if file],
+        "code": [
+            [name, code_digest(Path(file).read_text("utf-8"))]
+            for name, file in sorted(sources.items())
+            if file
+        ],
         "python": platform.python_version(),
         "numpy": np.__version__,
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
+        **arithmetic_settings(),
     }
     return hashlib.sha256(to_json(content)).hexdigest()
 
@@ -117,8 +125,8 @@ class Checkpoint:
             metadata, values = _read(state)
             if metadata["fingerprint"] != self._fingerprint:
                 tqdm.write(
-                    f"{name}: the checkpoint is from other parameters, data, code or libraries; "
-                    "starting again"
+                    f"{name}: the checkpoint is from other parameters, data, code, libraries, "
+                    "threads or environment variables; starting again"
                 )
                 self.discard()
                 return None

@@ -252,6 +252,7 @@ def train(
                 history.epochs.append(epoch)
                 if history.best is epoch:
                     best_weights = network.get_weights()
+            progress.write(f"{name}: {_told(epoch, settings.epochs, history.best is epoch)}")
             on_epoch(epoch)
             if checkpoint:
                 checkpoint.save(step.variables, TrainingState(history, best_weights))
@@ -261,6 +262,17 @@ def train(
         seen = (_seen(images, *unlabelled) for images, _, *unlabelled in further)
         recompute_statistics(network, updating_batch_norms(network), seen)
     return history
+
+
+def _told(epoch: Epoch, epochs: int, is_best: bool) -> str:
+    """Returns an epoch's line for the terminal or the log; of one source its name says enough."""
+    each = epoch.val_miou.items()
+    roles = [f"{role} {100 * miou:.1f}" if len(each) > 1 else role for role, miou in each]
+    return (
+        f"epoch {epoch.number} of {epochs}: loss {epoch.loss:.3f}, "
+        f"val mIoU {100 * epoch.selection_score:.1f} % ({', '.join(roles)})"
+        f"{', the best so far' if is_best else ''}"
+    )
 
 
 def _seen(images: tf.Tensor, *unlabelled: tf.Tensor) -> tf.Tensor:

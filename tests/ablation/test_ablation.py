@@ -139,7 +139,8 @@ def resumed(project, cut):
 
 def test_what_was_done_does_not_run_again(project, resumed):
     assert "[1/4] plain: as before, mIoU" in resumed
-    assert "Running stage" not in (project.folder / WORK / "logs/tiny/plain.log").read_text("utf-8")
+    log = (project.folder / WORK / "logs/tiny/plain.log").read_text("utf-8")
+    assert re.findall("Running stage '(.*)'", log) == ["check_inputs"]
     assert re.search(r"\[2/4\] mirrored-s5: mIoU a 0\.\d+", resumed)
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ablation.variants import load_ablation, only
+from ablation.variants import load_ablation, only, override
 from roadshift.errors import RoadshiftError
 from roadshift.training.settings import AdaptSettings
 from stages.params import RENAMED, load_params
@@ -189,3 +189,28 @@ def test_the_ablation_asks_of_every_method_alone():
             assert len(strengths) == 1, f"{section}.{key} has no variant"
             # At the recipe's strength, if the recipe has it.
             assert strengths[0] == (getattr(best, key) or strengths[0])
+
+
+def comments(text):
+    """Each comment with the key that it belongs to: that of its line, or of the next."""
+    found, waiting = [], []
+    for line in text.splitlines():
+        code, _, comment = (part.strip() for part in line.partition("#"))
+        if comment and not code:
+            waiting.append(comment)
+        elif code:
+            key = code.partition(":")[0]
+            found += [(key, each) for each in [*waiting, *([comment] if comment else [])]]
+            waiting = []
+    return found
+
+
+@pytest.mark.parametrize("key", ["seed=1", "evaluate.tta_scales=[1.0,0.5]"])
+def test_dvc_leaves_the_comments_of_the_parameters_where_they_belong(tmp_path, key):
+    """DVC writes each list anew, one item a line, whatever key changed; three times running."""
+    file = tmp_path / "params.yaml"
+    text = PARAMS.read_text("utf-8")
+    file.write_text(text, "utf-8")
+    for _ in range(3):
+        override(file, [key])
+        assert comments(file.read_text("utf-8")) == comments(text)

@@ -167,6 +167,13 @@ FOLDERS = (
         "data/own/encoding.yaml: 'raod' is not a universal name; did you mean 'road'?",
     ),
     Case(
+        "an encoding with a word of another tool",
+        lambda: write_encoding(TABLE.replace("unlabelled", "background")),
+        COPY,
+        "data/own/encoding.yaml: 'background' is not a universal name; write 'unlabelled' (without "
+        "a class, outside the region of interest, or the camera's own car)",
+    ),
+    Case(
         "an encoding with a value twice",
         lambda: write_encoding(TABLE + "  - [3, car]\n"),
         COPY,

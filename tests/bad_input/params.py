@@ -117,6 +117,13 @@ PARAMS = (
         ".h5 file; did you mean 'imagenet'?",
     ),
     Case(
+        "first weights among the outputs",
+        changed(model__weights="models/trained/a/model.keras"),
+        CHECK,
+        "params.yaml: model.weights is models/trained/a/model.keras, which a run of the workflow "
+        "replaces; copy it to another folder, and set model.weights to the copy",
+    ),
+    Case(
         "fog with weather probability 0",
         changed(aug__fog=1.0, aug__weather_probability=0.0),
         CHECK,

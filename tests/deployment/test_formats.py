@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from roadshift.networks.build import build_network
 from roadshift.networks.files import load_network
 from roadshift.networks.settings import ModelSettings
 from roadshift.taxonomy import load_taxonomy
+from roadshift.tensorflow_log import quiet_stderr
 
 TAXONOMY = load_taxonomy("driving11")
 SIZE = (64, 96)
@@ -104,3 +108,45 @@ def test_an_export_that_misses_a_limit_says_so(agreement, before, after, integer
         milliseconds_after=1.0,
     )
     assert check.failure(integers) == expected
+
+
+QUIET = """
+import sys
+from pathlib import Path
+from roadshift import runtime
+runtime.prepare()
+import numpy as np
+from roadshift.deployment.formats import describe, write_tflite
+from roadshift.deployment.runtimes import open_exported
+from roadshift.networks.files import load_network
+from roadshift.taxonomy import load_taxonomy
+network, size = load_network(Path(sys.argv[1])), (64, 96)
+images = np.zeros((1, *size, 3), np.float32)
+for name, calibration in (("tflite", []), ("tflite-int8", [images, images])):
+    description, file = describe(load_taxonomy("driving11"), size), Path(sys.argv[2]) / name
+    write_tflite(network, description, file, size=size, calibration=calibration)
+    print(open_exported(file, name)[0](images).shape)
+"""
+
+
+@pytest.mark.slow
+def test_tensorflow_lite_prints_nothing_of_its_own(colour_network, tmp_path):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("TF_CPP_")}
+    command = [sys.executable, "-c", QUIET, str(colour_network), str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (2 * "(1, 64, 96, 11)\n", "")
+
+
+LITE = (
+    "INFO: Created TensorFlow Lite XNNPACK delegate for CPU.",
+    "fully_quantize: 0, inference_type: 6, input_inference_type: UINT8",
+)
+LITE_ERRORS = ("ERROR: Regular TensorFlow ops are not supported", "INFO: Created something else")
+
+
+@pytest.mark.parametrize(("level", "shown"), [("2", LITE_ERRORS), ("0", (*LITE, *LITE_ERRORS))])
+def test_an_error_of_tensorflow_lite_is_not_hidden(capfd, monkeypatch, level, shown):
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", level)
+    with quiet_stderr():
+        os.write(2, "".join(f"{line}\n" for line in (*LITE, *LITE_ERRORS)).encode())
+    assert capfd.readouterr().err.splitlines() == [*shown]

@@ -38,6 +38,24 @@ def test_the_smaller_image_is_the_mean_and_the_smaller_label_a_pixel():
     assert (inner == 10 * np.arange(16).reshape(4, 4)[1:3, 1:3]).all()
 
 
+def test_the_mean_is_rounded_to_the_nearest():
+    image = np.zeros((2, 4, 3), np.uint8)
+    image[:, 2:] = [[5], [9]]
+    small, _ = limit_height(tf.constant(image), tf.constant(image[..., 0]), 1)
+    exact = tf.image.resize(image.astype(np.float32), (1, 2), antialias=True).numpy()
+    assert exact[0, 0, 0] == pytest.approx(5 / 7)  # the kernel reaches the third column
+    assert (small.numpy() == np.rint(exact)).all()
+
+
+def test_an_image_is_averaged_as_a_network_takes_it_smaller():
+    # Stripes as fine as a pixel are grey at a third of the size, not black and white.
+    image = np.zeros((96, 96, 3), np.uint8)
+    image[:, ::2] = 255
+    small = resize_to_stride(image, 32)
+    assert small.shape == (32, 32, 3)
+    assert np.abs(small[:, 1:-1] - 127.5).max() < 30
+
+
 def test_a_very_narrow_image_keeps_a_column():
     _, _, image, label = fitted(100, 2, 10)
     assert image.shape == (10, 1, 3)

@@ -5,13 +5,15 @@ import pytest
 from PIL import Image
 
 from roadshift.pictures.forest import forest_plot
+from roadshift.pictures.palette import VERDICTS
 from roadshift.scoring.bootstrap import Difference
 from roadshift.scoring.comparison import VariantScore
+from tests.drawn_text import crowded, cut_off
 
 LINES = [
     ("base", VariantScore((0.4,), None)),
     ("loss", VariantScore((0.35,), Difference(-0.05, -0.07, -0.03))),
-    ("gain", VariantScore((0.43,), Difference(0.03, 0.01, 0.05))),
+    ("gain", VariantScore((0.43, 0.42, 0.44), Difference(0.03, 0.01, 0.05))),
     ("none", VariantScore((0.4,), Difference(0.0, -0.01, 0.01))),
     ("one image", VariantScore((0.41,), Difference(0.01, None, None))),
     ("no pixel", VariantScore((None,), Difference(None, None, None))),
@@ -24,11 +26,34 @@ def test_each_difference_has_a_line_and_a_verdict_and_the_best_is_at_the_top():
         "loss", "none", "one image", "gain",
     ]  # fmt: skip
     assert [text.get_text() for text in axes.texts] == [
-        "-5.0 worse", "+0.0 ", "+1.0 ", "+3.0 better",
+        "−5.0, 1 seed", "+0.0, 1 seed", "+1.0, 1 seed", "+3.0 better, 3 seeds",
     ]  # fmt: skip
     bars = [line.get_xdata() for line in axes.lines if len(np.unique(line.get_xdata())) == 2]
     assert bars[0] == pytest.approx([-7, -3])
     assert bars[-1] == pytest.approx([1, 5])
+
+
+def test_colours_are_explained_by_intervals():
+    figure = forest_plot(LINES, title="what helps?", x_label="points")
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "interval above 0", "interval below 0", "interval contains 0, or there is none",
+    ]  # fmt: skip
+    assert {line.get_color() for line in legend.get_lines()} == {*VERDICTS.values()}
+
+
+@pytest.mark.parametrize("number", [1, 5, 41])
+def test_no_label_is_cut_off_however_long(number):
+    difference = Difference(0.03, 0.01, 0.05)
+    names = [
+        f"without_the_second_stage_of_the_encoder_and_with_{k}_more_{'x' * k}"
+        for k in range(number)
+    ]
+    lines = [(name, VariantScore((0.4,), difference)) for name in names]
+    title = " ".join(["what helps on a camera and a city that training never saw,"] * 3)
+    figure = forest_plot(lines, title=f"{title}\ntarget = ika (8 images)", x_label="points")
+    assert cut_off(figure) == []
+    assert crowded(figure) == []
 
 
 def test_it_is_an_image_even_without_a_line():

@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from roadshift.datasets.card import load_encoding
+from roadshift.datasets.encoding import load_encoding
 from roadshift.datasets.images import packed_colours
 from roadshift.datasets.remap import Remapper
 from roadshift.pictures.prediction import (

@@ -1,13 +1,7 @@
 import numpy as np
 import pytest
 
-from roadshift.report.comparisons import (
-    ablation_sentence,
-    baseline_name,
-    compare_adapted,
-    compare_to_baseline,
-    forest_rows,
-)
+from roadshift.report.comparisons import compare_adapted, compare_to_baseline
 from roadshift.scoring.results import ImageMatrices, MixMatrices
 from roadshift.scoring.settings import EvaluateSettings
 
@@ -44,40 +38,3 @@ def test_an_adapted_network_is_compared_with_itself():
     cells = compare_adapted(matrices, "tent", settings=SETTINGS, seed=0)
     assert list(cells) == ["target"]
     assert cells["target"].verdict == "worse"
-
-
-def row(variant, difference="", verdict="", domain="target"):
-    return {
-        "variant": variant, "domain": domain, "miou": "0.5", "difference": difference,
-        "low": difference, "high": difference, "verdict": verdict,
-    }  # fmt: skip
-
-
-ROWS = [
-    row("plain"),
-    row("plain", domain="a"),
-    row("cast", "0.02", "better"),
-    row("hue", "0.03", "better"),
-    row("noise", "-0.01", "worse"),
-    row("blur", "0.001"),
-    row("blur", "0.09", "better", domain="a"),
-]
-
-
-def test_the_sentence_on_an_ablation_names_what_helps_best_first():
-    assert baseline_name(ROWS) == "plain"
-    assert ablation_sentence(ROWS, "plain", "target") == (
-        "On the target, in points of mIoU against `plain`, better: `hue` (+3.0) and `cast` "
-        "(+2.0); worse: `noise` (−1.0); undecided: 1 of 4."
-    )
-
-
-def test_an_ablation_of_its_base_alone_says_nothing():
-    assert "No variant but `plain`" in ablation_sentence(ROWS[:2], "plain", "target")
-
-
-def test_the_lines_of_a_forest_plot():
-    lines = forest_rows(ROWS, "target")
-    assert [name for name, _ in lines] == ["plain", "cast", "hue", "noise", "blur"]
-    assert lines[0][1].difference is None
-    assert lines[2][1].verdict == "better"

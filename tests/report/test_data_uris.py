@@ -8,6 +8,7 @@ from PIL import Image
 from roadshift.report.data_uris import (
     MAX_WIDTH,
     classes_uri,
+    drawing_uri,
     errors_uri,
     fit_ids,
     fit_image,
@@ -67,3 +68,14 @@ def test_wide_images_are_scaled_down_and_no_new_class_comes_of_it():
 def test_a_palette_of_eleven_classes_takes_four_bits_a_pixel():
     ids = np.random.default_rng(0).integers(0, 11, (100, 100)).astype(np.uint8)
     assert len(classes_uri(ids, TAXONOMY)) < 100 * 100 * 4 / 8 * 4 / 3 * 1.2
+
+
+def test_a_flat_drawing_keeps_its_colours_in_a_palette_and_a_photograph_is_a_jpeg():
+    generator = np.random.default_rng(0)
+    flat = generator.integers(0, 256, (11, 3)).astype(np.uint8)[generator.integers(0, 11, (40, 60))]
+    assert (rgba(drawing_uri(flat, 100))[..., :3] == flat).all()
+    small = rgba(drawing_uri(flat, 30))
+    assert small.shape == (20, 30, 4)
+    assert {*map(bytes, small[..., :3].reshape(-1, 3))} <= {*map(bytes, flat.reshape(-1, 3))}
+    photograph = generator.integers(0, 256, (40, 60, 3)).astype(np.uint8)
+    assert opened(drawing_uri(photograph, 30), "jpeg").size == (30, 20)

@@ -6,9 +6,17 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from roadshift.report.page import HeatScale, Origin, breakable, luminance, readable_on
+from roadshift.datasets.card import load_card
+from roadshift.report.advice import Advice, Finding, Step
+from roadshift.report.page import HeatScale, Origin, breakable, luminance, page_html, readable_on
+from roadshift.report.views import DomainViews, ShownPrediction
 from roadshift.scoring.numbers import percent
+from roadshift.scoring.tables import summarize
+from roadshift.taxonomy import load_taxonomy
 
+TAXONOMY = load_taxonomy("driving11")
+SOURCES = {"a": ["a"], "b": ["b"], "ab": ["a", "b"]}
+NO_KINDS: dict = {"a": {}, "b": {}, "ab": {}}
 HOSTILE = """</script><script>alert('x')</script><img src=x onerror=alert(1)>"'&<!-- {{ 7 * 7 }}"""
 
 
@@ -75,6 +83,128 @@ def test_a_domain_without_any_score_is_shown_as_such(parts):
     for mix in parts.scores:
         parts.change(mix, "target", miou=None, miou_low=None, miou_high=None)
     assert "– no interval 4 images shifted" in Text(parts.html()).words
+
+
+def test_the_gap_has_the_sign_of_the_summary(parts):
+    for sign, word in ((-0.1234, "+12.3"), (0.1234, "−12.3")):
+        own = parts.scores["a"]["a"].miou
+        parts.change("a", "target", miou=own + sign)
+        table = summarize(parts.mix_scores(), SOURCES, "target")
+        assert table["a"]["gap"] == pytest.approx(-sign, abs=1e-4)
+        html = parts.html()
+        assert re.findall(r'class="gap">([^<]*)<', html)[0] == word
+        assert "own domains minus its mIoU on target" in Text(html).words
+
+
+def class_order(html, mix):
+    """The rows of a mix's table of classes: each class with what its last cell says."""
+    table = html.partition(f'data-of="{mix}"')[2].partition("</table>")[0]
+    rows = re.findall(r'</span>([\w<>]+)</th>.*?class="loss">([^<]*)<', table, re.DOTALL)
+    return [(name.replace("<wbr>", ""), lost) for name, lost in rows]
+
+
+def test_classes_are_sorted_by_what_they_lose_and_those_without_come_last(parts):
+    names = [*TAXONOMY.classes]
+    own: dict[str, float | None] = dict.fromkeys(names, 0.5)
+    there: dict[str, float | None] = {
+        **dict.fromkeys(names, 0.4),
+        names[2]: 0.1,
+        names[0]: 0.3,
+        names[5]: 0.7,
+    }
+    own[names[3]] = there[names[4]] = None
+    parts.change("a", "a", iou=own)
+    parts.change("a", "target", iou=there)
+    order = class_order(parts.html(), "a")
+    assert [name for name, _ in order][:2] == [names[2], names[0]]
+    assert order[0][1] == "+40.0"
+    assert order[-3] == (names[5], "−20.0")
+    assert order[-2:] == [(names[3], "–"), (names[4], "–")]
+    assert len(order) == len(names)
+
+
+def test_it_says_how_many_images_can_be_chosen_and_which_have_a_prediction(parts):
+    views = parts.domains["target"].views
+    kept = dict.fromkeys(SOURCES, ShownPrediction("data:image/png;", "data:image/png;"))
+    every = [replace(image, predictions=kept) for image in views.images]
+    parts.domains["target"] = replace(
+        parts.domains["target"], views=replace(views, images=every, total=4)
+    )
+    text = Text(parts.html()).words
+    assert "All 4 test images of target can be chosen." in text
+    assert "images of target can be chosen. Not all have a prediction" not in text
+    few = [every[0], replace(every[1], predictions={"a": kept["a"]})]
+    parts.domains["target"] = replace(
+        parts.domains["target"], views=replace(views, images=few, kinds=NO_KINDS)
+    )
+    text = Text(parts.html()).words
+    assert (
+        "2 of the 4 test images of target can be chosen, spread evenly. The other 2 are left out, "
+        "so that the page stays below 5 MB. Not all have a prediction: the evaluate stage keeps "
+        "those of a few images only (b: 1, ab: 1)." in text
+    )
+
+
+def test_a_domain_of_which_no_image_fits_is_said_to_have_none(parts):
+    empty = DomainViews(images=[], kinds=NO_KINDS, total=4)
+    parts.domains["target"] = replace(parts.domains["target"], views=empty)
+    page = Text(parts.html())
+    assert "No image of this domain fits into the page." in page.words
+    assert not [value for tag, name, value in page.attributes if (tag, name) == ("img", "src")]
+
+
+def article(html):
+    return Text(html[html.rindex("<article>") : html.rindex("</article>")]).words
+
+
+def test_own_images_have_words_of_their_own(parts):
+    card = load_card("folder")
+    parts.domains["target"] = replace(parts.domains["target"], card=card)
+    html = parts.html()
+    page = Text(html)
+    assert "No training saw an image of target (own images)." in page.words
+    assert article(html) == (
+        "target own images Read from a folder, and published nowhere: this page shows 4 images of "
+        "them to everyone who gets it. Images0 train, 0 val, 4 test"
+    )
+    assert "(folder)" not in page.words
+    # Whoever sees the page need not be the one whose images it shows.
+    assert not re.search(r"\byour?\b", page.words.replace("before you rely on it", ""))
+    assert "street-scene" not in page.words
+
+
+def test_a_card_of_a_folder_that_says_more_is_quoted(parts):
+    changes = {"name": "mine", "title": "my camera", "publisher": "me", "notes": "in the rain"}
+    card = load_card("folder").model_copy(update=changes)
+    parts.domains["target"] = replace(parts.domains["target"], card=card)
+    html = parts.html()
+    assert "No training saw an image of target (mine)." in Text(html).words
+    assert article(html).startswith(
+        "target mine my cameraRead from a folder, and published nowhere"
+    )
+    assert article(html).endswith("Publisherme Notesin the rain")
+
+
+def test_what_a_run_shows_and_what_to_try_are_on_the_page_and_escaped(parts):
+    assert "What this run shows" not in parts.html()
+    advice = Advice(
+        seed=3, findings=[Finding("Gap", HOSTILE)], steps=[Step(HOSTILE, "dvc exp run -S seed=4")]
+    )
+    html = page_html(
+        parts.mix_scores(),
+        sources=SOURCES,
+        target="target",
+        domains=parts.domains,
+        taxonomy=TAXONOMY,
+        origin=parts.origin,
+        confidence_level=0.95,
+        advice=advice,
+    )
+    page = Text(html)
+    assert page.tags.count("script") == 2
+    assert page.words.count("alert('x')") == 2
+    assert "One run, one seed (3)." in page.words
+    assert "<code>dvc exp run -S seed=4</code>" in html
 
 
 def test_adapted_scores_stand_apart_and_only_where_there_are_some(parts):

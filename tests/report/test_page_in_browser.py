@@ -1,10 +1,12 @@
 """The page in headless Chromium, as a person uses it."""
 
-from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from PIL import Image
+
+from tests.report.browser_page import CONTRASTS, choose, expected, opened, sources
 
 pytestmark = pytest.mark.browser
 
@@ -14,51 +16,7 @@ SIZES = {"phone": (360, 740), "desktop": (1440, 900)}
 @pytest.fixture
 def open_page(browser, tmp_path):
     """(html, fragment, **options of the context) -> a page that has loaded, watched for trouble."""
-
-    @contextmanager
-    def opened(html, fragment="", **options):
-        file = tmp_path / "index.html"
-        file.write_text(html, "utf-8")
-        context = browser.new_context(**options)
-        page = context.new_page()
-        trouble, requests = [], []
-        page.on("console", lambda message: trouble.append(message.text))
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        try:
-            page.goto(f"{file.as_uri()}{fragment}")
-            yield page
-            assert trouble == []
-            left = [url for url in requests if not url.startswith(("data:", "blob:"))]
-            assert {url.partition("#")[0] for url in left} == {file.as_uri()}
-        finally:
-            context.close()
-
-    return opened
-
-
-def choose(page, name, value):
-    page.locator(f'label:has(input[name="{name}"][value="{value}"])').click()
-
-
-def sources(page):
-    """By layer, what it shows."""
-    return {
-        layer: page.locator(f'img[data-source="{layer}"]').last.get_attribute("src")
-        for layer in ("image", "label", "prediction", "error")
-    }
-
-
-def expected(parts, mix, domain, kind):
-    views = parts.domains[domain].views
-    [shown] = [each for each in views.predictions[mix] if each.kind == kind]
-    image = views.images[shown.image]
-    return {
-        "image": image.image,
-        "label": image.label,
-        "prediction": shown.prediction,
-        "error": shown.error,
-    }
+    return partial(opened, browser, tmp_path / "index.html")
 
 
 def test_it_starts_with_both_sources_on_the_target(open_page, parts):
@@ -207,33 +165,6 @@ def test_the_theme_follows_the_system_until_one_is_chosen(open_page, parts):
         assert page.evaluate(paper) == dark
 
 
-CONTRASTS = """() => {
-  const channels = (text) => text.match(/[\\d.]+/g).map(Number);
-  const luminance = (rgb) => {
-    const [r, g, b] = rgb.slice(0, 3).map((c) => c / 255)
-      .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const under = (element) => {
-    for (let e = element; e; e = e.parentElement) {
-      const [r, g, b, alpha = 1] = channels(getComputedStyle(e).backgroundColor);
-      if (alpha === 1) return [r, g, b];
-    }
-  };
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const found = [];
-  while (texts.nextNode()) {
-    const element = texts.currentNode.parentElement;
-    const shown = texts.currentNode.data.trim() && element.checkVisibility();
-    if (!shown || element.closest("#stage")) continue;
-    const pair = [channels(getComputedStyle(element).color), under(element)].map(luminance);
-    const [darker, lighter] = pair.sort((x, y) => x - y);
-    found.push([(lighter + 0.05) / (darker + 0.05), texts.currentNode.data.trim()]);
-  }
-  return found;
-}"""
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_text_has_the_contrast_of_wcag_aa(open_page, parts, theme):
     with open_page(parts.html(), color_scheme=theme) as page:
@@ -282,7 +213,7 @@ def test_without_javascript_one_sample_and_all_tables_are_there(open_page, parts
     with open_page(parts.html(), java_script_enabled=False) as page:
         assert page.locator("table.bars:visible").count() == 3
         assert page.locator("figure:visible").count() == 4
-        assert page.locator("input:visible").count() == 0
+        assert page.locator("input:visible, select:visible").count() == 0
 
 
 def test_hostile_names_are_shown_and_do_nothing(open_page, parts):

@@ -1,23 +1,32 @@
 from roadshift.report.tables import (
-    Shaded,
+    Cell,
     class_shares,
     cross_domain_table,
+    folded,
     html_table,
     merged_table,
+    share_percent,
+    shares_sentence,
 )
 from tests.results import domain_scores, mix_scores
 
 
 def test_text_is_escaped_and_the_first_column_heads_the_rows():
-    table = html_table(["a<b"], [["<i>", Shaded("x&y", 1.0, "<note>")]], "A & B")
+    table = html_table(["a<b"], [["<i>", Cell("x&y", 1.0, "<note>")]], "A & B")
     assert "<caption>A &amp; B</caption>" in table
     assert '<th scope="col">a&lt;b</th>' in table
     assert '<th scope="row">&lt;i&gt;</th>' in table
     assert "x&amp;y<br><small>&lt;note&gt;</small>" in table
 
 
+def test_what_is_folded_has_a_line_that_opens_it():
+    assert folded("a <b>", "<table></table>") == (
+        '<details class="more"><summary>a &lt;b&gt;</summary>\n<table></table>\n\n</details>'
+    )
+
+
 def test_dark_cells_have_light_text():
-    light, dark = (html_table(["", ""], [["", Shaded("1", shade)]]) for shade in (0.0, 1.0))
+    light, dark = (html_table(["", ""], [["", Cell("1", shade)]]) for shade in (0.0, 1.0))
     assert "color:#1a1a1a" in light
     assert "color:#ffffff" in dark
 
@@ -66,9 +75,9 @@ AUDITS = {
 }
 
 
-def test_shares_leave_out_what_is_ignored():
+def test_shares_are_those_of_the_table_with_ignored_pixels_in_the_whole():
     shares = class_shares(AUDITS, ["road", "sky"])
-    assert shares == {"a": {"road": 1.0, "sky": 0.0}, "b": {"road": 0.4, "sky": 0.6}}
+    assert shares == {"a": {"road": 0.8, "sky": 0.0}, "b": {"road": 0.4, "sky": 0.6}}
 
 
 def test_what_is_merged_and_what_is_ignored_by_name():
@@ -76,3 +85,13 @@ def test_what_is_merged_and_what_is_ignored_by_name():
     assert '<th scope="row">road</th><td>road, lane_marking</td><td>80.00</td><td>40.00' in table
     assert '<th scope="row">sky</th><td>sky</td><td>0.00</td><td>60.00' in table
     assert "<td>no class of its own</td><td>20.00</td><td>0.00</td>" in table
+
+
+def test_the_sentence_on_shares_rounds_as_the_table_does():
+    shares = class_shares(AUDITS, ["road", "sky"])["b"]
+    assert shares_sentence("b", {**shares, "pole": 0.00046}) == (
+        "In **b** the rarest class is pole, with 0.05 % of the pixels; the most frequent, "
+        "sky, has 60.00 %."
+    )
+    table = merged_table({"road": ["road"], "sky": ["sky"]}, AUDITS)
+    assert f"<td>{share_percent(shares['sky'])}</td>" in table

@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -95,11 +96,18 @@ def reproduced(miniature):
     return miniature
 
 
+def outputs_of(project, stage):
+    """The hashes of a stage's outputs; the summary is made anew where a scoring has removed it."""
+    places = STAGES.get(stage, TRAINED)
+    if not all((project.folder / place).exists() for place in places):
+        project.run(*command(stage))
+    return project.hashes(*places)
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_killed_at_any_moment_leaves_nothing_in_part(reproduced, stage):
     project, places = reproduced, STAGES[stage]
-    whole = project.hashes(*places)
-    assert whole
+    whole = outputs_of(project, stage)
     moments = np.random.default_rng(0)
     for number in (signal.SIGKILL, signal.SIGTERM):
         # As DVC does before it runs a stage.
@@ -139,6 +147,34 @@ def test_ctrl_c_while_tensorflow_is_imported_shows_no_traceback(reproduced):
     assert leftovers(project) == set()
 
 
+@pytest.mark.parametrize("stage", ["train ab", "evaluate ab"])
+def test_ctrl_c_ends_a_stage_at_once_beside_busy_processes(reproduced, stage):
+    """Python would free TensorFlow's objects first, which waits for the threads of TensorFlow."""
+    project, places = reproduced, STAGES.get(stage, TRAINED)
+    whole = outputs_of(project, stage)
+    heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    moments = np.random.default_rng(1)
+    with ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(project.started(sys.executable, "-c", "while True: pass"))
+        for _ in range(2):
+            with project.started(*command(stage), **heeding) as process:
+                wait_until(lambda: begun(project, stage) == process.pid, process)
+                time.sleep(moments.uniform(0, 4))
+                os.killpg(process.pid, signal.SIGINT)
+                told = time.monotonic()
+                printed, _ = process.communicate(timeout=PATIENCE)
+                seconds = time.monotonic() - told
+            if process.returncode != 0:  # it had ended before
+                assert process.returncode == 128 + signal.SIGINT
+                assert printed.endswith("interrupted\n")
+                assert seconds < 10
+            assert project.hashes(*places) == whole
+    project.run(*command(stage))
+    assert project.hashes(*places) == whole
+    assert leftovers(project) == set()
+
+
 def limited(project, stage, size):
     """Runs a stage that may write no file of more bytes; its status, and what it printed."""
 
@@ -153,7 +189,7 @@ def limited(project, stage, size):
 @pytest.mark.parametrize("stage", [*STAGES, "train ab"])
 def test_no_room_is_one_line_and_leaves_what_was_there(reproduced, stage):
     project, places = reproduced, STAGES.get(stage, TRAINED)
-    whole = project.hashes(*places)
+    whole = outputs_of(project, stage)
     largest = max((project.folder / name).stat().st_size for name in whole)
     status, printed = limited(project, stage, largest // 2)
     assert status == 1, printed

@@ -110,14 +110,34 @@ def test_two_drives_cannot_be_parted_into_three_splits(miniature):
     assert "error: folder, split 'group': 2 groups (drives, cities) are too few" in printed
 
 
-def test_changed_files_are_taken_when_the_stage_is_run_again(miniature):
+def test_changed_files_are_taken_by_the_next_run(miniature):
     part_target_by(miniature, "official")
     fill(miniature.folder / "data/own", 12)
     miniature.run("dvc", "repro", "remap@target")
-    assert len(manifest(miniature)) == 10
-    miniature.run("dvc", "repro", "--force", "--single-item", "download@target")
-    miniature.run("dvc", "repro", "remap@target")
     assert len(manifest(miniature)) == 12
+
+
+def test_an_image_replaced_by_one_of_the_same_size_is_taken(miniature):
+    own, raw = (miniature.folder / place for place in ("data/own", "data/raw/target"))
+    files = [own / f"images/tuesday/{name}.jpg" for name in ("000", "002")]
+    first, second = (file.read_bytes() for file in files)
+    assert len(first) == len(second)
+    files[0].write_bytes(second)
+    printed = miniature.run("dvc", "repro", "download@target")
+    assert "Running stage 'download@target'" in printed
+    assert (raw / "images/tuesday/000.jpg").read_bytes() == second
+
+
+def test_what_was_copied_is_kept_where_the_folder_is_not(miniature):
+    """As on another machine, which has the results from DVC's cache."""
+    own, away = (miniature.folder / place for place in ("data/own", "data/away"))
+    own.rename(away)
+    printed = miniature.run("dvc", "repro", "remap@target")
+    assert "folder: not on this machine; what was made from it before is kept" in printed
+    assert "Running stage 'download@target'" not in printed
+    away.rename(own)
+    printed = miniature.run("dvc", "repro", "remap@target")
+    assert "Running stage 'download@target'" not in printed
 
 
 def test_a_set_too_coarse_is_refused_before_any_download(miniature):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from roadshift.errors import RoadshiftError
@@ -113,6 +113,8 @@ def test_any_tree_is_refused(tree):
     assert read_or_refused(dumped(tree)) is None
 
 
+@example(b"[]:")
+@example(b"{a: 1}: 2")
 @given(st.binary() | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_are_refused(content):
     assert read_or_refused(content) is None

@@ -3,20 +3,33 @@
 import json
 import os
 import re
+from collections import Counter
 
 import nbformat
 import pytest
+import yaml
 
 from roadshift.report.conclusions import drop_sentence
 from roadshift.scoring.results import MixScores
+from tests.page_text import sentences_of
 
 pytestmark = pytest.mark.workflow
 
 EXECUTED, REPORT = "report/executed.ipynb", "report/report.html"
+SCREEN = {"width": 1280, "height": 800}
 
 
 @pytest.fixture(scope="module")
 def reported(miniature):
+    """The miniature with images and crops of the default's size, so that its report has it, too."""
+    worlds = miniature.folder / "roadshift/synthetic/worlds"
+    for name in ("noon", "overcast", "dusk"):
+        full = yaml.safe_load((worlds / f"{name}.yaml").read_text("utf-8"))
+        tiny = worlds / f"tiny_{name}.yaml"
+        content = yaml.safe_load(tiny.read_text("utf-8"))
+        content |= {"width": full["width"], "height": full["height"]}
+        tiny.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    miniature.set_params(train={"crop_height": 128, "crop_width": 192, "batch_size": 8})
     miniature.run("dvc", "repro", "report")
     miniature.commit("results")
     return miniature
@@ -53,6 +66,81 @@ def test_it_says_what_the_metrics_say(reported):
     assert "**differs from**" not in text
     assert "**does not agree**" not in text
     assert "**do not agree**" not in text
+
+
+def test_the_summary_comes_first_and_has_the_table(reported):
+    page = (reported.folder / REPORT).read_text("utf-8")
+    heads = re.findall(r"<h2[^>]*>([^<]+)", page)
+    assert heads[:2] == ["Summary", "1 The task and its background"]
+    summary = page[page.index(">Summary<") : page.index(">1 The task and its background<")]
+    for words in ("Asked:", "What helped.", "What was chosen on what.", "trained on</th>"):
+        assert words in summary
+    for name in ("ablation", "ablation_synthetic", "adaptation", "recipe"):
+        assert f"make ablation FILE=experiments/{name}.yaml" in summary
+
+
+def test_no_sentence_comes_twice(reported):
+    sentences = sentences_of((reported.folder / REPORT).read_text("utf-8"))
+    assert len(sentences) > 150
+    assert [each for each, number in Counter(sentences).items() if number > 1] == []
+
+
+def test_nothing_is_called_better_or_worse_by_one_seed(reported):
+    """All results here have one seed or two, those in docs/results among them."""
+    cells = [out.data for cell in code_cells(reported) for out in cell.outputs]
+    text = "\n".join(
+        data.get(kind, "") for data in cells for kind in ("text/markdown", "text/html")
+    )
+    assert "scores **" in text
+    asked = re.compile(r"^### .*$", re.M)  # a question of an ablation may have the word
+    assert re.findall(r"\b(?:better|worse)\b", asked.sub("", text)) == []
+
+
+def test_ablations_are_charts_and_their_tables_are_folded_away(reported):
+    page = (reported.folder / REPORT).read_text("utf-8")
+    for name in ("ablation", "ablation_synthetic", "adaptation", "recipe"):
+        chart = page.index(f'alt="{name}: differences to ')
+        table = page.index(f"variants of {name} on every domain</summary>")
+        assert chart < table < page.index("</details>", table)
+        assert page[:table].endswith(f"<summary>all {page[:table].split('all ')[-1]}")
+        rows = page[table : page.index("</details>", table)].split("<tr>")[2:]
+        effects = [effect(row) for row in rows[1:]]
+        assert effects == sorted(effects, reverse=True), name
+        assert 'style="background:' in rows[1]
+
+
+def effect(row):
+    """The first difference in a row of a table, which is that on the target."""
+    return float(re.findall(r"<small>([+−][\d.]+)", row)[0].replace("−", "-"))
+
+
+def test_it_is_under_25_screens_and_5_megabytes_and_nothing_in_it_is_cut_off(reported, browser):
+    file = reported.folder / REPORT
+    assert file.stat().st_size < 5e6
+    context = browser.new_context(viewport=SCREEN)
+    try:
+        page = context.new_page()
+        page.goto(file.as_uri())
+        height = page.evaluate("document.documentElement.scrollHeight")
+        assert height / SCREEN["height"] < 25
+        wide = "[...document.querySelectorAll('figure, figcaption, img, .panels')]"
+        assert page.evaluate(f"{wide}.filter(e => e.scrollWidth > e.clientWidth + 1).length") == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= SCREEN["width"]
+    finally:
+        context.close()
+
+
+def test_its_images_are_no_larger_than_they_are_shown(reported, browser):
+    context = browser.new_context(viewport=SCREEN)
+    try:
+        page = context.new_page()
+        page.goto((reported.folder / REPORT).as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        sizes = page.evaluate("[...document.images].map(e => [e.naturalWidth, e.clientWidth])")
+    finally:
+        context.close()
+    assert len(sizes) > 100
+    assert all(natural <= 1.6 * shown for natural, shown in sizes)
 
 
 def test_the_page_asks_for_nothing_and_its_images_have_words(reported):
@@ -108,10 +196,11 @@ def test_changed_metrics_adaptation_and_ablations_change_what_it_says(reported):
     assert before not in text
     assert "**Stale figures**: ab on target" in text
     assert "with adabn" in text
-    assert "### what helps?" in text
+    assert "### What helps?" in text
     assert (
-        "Ablation `tried`: On the target, in points of mIoU against `plain`, better: `cast`" in text
-    )
+        "Ablation `tried` (`make ablation FILE=experiments/tried.yaml`): on target, in points of "
+        "mIoU against `plain`, higher, by too few seeds for a verdict: `cast` (+5.0, 1 seed)."
+    ) in text
     assert "target, adabn (transductive)" in (reported.folder / REPORT).read_text("utf-8")
 
 

@@ -4,11 +4,15 @@ each goes on where the one before it ended."""
 import hashlib
 import json
 import re
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
 import yaml
+from dvc.repo import Repo
 from PIL import Image
+
+from tests.stages.graph import by_name, dependencies, outputs, overlap
 
 pytestmark = pytest.mark.workflow
 
@@ -35,8 +39,10 @@ def test_repro_fills_the_nine_cells(reproduced):
 
 def test_repro_leaves_a_clean_tree_and_nothing_to_do(reproduced):
     assert reproduced.run("git", "status", "--porcelain") == ""
-    assert "up to date" in reproduced.run("dvc", "status")
-    assert "Running stage" not in reproduced.run("dvc", "repro")
+    assert reproduced.changed_stages() == set()
+    printed = reproduced.run("dvc", "repro")
+    assert re.findall("Running stage '(.*)'", printed) == ["check_inputs"]
+    assert reproduced.run("git", "status", "--porcelain") == ""
 
 
 def test_metrics_name_their_data_and_carry_an_interval(reproduced):
@@ -78,8 +84,11 @@ def test_the_environment_stands_beside_the_metrics_and_in_no_result(reproduced):
 
 def test_a_forced_scoring_gives_the_same_record(reproduced):
     reproduced.run("dvc", "repro", "--force", "--single-item", "evaluate@ab")
+    # The summary is gone until it is made of the new scores.
+    assert reproduced.run("git", "status", "--porcelain") == " D metrics/summary.json\n"
+    reproduced.run("dvc", "repro", "summarize")
     assert reproduced.run("git", "status", "--porcelain") == ""
-    assert "up to date" in reproduced.run("dvc", "status")
+    assert reproduced.changed_stages() == set()
 
 
 def test_the_overview_shows_every_domain(reproduced):
@@ -130,10 +139,79 @@ def test_the_page_shows_images_of_every_domain_in_a_browser(reproduced, browser)
     page.close()
 
 
-def test_a_forced_run_gives_the_same_bytes(reproduced):
+SPY = """
+import functools, os, sys
+functools.cache = lambda function: function
+name = ".".join(sys.orig_argv[2:]).removeprefix("stages.").replace(".", "@")
+if sys.orig_argv[1:2] == ["-m"] and sys.orig_argv[2].startswith("stages."):
+    os.environ["SPIED_STAGE"] = name
+log = os.open(os.environ["SPY_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+def checks_params():
+    frame = sys._getframe()
+    while frame and frame.f_code.co_name != "load_params":
+        frame = frame.f_back
+    return frame is not None
+
+def spy(event, arguments):
+    if event == "open" and isinstance(arguments[0], str) and "SPIED_STAGE" in os.environ:
+        if not arguments[2] & (os.O_WRONLY | os.O_RDWR) and not checks_params():
+            path = os.path.realpath(arguments[0])
+            os.write(log, f"{os.environ['SPIED_STAGE']}\\t{path}\\n".encode())
+
+sys.addaudithook(spy)
+"""
+"""A module that Python runs first: it notes what a stage opens, itself or by what it starts.
+
+What the check of all parameters opens is left out: the stage validate_params depends on it.
+"""
+
+
+@pytest.fixture(scope="module")
+def forced(reproduced, tmp_path_factory):
+    """dvc.lock before a forced run, what the run printed, and the files that each stage read."""
     # It holds the hash of every output.
     before = (reproduced.folder / "dvc.lock").read_text("utf-8")
-    printed = reproduced.run("dvc", "repro", "--force")
+    place = tmp_path_factory.mktemp("spy")
+    (place / "sitecustomize.py").write_text(SPY, "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(place))
+        patch.setenv("SPY_LOG", str(place / "log"))
+        printed = reproduced.run("dvc", "repro", "--force")
+    read: dict[str, set[PurePosixPath]] = {}
+    for line in {*(place / "log").read_text("utf-8").splitlines()}:
+        stage, path = line.split("\t")
+        if Path(path).is_relative_to(reproduced.folder.resolve()):
+            name = PurePosixPath(Path(path).relative_to(reproduced.folder.resolve()).as_posix())
+            read.setdefault(stage, set()).add(name)
+    return before, printed, read
+
+
+NO_INPUT = re.compile(
+    r".*\.pyc?|__editable__.*|pyproject\.toml|roadshift/.*\.dist-info/.*"
+    r"|params\.yaml|\.git/.*|(.*/)?\.gitignore|\.dvcignore|\.dvc/.*"
+    r"|(.*/)?\..*\.partial(/.*)?|models/\.training/.*"
+)
+"""Code, which data/code stands for; parameters, by their keys; the files of git and DVC, which
+DVCLive asks; and what a stage writes itself."""
+
+
+def test_every_file_that_a_stage_reads_is_a_dependency_of_it(reproduced, forced):
+    _, _, read = forced
+    with Repo(str(reproduced.folder)) as repo:
+        stages = by_name(repo.index)
+        assert stages.keys() == read.keys()
+        for name, stage in stages.items():
+            if stage.always_changed:
+                continue
+            known = dependencies(stage) | outputs(stage)
+            files = {p for p in read[name] if (reproduced.folder / p).is_file()}
+            found = {p for p in files if not NO_INPUT.fullmatch(str(p))}
+            assert {str(p) for p in found if not any(overlap(p, k) for k in known)} == set(), name
+
+
+def test_a_forced_run_gives_the_same_bytes(reproduced, forced):
+    before, printed, _ = forced
     assert "Running stage 'train@ab'" in printed
     assert "Running stage 'download@a'" in printed
     assert (reproduced.folder / "dvc.lock").read_text("utf-8") == before
@@ -150,7 +228,7 @@ def test_a_mistyped_key_stops_the_workflow_before_any_work(reproduced):
     assert "Traceback" not in printed
     assert "Running stage 'train" not in printed
     reproduced.run("dvc", "checkout")
-    assert "up to date" in reproduced.run("dvc", "status")
+    assert reproduced.changed_stages() == set()
 
 
 def test_an_unknown_data_set_stops_the_workflow_with_the_nearest(reproduced):
@@ -173,7 +251,7 @@ def test_another_domain_b_leaves_a_and_the_target_alone(reproduced):
     assert "Running stage 'train@a'" not in printed
     reproduced.run("git", "checkout", "--", ".")
     reproduced.run("dvc", "checkout")
-    assert "up to date" in reproduced.run("dvc", "status")
+    assert reproduced.changed_stages() == set()
 
 
 def test_adaptation_stands_beside_the_plain_scores_and_reruns_no_training(reproduced):
@@ -198,7 +276,7 @@ def test_adaptation_stands_beside_the_plain_scores_and_reruns_no_training(reprod
         assert not np.array_equal(matrices, kept["target/matrices"])
     reproduced.run("git", "checkout", "--", ".")
     reproduced.run("dvc", "checkout")
-    assert "up to date" in reproduced.run("dvc", "status")
+    assert reproduced.changed_stages() == set()
 
 
 @pytest.fixture(scope="module")

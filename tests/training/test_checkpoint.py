@@ -150,7 +150,11 @@ def begins_anew(training):
 def test_another_training_begins_anew_and_says_so(interrupted, capsys, how):
     assert begins_anew(Training(interrupted, **how))
     printed = capsys.readouterr().out
-    assert "is from other parameters, data, code or libraries; starting again" in printed
+    assert (
+        "is from other parameters, data, code, libraries, threads or environment variables; "
+        in printed
+    )
+    assert "starting again" in printed
     assert not interrupted.exists()
 
 
@@ -207,3 +211,29 @@ def test_the_fingerprint_tells_code_and_libraries_apart(tmp_path, monkeypatch):
     other.write_text("")
     monkeypatch.setattr("roadshift.training.loop.__file__", str(other))
     assert fingerprint({}, []) != first
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "counts"),
+    [
+        ("ROADSHIFT_THREADS", "4", True),
+        ("ROADSHIFT_THREADS", "2", False),  # what it is without the variable
+        ("TF_ENABLE_ONEDNN_OPTS", "0", True),
+        ("ONEDNN_MAX_CPU_ISA", "AVX2", True),
+        ("NPY_DISABLE_CPU_FEATURES", "AVX2", True),
+        ("OPENBLAS_CORETYPE", "Haswell", False),  # nothing is computed by it
+        ("OMP_NUM_THREADS", "1", False),
+        ("TF_CPP_MIN_LOG_LEVEL", "1", False),
+        ("CUDA_VISIBLE_DEVICES", "1", False),
+        ("NVIDIA_VISIBLE_DEVICES", "GPU-1", False),
+        ("HOME", "/", False),
+    ],
+)
+def test_the_fingerprint_tells_apart_what_changes_the_order_of_sums(
+    monkeypatch, name, value, counts
+):
+    for each in ("ROADSHIFT_THREADS", name):
+        monkeypatch.delenv(each, raising=False)
+    first = fingerprint({}, [])
+    monkeypatch.setenv(name, value)
+    assert (fingerprint({}, []) != first) == counts

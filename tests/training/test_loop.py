@@ -74,6 +74,22 @@ def test_loss_falls_and_every_epoch_is_told():
     assert losses[-1] < losses[0] / 2
 
 
+def test_every_epoch_prints_a_line_with_its_loss_and_the_val_miou_of_each_source(capsys):
+    scores = iter([{"a": 0.1, "b": 0.3}, {"a": 0.6, "b": 0.25}, {"a": 0.4, "b": 0.4}])
+    history = run(pixel_network(), lambda: next(scores), epochs=3)
+    first, second, third = (f"{epoch.loss:.3f}" for epoch in history.epochs)
+    assert capsys.readouterr().out.splitlines() == [
+        f"test: epoch 1 of 3: loss {first}, val mIoU 20.0 % (a 10.0, b 30.0), the best so far",
+        f"test: epoch 2 of 3: loss {second}, val mIoU 42.5 % (a 60.0, b 25.0), the best so far",
+        f"test: epoch 3 of 3: loss {third}, val mIoU 40.0 % (a 40.0, b 40.0)",
+    ]
+
+
+def test_one_source_has_no_mean(capsys):
+    run(pixel_network(), lambda: {"a": 0.5}, epochs=1, warmup_epochs=0.0)
+    assert capsys.readouterr().out.endswith(", val mIoU 50.0 % (a), the best so far\n")
+
+
 def test_the_weights_of_the_best_epoch_are_kept_by_the_mean_of_the_sources():
     network, kept = pixel_network(), []
     scores = iter([{"a": 0.1, "b": 0.3}, {"a": 0.6, "b": 0.2}, {"a": 0.4, "b": 0.4}, {"a": 0.9,

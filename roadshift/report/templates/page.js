@@ -1,5 +1,6 @@
 "use strict";
-// The radio buttons hold the state of the page, and the URL's hash has a copy of it.
+// The radio buttons and the list of images hold the state of the page, and the URL's hash has a copy
+// of it. An image is drawn when it is chosen, and not before.
 const NAMES = ["mix", "domain", "kind", "left", "right", "theme"];
 const root = document.documentElement;
 root.classList.add("js");
@@ -8,12 +9,13 @@ document.addEventListener("DOMContentLoaded", () => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const all = (selector) => [...document.querySelectorAll(selector)];
-  const [stage, reveal, here] = ["stage", "reveal", "here"].map(byId);
+  const [stage, reveal, here, list] = ["stage", "reveal", "here", "image"].map(byId);
   const RESTING = here.textContent;
   const names = new Map(
     Object.entries(data.classes).map(([name, [r, g, b]]) => [(r << 16) | (g << 8) | b, name]),
   );
   let alone = null; // the class that is shown alone
+  let current = null; // the id of the image that is shown, or that the hash asks for
   let uris = null; // the data URI of each layer that is shown
   let pixels = {}; // the pixels of label and prediction, once they are decoded
 
@@ -27,11 +29,13 @@ document.addEventListener("DOMContentLoaded", () => {
       const radio = radios(name).find((r) => r.value === given.get(name));
       if (radio) radio.checked = true;
     }
+    current = given.get("image") ?? current;
     show();
   }
 
   function writeHash() {
     const state = new URLSearchParams(NAMES.map((name) => [name, value(name)]));
+    if (value("kind") === "chosen" && current !== null) state.set("image", current);
     history.replaceState(null, "", `#${state}`);
   }
 
@@ -43,33 +47,57 @@ document.addEventListener("DOMContentLoaded", () => {
       const current = cell.dataset.mix === mix && cell.dataset.domain === domain;
       cell.setAttribute("aria-current", String(current));
     }
-    const { images, predictions } = data.domains[domain];
+    for (const note of all("[data-drawn]")) note.hidden = note.dataset.drawn !== domain;
+    const { images, kinds } = data.domains[domain];
     for (const radio of radios("kind")) {
-      const found = predictions[mix].find((each) => each.kind === radio.value);
+      if (radio.value === "chosen") continue;
+      const found = images[kinds[mix][radio.value]];
       radio.disabled = !found;
-      radio.parentElement.querySelector("small").textContent = found ? percent(found.miou) : "";
+      radio.parentElement.querySelector("small").textContent = found ? percent(found.mious[mix]) : "";
     }
-    const shown = predictions[mix].find((each) => each.kind === kind);
+    const ranked = [...images].sort((one, two) => (two.mious[mix] ?? -1) - (one.mious[mix] ?? -1));
+    const byHand = ranked.find((image) => image.id === current);
+    const shown = (kind === "chosen" ? byHand : images[kinds[mix][kind]]) ?? ranked[0];
     byId("nothing").hidden = Boolean(shown);
-    stage.hidden = byId("tools").hidden = !shown;
-    byId("which").textContent = shown ? images[shown.image].id : "";
-    if (shown) showPrediction(images[shown.image], shown, left, right);
+    stage.hidden = byId("tools").hidden = byId("picker").hidden = !shown;
+    byId("which").textContent = shown ? shown.id : "";
+    if (!shown) return;
+    current = shown.id;
+    fillList(ranked, mix);
+    showImage(shown, shown.predictions[mix], left, right);
   }
 
-  function showPrediction(shownImage, shown, left, right) {
-    uris = {
-      image: shownImage.image,
-      label: shownImage.label,
-      prediction: shown.prediction,
-      error: shown.error,
-    };
-    stage.style.setProperty("--ratio", `${shownImage.width} / ${shownImage.height}`);
+  function fillList(ranked, mix) {
+    list.replaceChildren(
+      ...ranked.map((image) => {
+        const bare = image.predictions[mix] ? "" : ", no prediction";
+        return new Option(`${percent(image.mious[mix])} ${image.id}${bare}`, image.id);
+      }),
+    );
+    list.value = current;
+    byId("before").disabled = list.selectedIndex === 0;
+    byId("after").disabled = list.selectedIndex === ranked.length - 1;
+  }
+
+  function showImage(shown, predicted, left, right) {
+    uris = { image: shown.image, label: shown.label, ...predicted };
+    byId("unpredicted").hidden = Boolean(predicted);
+    for (const name of ["left", "right"]) {
+      for (const radio of radios(name)) radio.disabled = !uris[radio.value];
+    }
+    // Without a prediction the label takes its place; what was chosen stays for the next image.
+    const sides = { left: uris[left] ? left : "label", right: uris[right] ? right : "label" };
+    stage.style.setProperty("--ratio", `${shown.width} / ${shown.height}`);
     for (const layer of all(".layer")) {
-      layer.classList.toggle("left", layer.dataset.layer === left);
-      layer.classList.toggle("right", layer.dataset.layer === right);
+      for (const side of ["left", "right"]) {
+        layer.classList.toggle(side, layer.dataset.layer === sides[side]);
+      }
       for (const image of layer.querySelectorAll("img")) {
-        image.src = uris[image.dataset.source];
-        if (!image.classList.contains("under")) image.alt = `${layer.dataset.layer} of ${shownImage.id}`;
+        const uri = uris[layer.dataset.layer] && uris[image.dataset.source];
+        if (uri) image.src = uri;
+        else image.removeAttribute("src");
+        const alt = uri ? `${layer.dataset.layer} of ${shown.id}` : "";
+        if (!image.classList.contains("under")) image.alt = alt;
       }
     }
     here.textContent = RESTING;
@@ -80,15 +108,18 @@ document.addEventListener("DOMContentLoaded", () => {
   function divide() {
     const at = Number(reveal.value);
     stage.style.setProperty("--at", `${at}%`);
-    reveal.setAttribute("aria-valuetext", `${at} % ${value("left")}, ${100 - at} % ${value("right")}`);
+    const [left, right] = ["left", "right"].map((side) => stage.querySelector(`.${side}`).dataset.layer);
+    reveal.setAttribute("aria-valuetext", `${at} % ${left}, ${100 - at} % ${right}`);
   }
 
   async function decode() {
     const wanted = uris;
-    const [label, prediction] = await Promise.all([pixelsOf(uris.label), pixelsOf(uris.prediction)]);
-    if (wanted !== uris) return; // another sample was chosen meanwhile
-    pixels = { label, prediction };
-    for (const layer of ["label", "prediction"]) {
+    pixels = {};
+    const layers = ["label", "prediction"].filter((layer) => wanted[layer]);
+    const found = await Promise.all(layers.map((layer) => pixelsOf(wanted[layer])));
+    if (wanted !== uris) return; // another image was chosen meanwhile
+    pixels = Object.fromEntries(layers.map((layer, k) => [layer, found[k]]));
+    for (const layer of layers) {
       const image = stage.querySelector(`img[data-source="${layer}"]`);
       image.src = alone === null ? uris[layer] : onlyClass(pixels[layer], alone);
     }
@@ -138,20 +169,32 @@ document.addEventListener("DOMContentLoaded", () => {
       divide();
     }
     if (pixels.label) {
-      const [label, prediction] = ["label", "prediction"].map((l) => classAt(pixels[l], x, y));
-      here.textContent = `Label: ${label}. Prediction: ${prediction}.`;
+      const label = `Label: ${classAt(pixels.label, x, y)}.`;
+      const { prediction } = pixels;
+      here.textContent = prediction ? `${label} Prediction: ${classAt(prediction, x, y)}.` : label;
     }
   }
 
   function percent(share) {
-    return `${(100 * share).toFixed(1)} %`;
+    return share === null ? "–" : `${(100 * share).toFixed(1)} %`;
+  }
+
+  function chooseImage(id) {
+    current = id;
+    radios("kind").find((radio) => radio.value === "chosen").checked = true;
+    show();
+    writeHash();
   }
 
   document.addEventListener("change", (event) => {
+    if (event.target === list) chooseImage(list.value);
     if (!NAMES.includes(event.target.name)) return;
-    writeHash();
     show();
+    writeHash();
   });
+  for (const [id, step] of [["before", -1], ["after", 1]]) {
+    byId(id).addEventListener("click", () => chooseImage(list.options[list.selectedIndex + step].value));
+  }
   addEventListener("hashchange", readHash);
   for (const cell of all("a[data-mix]")) {
     cell.addEventListener("click", () => byId("look").scrollIntoView());

@@ -1,0 +1,172 @@
+"""Label encodings: tables from a set's own ids or colours to universal names.
+
+Sets share encodings, so these lie beside the cards; a user's own set brings its own.
+"""
+
+import json
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, ValidationError, model_validator
+
+from roadshift.datasets.packaged import load_packaged
+from roadshift.errors import RoadshiftError
+from roadshift.settings import Settings, format_validation_error, load_yaml
+from roadshift.taxonomy import not_universal, universal_names
+
+UNKNOWN = 255
+"""Native index of a value that an encoding does not list."""
+FileName = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
+
+
+class Encoding(Settings):
+    """A table from the values in label images to universal names.
+
+    Attributes:
+        kind: 'grey' for ids in one grey byte a pixel, or as indices of a palette; 'grey16' for ids
+            in 16-bit grey; 'red16' for ids in the red channel of 16-bit RGB; 'colour' for 8-bit
+            RGB.
+        config: name of the publisher's JSON file `{"labels": [{"name": …}, …]}` in the root of the
+            set's layout, in which a label's id is its position; None if `values` holds the ids.
+        values: rows `[id, name]` for ids, `[red, green, blue, name]` for colours, and
+            `[label, name]` with a `config`.
+        source: where the table is published.
+    """
+
+    kind: Literal["grey", "grey16", "red16", "colour"]
+    config: FileName | None = None
+    values: list[Annotated[tuple[int | str, ...], Field(strict=False)]]
+    source: str
+
+    @model_validator(mode="after")
+    def _rows_are_sound(self) -> "Encoding":
+        width = 3 if self.kind == "colour" else 1
+        top = 65535 if self.kind in ("grey16", "red16") else 255
+        if self.config is not None and self.kind == "colour":
+            raise ValueError("config is for ids only; list colours in values")
+        for *value, name in self.values:
+            if self.config is not None:
+                if len(value) != 1 or not isinstance(value[0], str):
+                    raise ValueError(f"row {[*value, name]}: expected a label's name in config")
+            elif len(value) != width or not all(
+                isinstance(v, int) and 0 <= v <= top for v in value
+            ):
+                raise ValueError(f"row {[*value, name]}: expected {width} integers in 0..{top}")
+            if name not in universal_names():
+                raise ValueError(not_universal(name))
+        counts = Counter(tuple(row[:-1]) for row in self.values)
+        if twice := [value for value, count in counts.items() if count > 1]:
+            shown = ", ".join(map(str, twice[0]))
+            raise ValueError(f"two rows have the value {shown}; remove one")
+        if len(self.values) >= UNKNOWN:
+            raise ValueError(f"expected at most {UNKNOWN - 1} rows, found {len(self.values)}")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Universal names by native index, which is the row's position in the table."""
+        return tuple(str(row[-1]) for row in self.values)
+
+    @property
+    def keys(self) -> np.ndarray:
+        """Ids, or colours packed as red * 65536 + green * 256 + blue, by native index; int64.
+
+        A table with a `config` has no ids; `Card.table_in` returns the table with ids.
+        """
+        rows = np.array([row[:-1] for row in self.values], np.int64)
+        return rows @ np.array([65536, 256, 1]) if self.kind == "colour" else rows[:, 0]
+
+
+@cache
+def load_encoding(name: str) -> Encoding:
+    """Reads a label encoding.
+
+    Raises:
+        RoadshiftError: there is no encoding of that name, or it does not fit the schema.
+    """
+    return _encoding(load_packaged("encodings", name, "label encoding"), f"encoding '{name}'")
+
+
+def read_encoding(file: Path) -> Encoding:
+    """Reads a label encoding from a set's own folder.
+
+    Raises:
+        RoadshiftError: the file is missing, not YAML, or does not fit the schema.
+    """
+    try:
+        content = load_yaml(file.read_bytes())
+    except FileNotFoundError:
+        raise RoadshiftError(
+            f"{file}: missing; put the table from label values to universal names there, in the "
+            "form of roadshift/datasets/encodings"
+        ) from None
+    except RoadshiftError as error:
+        raise RoadshiftError(f"{file}: {error}") from None
+    return _encoding(content, str(file))
+
+
+def _encoding(content: Any, where: str) -> Encoding:
+    try:
+        return Encoding.model_validate(content)
+    except ValidationError as error:
+        raise RoadshiftError(f"{where}: {format_validation_error(error, Encoding)}") from None
+
+
+def with_ids(table: Encoding, file: Path, name: str) -> Encoding:
+    """Replaces a table's label names by ids, which are their positions in the publisher's file.
+
+    Args:
+        table: an encoding with a `config`.
+        file: the publisher's file.
+        name: the encoding's name, for errors.
+
+    Raises:
+        RoadshiftError: the file is missing, has another form, or lists other labels.
+    """
+    labels = _labels_in(file)
+    universal = {str(row[0]): str(row[1]) for row in table.values}
+    wrong = {
+        "unknown": sorted({*labels} - {*universal}),
+        "missing": sorted({*universal} - {*labels}),
+        "twice": sorted(label for label, times in Counter(labels).items() if times > 1),
+    }
+    # A missing label is as bad as an extra one: it shifts the ids of all that follow.
+    if any(wrong.values()):
+        listed = "; ".join(
+            f"{problem}: {_some(names)}" for problem, names in wrong.items() if names
+        )
+        raise RoadshiftError(
+            f"{file}: its labels differ from those of the encoding '{name}' ({listed}); put the "
+            "publisher's file of that version there, or correct the encoding"
+        )
+    values: list[tuple[int | str, ...]] = [
+        (position, universal[label]) for position, label in enumerate(labels)
+    ]
+    return Encoding(kind=table.kind, values=values, source=table.source)
+
+
+def _labels_in(file: Path) -> list[str]:
+    restore = "replace it by the publisher's file"
+    try:
+        labels = [label["name"] for label in json.loads(file.read_bytes())["labels"]]
+    except FileNotFoundError:
+        raise RoadshiftError(
+            f"{file}: missing; a label's id is its position in this file: add the publisher's "
+            "file to the archive or folder that the set comes from"
+        ) from None
+    except ValueError as error:
+        raise RoadshiftError(f"{file}: not JSON: {error}; {restore}") from None
+    except (KeyError, TypeError):
+        labels = []
+    if not labels or not all(isinstance(label, str) for label in labels):
+        form = '{"labels": [{"name": …}, …]}'
+        raise RoadshiftError(f"{file}: expected the form {form}; {restore}")
+    return labels
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(f"'{name}'" for name in names[:3]) + more

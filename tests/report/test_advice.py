@@ -1,0 +1,251 @@
+import csv
+import re
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from roadshift.augment.settings import AugmentSettings
+from roadshift.datasets.card import load_card
+from roadshift.report.advice import (
+    REAL_AUGMENTATION,
+    RunFacts,
+    class_losses,
+    findings,
+    next_steps,
+)
+from roadshift.scoring.metrics import mean_iou
+from roadshift.scoring.results import ImageMatrices, MixMatrices
+from roadshift.scoring.settings import EvaluateSettings
+from roadshift.settings import parameter_doc
+from tests.results import domain_scores, mix_scores
+
+PROJECT = Path(__file__).parents[2]
+SOURCES = {"a": ["a"], "b": ["b"], "ab": ["a", "b"]}
+IDS = tuple(f"i{k}" for k in range(12))
+
+
+def images(wrong):
+    """Matrices of two classes: of 100 pixels a class and image, about `wrong` of each are wrong."""
+    matrices = np.zeros((len(IDS), 2, 2), np.int64)
+    for k, matrix in enumerate(matrices):
+        off = wrong + k % 3
+        matrix[:] = [[100 - off, off], [off, 100 - off]]
+    return ImageMatrices(IDS, matrices)
+
+
+def run_of(target, own=5, samples=200, adapted=None):
+    """The findings of a run with so many wrong pixels on the target, by mix."""
+    matrices = {
+        mix: MixMatrices(
+            {"a": images(own), "b": images(own), "target": images(wrong)},
+            {method: {"target": images(w)} for method, w in (adapted or {}).items()},
+        )
+        for mix, wrong in target.items()
+    }
+    scores = {
+        mix: mix_scores(
+            {
+                domain: domain_scores(
+                    miou, miou - 0.01, miou + 0.01, iou={"road": miou, "car": miou}
+                )
+                for domain, each in found.domains.items()
+                for miou in [round(mean_iou(each.total) or 0.0, 4)]
+            },
+            mix,
+        )
+        for mix, found in matrices.items()
+    }
+    found = findings(
+        scores,
+        matrices,
+        sources=SOURCES,
+        target="target",
+        settings=EvaluateSettings(bootstrap_samples=samples),
+        seed=0,
+    )
+    return {finding.about: finding.text for finding in found}
+
+
+def test_the_gap_of_the_network_with_the_highest_score_has_its_interval():
+    text = run_of({"a": 40, "b": 30, "ab": 20})["Gap"]
+    # Of 200 pixels in two classes, x wrong of each: IoU (100-x)/(100+x), with x = 21 and 6.
+    assert text.startswith(
+        "Of the networks, ab has the highest mIoU on target, 65.3 %: 23.4 points below its own "
+        "domains, their mean. The gap is +23.4 (95 % interval +2"
+    )
+
+
+def test_a_target_that_is_easier_has_a_gap_below_zero():
+    text = run_of({"a": 2, "b": 30, "ab": 20})["Gap"]
+    assert "points above its own domain. The gap is −" in text
+
+
+def test_more_sources_are_compared_with_each_source_by_a_paired_interval():
+    found = run_of({"a": 40, "b": 10, "ab": 20})
+    # 59/141 and 79/121, and 89/111: the images differ alike in both, so the interval is narrow.
+    ahead = r"ab against a on target: \+23\.4 points \(95 % interval \+2\d\.\d to \+2\d\.\d\)\. "
+    assert re.fullmatch(
+        ahead + "In this run it helped: the interval lies above 0, ab is ahead.",
+        found["More sources than a"],
+    )
+    assert found["More sources than b"].startswith("ab against b on target: −14.9 points (95 %")
+    assert found["More sources than b"].endswith(
+        "In this run it did not help: the interval lies below 0, ab is behind."
+    )
+
+
+def test_what_the_interval_does_not_tell_apart_is_said_to_be_open():
+    text = run_of({"a": 20, "b": 30, "ab": 20})["More sources than a"]
+    assert text == (
+        "ab against a on target: +0.0 points (95 % interval +0.0 to +0.0). The interval contains "
+        "0: this run does not tell the two apart."
+    )
+    text = run_of({"a": 20, "b": 30, "ab": 10}, samples=0)["More sources than a"]
+    assert text == "ab against a on target: +14.9 points. Without an interval this says little."
+
+
+def test_test_time_adaptation_is_compared_with_the_network_as_trained():
+    found = run_of({"a": 40, "b": 30, "ab": 20}, adapted={"adabn": 10, "tent": 30})
+    text = found["AdaBN, which saw the scored images"]
+    assert text.startswith("ab with AdaBN against ab as trained on target: +14.9 points")
+    assert "did not help" in found["TENT, which saw the scored images"]
+
+
+def test_a_run_of_one_source_has_no_comparison():
+    assert {*run_of({"a": 40})} == {"Gap", "Classes that lose most", "Weakest classes"}
+
+
+def test_no_sentence_calls_one_seed_better_or_worse():
+    for a, b, ab in product((5, 20, 40), repeat=3):
+        for text in run_of({"a": a, "b": b, "ab": ab}, adapted={"adabn": 20}).values():
+            assert not re.search("better|worse|best|significant", text)
+            assert "**" not in text
+
+
+def test_a_target_without_a_label_is_said_to_have_no_score():
+    scores = {"a": mix_scores({"a": domain_scores(0.5), "target": domain_scores(None)}, "a")}
+    found = findings(
+        scores, {}, sources=SOURCES, target="target", settings=EvaluateSettings(), seed=0
+    )
+    assert [each.text for each in found] == [
+        "No image of target has a labelled pixel to be scored on."
+    ]
+
+
+def test_classes_are_ordered_by_their_loss_and_those_without_one_come_last():
+    home = {"sky": 0.9, "road": 0.8, "car": None, "pole": 0.2, "tree": 0.7}
+    away = {"sky": 0.8, "road": 0.3, "car": 0.5, "pole": None, "tree": 0.8}
+    row = {
+        "a": domain_scores(0.6, iou=home),
+        "b": domain_scores(0.6, iou=dict.fromkeys(home, 0.4)),
+        "target": domain_scores(0.6, iou=away),
+    }
+    losses = class_losses(row, ["a"], "target")
+    assert [*losses] == ["road", "sky", "tree", "car", "pole"]
+    assert losses["road"] == pytest.approx(0.5)
+    assert losses["tree"] == pytest.approx(-0.1)
+    assert losses["car"] is losses["pole"] is None
+    assert class_losses(row, ["a", "b"], "target")["road"] == pytest.approx(0.3)
+
+
+def facts(cards=("synthetic_noon", "synthetic_overcast", "synthetic_dusk"), **changes):
+    values = {
+        "seed": 0,
+        "strengths": AugmentSettings().model_dump(),
+        "cards": {
+            role: load_card(name) for role, name in zip(("a", "b", "target"), cards, strict=True)
+        },
+        "target_train": 120,
+        "saw_target": False,
+    }
+    return RunFacts(**{**values, **changes})
+
+
+def commands(run, gap=0.2):
+    return [step.command for step in next_steps(run, target="target", gap=gap) if step.command]
+
+
+CARDS = [
+    ("synthetic_noon", "synthetic_overcast", "synthetic_dusk"),
+    ("camvid", "kitti", "ika"),
+    ("synthetic_noon", "synthetic_overcast", "folder"),
+    ("camvid", "folder", "folder"),
+]
+STRENGTHS = [
+    dict.fromkeys(AugmentSettings.model_fields, 0.0),
+    {**AugmentSettings().model_dump(), "rain": 0.5, "random_crop": 1.0},
+]
+
+
+def every_run():
+    for cards, strengths, train, saw in product(CARDS, STRENGTHS, (0, 120), (False, True)):
+        yield facts(cards, strengths=strengths, target_train=train, saw_target=saw)
+
+
+def test_every_command_is_one_of_the_documentation():
+    pages = [PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")]
+    documented = re.sub(r"[\s\\]+", " ", " ".join(page.read_text("utf-8") for page in pages))
+    begin = {
+        f"dvc exp run -S aug.{name}={parameter_doc(field).start:g}"
+        for name, field in AugmentSettings.model_fields.items()
+        if parameter_doc(field).start is not None
+    }
+    found = {command for run in every_run() for command in commands(run)}
+    assert len(found) > 8
+    for command in found:
+        plain = re.sub(r"[\s\\]+", " ", command)
+        assert plain in documented or plain in begin, command
+
+
+def test_augmentation_that_is_recommended_came_out_ahead_on_the_target_in_the_ablation():
+    with (PROJECT / "docs/results/ablation/table.csv").open(encoding="utf-8") as source:
+        rows = [row for row in csv.DictReader(source) if row["domain"] == "target"]
+    ahead = {row["variant"] for row in rows if row["verdict"] == "better"}
+    variants = {"random_crop": "crop", "colour_cast": "cast", "fda_beta": "fourier"}
+    assert {variants[key] for key in REAL_AUGMENTATION} <= ahead
+
+
+def test_the_default_run_is_led_to_another_seed_an_ablation_the_target_and_other_data():
+    assert commands(facts()) == [
+        "dvc exp run -S seed=1",
+        "make ablation FILE=experiments/ablation_synthetic.yaml",
+        "dvc exp run -S adapt.labelled.samples=all -S adapt.labelled.target_only=true",
+        "dvc exp run -S adapt.labelled.samples=5",
+        "dvc exp run -S adapt.self_training.weight=1",
+        "make streets",
+        "roadshift evaluate models/ab.keras /data/my_camera --card folder --split all",
+    ]
+    assert commands(facts(seed=1))[0] == "dvc exp run -S seed=0"
+
+
+def test_images_of_the_target_are_no_advice_without_a_gap_or_where_a_training_saw_some():
+    for run, gap in ((facts(), -0.1), (facts(saw_target=True), 0.2)):
+        assert not [command for command in commands(run, gap) if "adapt" in command]
+
+
+def test_a_target_that_is_all_scored_needs_a_train_split_first():
+    found = commands(facts(target_train=0))
+    assert "dvc exp run -S adapt.labelled.samples=5 -S data.split.by.target=random" in found
+    assert not [command for command in found if "self_training" in command]
+
+
+def test_augmentation_that_is_off_is_advised_for_real_images_only():
+    off = STRENGTHS[0]
+    real = commands(facts(("camvid", "kitti", "ika"), strengths=off))
+    assert [c for c in real if "aug." in c] == [
+        "dvc exp run -S aug.random_crop=1",
+        "dvc exp run -S aug.colour_cast=0.3",
+        "dvc exp run -S aug.fda_beta=0.01",
+    ]
+    on = {**off, "random_crop": 1.0, "fda_beta": 0.01}
+    real = commands(facts(("camvid", "kitti", "ika"), strengths=on))
+    assert [c for c in real if "aug." in c] == ["dvc exp run -S aug.colour_cast=0.3"]
+    assert not [c for c in commands(facts(strengths=off)) if "aug." in c]
+
+
+def test_own_images_are_not_advised_to_who_has_them_and_get_real_sources():
+    own = commands(facts(CARDS[2], target_train=0))
+    assert "experiments/streets.txt" in own[-1]
+    assert not [c for c in commands(facts(("camvid", "kitti", "folder"))) if "domains" in c]

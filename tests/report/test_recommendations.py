@@ -1,0 +1,130 @@
+"""No value to begin with where a kept table has the method as harmful."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from roadshift.parameters import methods_of, methods_table
+from roadshift.report.ablations import KeptAblation, read_ablation
+from roadshift.report.recommendations import first_values
+from roadshift.settings import Method, ParameterDoc
+from stages.params import load_params
+
+RESULTS = Path(__file__).parents[2] / "docs/results"
+PARAMS = load_params()
+SECTIONS = {name: getattr(PARAMS, name) for name in ("aug", "model", "reg", "train", "adapt")}
+HAZE, MIST = "aug.haze", "aug.mist"
+METHODS = {
+    HAZE: ParameterDoc(start=0.5, method=Method("augmentation", "")),
+    MIST: ParameterDoc(start=2, method=Method("augmentation", "")),
+}
+
+
+def kept(*rows, base=None, name="tried"):
+    """(variant, its parameters, difference, verdict)s -> an ablation with one seed."""
+    base = base or {HAZE: 0.0, MIST: 0.0}
+    table = [("plain", base, "", ""), *rows]
+    return KeptAblation(
+        name=name,
+        rows=[
+            {
+                "variant": variant, "domain": "target", "seeds": "0", "miou": "0.5",
+                "difference": difference, "low": difference, "high": difference,
+                "verdict": verdict, "minutes": "",
+            }
+            for variant, _, difference, verdict in table
+        ],
+        question="",
+        questions={},
+        params={variant: {**base, **params} for variant, params, *_ in table},
+        titles={},
+    )  # fmt: skip
+
+
+def found(*ablations):
+    return first_values(METHODS, ablations, "target")[HAZE]
+
+
+def test_without_a_finding_there_is_the_documented_value():
+    assert found() == "0.5"
+    assert found(kept(("haze", {HAZE: 0.4}, "0.02", "better"))) == "0.5"
+    assert found(kept(("haze", {HAZE: 0.4}, "-0.02", ""))) == "0.5"
+    assert first_values({HAZE: ParameterDoc()}, [], "target") == {HAZE: ""}
+
+
+def test_what_harms_alone_is_not_recommended():
+    ablation = kept(("haze", {HAZE: 0.4}, "-0.021", "worse"))
+    assert found(ablation) == "none: −2.1 in `tried`, 1 seed"
+
+
+def test_what_gains_by_being_left_out_is_not_recommended():
+    base = {HAZE: 0.3, MIST: 1.0}
+    assert found(kept(("no_haze", {HAZE: 0.0}, "0.012", "better"), base=base)) == (
+        "none: −1.2 in `tried`, 1 seed"
+    )
+    assert found(kept(("no_haze", {HAZE: 0.0}, "-0.012", "worse"), base=base)) == "0.5"
+
+
+def test_a_change_away_from_the_value_that_harms_speaks_for_it():
+    base = {HAZE: 0.4, MIST: 0.0}
+    assert found(kept(("much", {HAZE: 0.9}, "-0.1", "worse"), base=base)) == "0.5"
+    assert found(kept(("near", {HAZE: 0.5}, "-0.1", "worse"), base=base)).startswith("none")
+
+
+def test_findings_that_differ_leave_it_open():
+    harm = kept(("haze", {HAZE: 0.4}, "-0.01", "worse"), name="one")
+    gain = kept(("haze", {HAZE: 0.4}, "0.05", "better"), name="two")
+    both = kept(("both", {HAZE: 0.4, MIST: 1.0}, "-0.02", "worse"), name="three")
+    assert found(harm, gain) == "open: −1.0 in `one`, 1 seed; +5.0 in `two`, 1 seed"
+    assert found(both) == "open: −2.0 with 1 more in `three`, 1 seed"
+    # A method alone says more than one among others.
+    assert found(both, harm) == "none: −1.0 in `one`, 1 seed"
+
+
+def test_a_variant_without_a_record_says_nothing():
+    ablation = kept(("haze", {HAZE: 0.4}, "-0.021", "worse"))
+    assert found(replace(ablation, params={})) == "0.5"
+
+
+def test_the_report_recommends_nothing_that_its_own_tables_found_harmful():
+    ablations = [read_ablation(file.parent) for file in sorted(RESULTS.glob("*/table.csv"))]
+    values = first_values(methods_of(SECTIONS), ablations, "target")
+    checked = set()
+    for file in RESULTS.glob("*/table.csv"):
+        with file.open(encoding="utf-8") as source:
+            rows = [row for row in csv.DictReader(source) if row["domain"] == "target"]
+        base = next(row["variant"] for row in rows if not row["difference"])
+        records = {}
+        for path in file.parent.glob("*.json"):
+            record = json.loads(path.read_text("utf-8"))
+            records[record["variant"]] = record["params"]
+        for row in rows:
+            if row["verdict"] not in ("worse", "better"):
+                continue
+            for key in values:
+                before, after = records[base], records[row["variant"]]
+                for name in key.split("."):
+                    before, after = before.get(name), after.get(name)
+                    if before is None:
+                        break
+                switched_on = after and not before
+                switched_off = before and not after
+                if (switched_on and row["verdict"] == "worse") or (
+                    switched_off and row["verdict"] == "better"
+                ):
+                    checked.add(key)
+                    assert values[key].startswith(("none: −", "open: −")), (key, values[key])
+    assert {"aug.noise", "aug.brightness", "aug.jpeg", "train.focal_gamma"} <= checked
+    assert values["aug.colour_cast"] == "0.3"
+    assert values["reg.ema_decay"] == "0.99"
+
+
+@pytest.mark.parametrize("group", ["augmentation", "regularization", "adaptation"])
+def test_the_tables_of_methods_have_these_values(group):
+    methods = methods_of(SECTIONS)
+    lines = methods_table(SECTIONS, group, dict.fromkeys(methods, "none: x")).splitlines()[2:]
+    assert len(lines) == sum(doc.method.group == group for doc in methods.values() if doc.method)
+    assert all(line.split(" | ")[2] == "none: x" for line in lines)

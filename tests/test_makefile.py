@@ -1,0 +1,48 @@
+"""The Makefile in a folder that is no git repository, as a downloaded ZIP leaves it."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def make(tmp_path):
+    """(target, ...) -> the finished `make`, in a copy that has no repository around it."""
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copyfile(PROJECT / name, tmp_path / name)
+
+    def run(*arguments, **variables):
+        environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tmp_path.parent), **variables}
+        return subprocess.run(
+            ["make", *arguments],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.mark.parametrize("target", ["repro", "streets", "ablation", "experiment", "table"])
+def test_without_a_repository_it_says_what_to_do_before_the_set_up(make, tmp_path, target):
+    done = make(target)
+    assert done.returncode == 2
+    assert "`git clone`" in done.stderr
+    assert "  git init && git add --all && git commit --message roadshift\n" in done.stderr
+    assert not (tmp_path / ".venv").exists()
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    assert make("git").returncode == 2  # DVC needs a commit, too
+    user = ("-c", "user.name=a", "-c", "user.email=a@b")
+    for step in (("add", "--all"), (*user, "commit", "--quiet", "--message", "roadshift")):
+        subprocess.run(["git", *step], cwd=tmp_path, check=True)
+    assert make("git").returncode == 0
+
+
+def test_the_set_up_alone_says_it_and_goes_on(make, tmp_path):
+    """As in an image of a container, which is made of a copy and gets its repository later."""
+    done = make("setup", "PYTHON=echo asked for Python", ROADSHIFT_VENV=str(tmp_path / "v"))
+    assert "  git init && git add --all" in done.stderr
+    assert "asked for Python -m venv" in done.stdout
