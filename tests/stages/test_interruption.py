@@ -167,8 +167,9 @@ def test_ctrl_c_ends_a_stage_at_once_beside_busy_processes(reproduced, stage):
                 seconds = time.monotonic() - told
             if process.returncode != 0:  # it had ended before
                 assert process.returncode == 128 + signal.SIGINT
-                assert printed.endswith("interrupted\n")
-                assert seconds < 10
+                # A line of TensorFlow's may follow.
+                assert "\ninterrupted\n" in printed
+                assert seconds < 20, seconds
             assert project.hashes(*places) == whole
     project.run(*command(stage))
     assert project.hashes(*places) == whole
