@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from roadshift.scoring.numbers import percent
 from stages.params import PARAMS
 from stages.paths import SUMMARY
 
@@ -19,7 +20,7 @@ NAME_WIDTH = 28
 """Width of the column of names, in characters; a longer name gets a line of its own."""
 CELL_WIDTH = 5
 WORKSPACE = "workspace"
-"""What DVC calls the files as they are."""
+"""DVC's name of the uncommitted files."""
 INDENT = "  "
 TITLE = "mIoU in percent, network → domain; below it what differs from the first line"
 Cell = tuple[str, str]
@@ -84,7 +85,7 @@ def experiment_table(baseline: Row, others: Sequence[Row], width: int) -> list[s
         titles = "".join(f"{_title(cell):>{_width(cell)}}" for cell in block)
         lines.append(f"{'':<{names}}{titles}".rstrip())
         for row in rows:
-            values = "".join(f"{_percent(row.cells.get(cell)):>{_width(cell)}}" for cell in block)
+            values = "".join(f"{percent(row.cells.get(cell)):>{_width(cell)}}" for cell in block)
             if len(row.name) > names:
                 lines.append(row.name)
             lines.append(f"{row.name if len(row.name) <= names else '':<{names}}{values}".rstrip())
@@ -121,7 +122,7 @@ def _row(name: str, entry: Mapping[str, Any]) -> Row:
 
 
 def _content(files: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
-    """What DVC read from a file; nothing where there is no such file."""
+    """Returns a file's content as DVC read it, empty if there is no such file."""
     return ((files or {}).get(name) or {}).get("data") or {}
 
 
@@ -147,10 +148,6 @@ def _title(cell: Cell) -> str:
 
 def _width(cell: Cell) -> int:
     return 2 + max(CELL_WIDTH, len(_title(cell)))
-
-
-def _percent(miou: float | None) -> str:
-    return "-" if miou is None else f"{100 * miou:.1f}"
 
 
 if __name__ == "__main__":

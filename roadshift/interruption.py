@@ -23,20 +23,29 @@ def raise_on_signals() -> None:
 
 
 def end_interrupted(interrupt: KeyboardInterrupt) -> NoReturn:
-    """Says that a signal interrupted the process, and ends it at once.
-
-    Everything that had to be written or removed must have been. Python would still free the
-    program's objects, and TensorFlow's then wait for its threads: for minutes on busy cores.
+    """Says that a signal interrupted the process, and ends it by `end_at_once`.
 
     Args:
         interrupt: the exception; the exit status is its signal's number and 128, as a shell's is.
     """
     print("\ninterrupted", file=sys.stderr)
+    end_at_once(128 + _number(interrupt))
+
+
+def end_at_once(status: int) -> NoReturn:
+    """Ends the process without freeing its objects; what had to be written or removed has been.
+
+    Freeing TensorFlow's objects waits for its threads, for minutes on busy cores, and a signal
+    meanwhile would end a process that has done its work as if it had not.
+
+    Args:
+        status: the exit status.
+    """
     for stream in (sys.stdout, sys.stderr):
         # Whoever reads it may have ended.
         with suppress(OSError):
             stream.flush()
-    os._exit(128 + _number(interrupt))
+    os._exit(status)
 
 
 def _number(interrupt: BaseException | None) -> int:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from roadshift.errors import RoadshiftError
-from roadshift.interruption import end_interrupted, raise_on_signals
+from roadshift.interruption import end_at_once, end_interrupted, raise_on_signals
 from roadshift.settings import suggestion
 from roadshift.streams import escape_unprintable
 from stages.git_index import look_into_files
@@ -25,7 +25,9 @@ EXPERIMENT = "DVC_EXP_NAME"
 
 
 def run(main: Callable[..., None], *arguments: str) -> None:
-    """Runs a stage with the parameters and its arguments; prints a RoadshiftError as one line.
+    """Runs a stage with the parameters and its arguments, and ends the process.
+
+    A RoadshiftError is printed as one line.
 
     Args:
         main: function that takes the parameters and the arguments; its docstring is the help.
@@ -51,6 +53,7 @@ def run(main: Callable[..., None], *arguments: str) -> None:
             started = time.monotonic()
             main(params, **given)
             duration_file(stage).write_text(f"{time.monotonic() - started:.3f}\n", "utf-8")
+        end_at_once(0)
     except RoadshiftError as error:
         sys.exit(f"error: {error}")
     except OSError as error:

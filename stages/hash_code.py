@@ -1,6 +1,7 @@
 """Hashes the code of every stage, so that a changed comment makes no stage run again."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -26,6 +27,7 @@ schema of params.yaml, whose values are dependencies of their own."""
 
 def main(_params: Params) -> None:
     """Write, for every stage, a digest of each module that it runs, comments left out."""
+    digest = cache(lambda file: code_digest(file.read_text("utf-8")))
     with atomic_folder(CODE_DIGESTS) as folder:
         for script in sorted(STAGES.glob("[!_]*.py")):
             if script.as_posix() in NEUTRAL:
@@ -37,8 +39,7 @@ def main(_params: Params) -> None:
                 packages=PACKAGES,
                 leave_out=NEUTRAL,
             )
-            digests = {f.as_posix(): code_digest(f.read_text("utf-8")) for f in modules}
-            digests[script.as_posix()] = code_digest(text)
+            digests = {file.as_posix(): digest(file) for file in (*modules, script)}
             file = folder / f"{script.stem}.json"
             file.write_text(json.dumps(digests, indent=1) + "\n", "utf-8")
 

@@ -20,8 +20,8 @@ NAMED = 3
 """Number of classes that a sentence names."""
 METHODS = {"adabn": "AdaBN", "tent": "TENT"}
 REAL_AUGMENTATION = {"random_crop": "1", "colour_cast": "0.3", "fda_beta": "0.01"}
-"""Operations that came out ahead on the target in docs/results/ablation, each with its value to
-begin with; a test compares them with that table."""
+"""Operations that scored higher on the target's test images in docs/results/ablation, by one seed,
+each with its value to begin with; a test compares them with that table."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def findings(
     settings: EvaluateSettings,
     seed: int,
 ) -> list[Finding]:
-    """Says what a run shows: the gap, what helped on the target, and where it is weak.
+    """Says what a run shows: the gap, what other sources and methods gave, and where it is weak.
 
     Args:
         scores: by mix, its scores.
@@ -157,8 +157,8 @@ def _compared_text(
         return f"{subject} and {other} cannot be compared on {target}: there is no labelled pixel."
     size = f"{points(difference.difference)} points{interval(difference, level, signed=True)}"
     shown = {
-        "more": f"In this run it helped: the interval lies above 0, {subject} is ahead.",
-        "less": f"In this run it did not help: the interval lies below 0, {subject} is behind.",
+        "more": f"On these images this run of {subject} scores higher: the interval lies above 0.",
+        "less": f"On these images this run of {subject} scores lower: the interval lies below 0.",
         "undecided": "The interval contains 0: this run does not tell the two apart.",
         "unknown": "Without an interval this says little.",
     }[verdict(difference)]
@@ -253,8 +253,8 @@ def _augmentation_steps(facts: RunFacts) -> list[Step]:
         ]
     steps = [
         Step(
-            f"aug.{key} is off. It came out ahead on the target in docs/results/ablation/table.md, "
-            "on other data sets. Does it here?",
+            f"aug.{key} is off. In docs/results/ablation/table.md it scored higher, by one seed, "
+            "on the test images of its target. Does it here?",
             f"dvc exp run -S aug.{key}={value}",
         )
         for key, value in REAL_AUGMENTATION.items()

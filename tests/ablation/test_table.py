@@ -13,7 +13,7 @@ def test_the_cells_stand_under_their_names_and_the_changes_under_the_cells():
     assert experiment_table(BASE, [ours], 120)[1:] == [
         "            a→a    a→b  a→target    b→a    b→b  b→target   ab→a   ab→b  ab→target",
         "main       50.0   50.0      50.0   50.0   50.0      50.0   50.0   50.0       50.0",
-        "calm-sea      -      -         -      -      -         -      -      -       31.4",
+        "calm-sea      –      –         –      –      –         –      –      –       31.4",
         "  seed=1 evaluate.tta_scales=[1, 2] ~mixes.a.a",
     ]
 

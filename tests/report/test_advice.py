@@ -85,14 +85,14 @@ def test_a_target_that_is_easier_has_a_gap_below_zero():
 def test_more_sources_are_compared_with_each_source_by_a_paired_interval():
     found = run_of({"a": 40, "b": 10, "ab": 20})
     # 59/141 and 79/121, and 89/111: the images differ alike in both, so the interval is narrow.
-    ahead = r"ab against a on target: \+23\.4 points \(95 % interval \+2\d\.\d to \+2\d\.\d\)\. "
+    size = r"ab against a on target: \+23\.4 points \(95 % interval \+2\d\.\d to \+2\d\.\d\)\. "
     assert re.fullmatch(
-        ahead + "In this run it helped: the interval lies above 0, ab is ahead.",
+        size + "On these images this run of ab scores higher: the interval lies above 0.",
         found["More sources than a"],
     )
     assert found["More sources than b"].startswith("ab against b on target: −14.9 points (95 %")
     assert found["More sources than b"].endswith(
-        "In this run it did not help: the interval lies below 0, ab is behind."
+        "On these images this run of ab scores lower: the interval lies below 0."
     )
 
 
@@ -110,7 +110,7 @@ def test_test_time_adaptation_is_compared_with_the_network_as_trained():
     found = run_of({"a": 40, "b": 30, "ab": 20}, adapted={"adabn": 10, "tent": 30})
     text = found["AdaBN, which saw the scored images"]
     assert text.startswith("ab with AdaBN against ab as trained on target: +14.9 points")
-    assert "did not help" in found["TENT, which saw the scored images"]
+    assert "scores lower" in found["TENT, which saw the scored images"]
 
 
 def test_a_run_of_one_source_has_no_comparison():
@@ -199,7 +199,7 @@ def test_every_command_is_one_of_the_documentation():
         assert plain in documented or plain in begin, command
 
 
-def test_augmentation_that_is_recommended_came_out_ahead_on_the_target_in_the_ablation():
+def test_augmentation_that_is_recommended_scored_higher_on_the_target_in_the_ablation():
     with (PROJECT / "docs/results/ablation/table.csv").open(encoding="utf-8") as source:
         rows = [row for row in csv.DictReader(source) if row["domain"] == "target"]
     ahead = {row["variant"] for row in rows if row["verdict"] == "better"}

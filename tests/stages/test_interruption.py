@@ -165,12 +165,10 @@ def test_ctrl_c_ends_a_stage_at_once_beside_busy_processes(reproduced, stage):
                 told = time.monotonic()
                 printed, _ = process.communicate(timeout=PATIENCE)
                 seconds = time.monotonic() - told
-            # It may have ended before, or have written all, when Python's own end heeds the signal.
-            if process.returncode not in (0, -signal.SIGINT):
+            if process.returncode != 0:  # it had ended before
                 assert process.returncode == 128 + signal.SIGINT
-                # A line of TensorFlow's may follow.
-                assert "\ninterrupted\n" in printed
-                assert seconds < 20, seconds
+                assert printed.endswith("interrupted\n")
+                assert seconds < 10
             assert project.hashes(*places) == whole
     project.run(*command(stage))
     assert project.hashes(*places) == whole
