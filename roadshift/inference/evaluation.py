@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from roadshift.inference.scorers import Scorers, SplitScores
-from roadshift.inference.segmenter import Segment
+from roadshift.inference.scorers import Scorers, SplitScores, score_split
+from roadshift.inference.segmenter import Segment, Segmentation
 from roadshift.records.reader import ShardSet, examples
 from roadshift.scoring.domain_metrics import score_domain
 from roadshift.scoring.extremes import example_ids
@@ -49,8 +49,8 @@ def evaluate_network(
     """Scores a network on the test images of every domain, with intervals, and prints each mIoU.
 
     Args:
-        scorers: one function that scores the network as it was trained, and one for each method of
-            test-time adaptation.
+        scorers: a function that segments with the network as it was trained, and one that scores
+            for each method of test-time adaptation.
         domains: by role (source or target), the shards with its test split.
         settings: number of resamples and level of the confidence intervals.
         seed: seed of the bootstrap.
@@ -76,7 +76,9 @@ def evaluate_network(
             print(f"{name} ({shards.name}): mIoU {score.miou}")
             return score
 
-        found = scorers.plain(shards)
+        found, predictions[role] = score_and_keep(
+            scorers.segment, shards, calibration_bins=scorers.calibration_bins
+        )
         plain[role] = found.matrices
         by_method: dict[Method, DomainScores] = {}
         score = describe(role, found)
@@ -85,36 +87,62 @@ def evaluate_network(
             adapted[method][role] = found.matrices
             by_method[method] = describe(f"{role}, {method}", found)
         scores[role] = score.model_copy(update={"adapted": by_method})
-        predictions[role] = segment_examples(scorers.segment, shards, plain[role])
     return Evaluation(scores, MixMatrices(plain, adapted), ExamplePredictions(predictions))
 
 
-def segment_examples(
-    segment: Segment, shards: ShardSet, matrices: ImageMatrices
-) -> dict[str, np.ndarray]:
-    """Segments the example images of a test split (see `example_ids`), and as many as may be kept.
+def score_and_keep(
+    segment: Segment, shards: ShardSet, *, calibration_bins: int = 15
+) -> tuple[SplitScores, dict[str, np.ndarray]]:
+    """Scores every image of a test split, and keeps predictions to be shown.
 
-    Where `KEPT_PIXELS` do not allow for all images, the others are spread evenly over the split, in
-    the same places for every network.
+    Kept are all predictions, or every second, every fourth and so on where `KEPT_PIXELS` do not
+    allow for more: the same images for every network. The example images (see `example_ids`), which
+    the scores choose, are segmented again if their predictions were not kept.
 
     Args:
         segment: function that segments an image.
         shards: shards with the test split.
-        matrices: confusion matrix of each image of the split, by which the examples are chosen.
+        calibration_bins: number of confidence bins.
 
     Returns:
-        By image id, the class ids of each kept image, uint8 (H, W), in the order of the split.
+        The raw scores; and by image id, the class ids of each kept image, uint8 (H, W), in the
+        order of the split.
+
+    Raises:
+        RoadshiftError: the split is empty, or a record is damaged.
     """
-    chosen = example_ids(matrices)
-    places = {place for place, name in enumerate(matrices.ids) if name in chosen}
-    found = _segmented(segment, shards, places)
-    number, pixels = len(matrices.ids), sum(ids.size for ids in found.values())
-    room = min(number, KEPT_PIXELS * len(found) // pixels)
-    spread = {k * number // room for k in range(room)}
-    found |= _segmented(segment, shards, spread - places)
-    return {name: found[name] for name in matrices.ids if name in found}
+    kept = _EvenlyKept()
+
+    def segment_and_keep(image: np.ndarray) -> Segmentation:
+        result = segment(image)
+        kept.add(result.ids)
+        return result
+
+    found = score_split(segment_and_keep, shards, "test", calibration_bins=calibration_bins)
+    ids = found.matrices.ids
+    predictions = {ids[place]: prediction for place, prediction in kept.predictions.items()}
+    wanted = {*example_ids(found.matrices)} - {*predictions}
+    missing = [place for place, name in enumerate(ids) if name in wanted]
+    for example in examples(shards, "test", missing):
+        predictions[example.id] = segment(example.image).ids
+    return found, {name: predictions[name] for name in ids if name in predictions}
 
 
-def _segmented(segment: Segment, shards: ShardSet, places: set[int]) -> dict[str, np.ndarray]:
-    found = examples(shards, "test", sorted(places))
-    return {example.id: segment(example.image).ids for example in found}
+class _EvenlyKept:
+    """Predictions at places 0, n, 2n, … for the smallest power of two n that fits `KEPT_PIXELS`."""
+
+    def __init__(self) -> None:
+        self.predictions: dict[int, np.ndarray] = {}
+        self._seen, self._step = 0, 1
+
+    def add(self, ids: np.ndarray) -> None:
+        if self._seen % self._step == 0:
+            self.predictions[self._seen] = ids
+        self._seen += 1
+        while len(self.predictions) > 1 and self._pixels() > KEPT_PIXELS:
+            self._step *= 2
+            for place in [place for place in self.predictions if place % self._step]:
+                del self.predictions[place]
+
+    def _pixels(self) -> int:
+        return sum(ids.size for ids in self.predictions.values())

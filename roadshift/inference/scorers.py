@@ -84,12 +84,12 @@ class Scorers:
 
     Attributes:
         segment: function that segments an image with the network as it was trained.
-        plain: scorer of the network as it was trained.
+        calibration_bins: number of confidence bins.
         adapted: scorer of each method of test-time adaptation; it restores the network.
     """
 
     segment: Segment
-    plain: Scorer
+    calibration_bins: int
     adapted: dict[Method, Scorer]
 
 
@@ -128,4 +128,4 @@ def build_scorers(
     if tent_steps:
         tent = TentSegmenter(network, settings, steps=tent_steps, learning_rate=tent_learning_rate)
         adapted["tent"] = partial(score, tent)
-    return Scorers(segment, partial(score, segment), adapted)
+    return Scorers(segment, calibration_bins, adapted)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import ceil, floor
 
 import keras
 import numpy as np
@@ -10,14 +9,11 @@ import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
 from roadshift.inference.segmenter import Segmentation, Segmenter, most_probable
+from roadshift.inference.tile_geometry import OVERLAP, Side, fade, fitted_sides, tile_spans
 from roadshift.networks.settings import STRIDE, InferenceSettings
 
 MAX_PIXELS = 2**21
 """Default limit on the pixels that pass through a network at once."""
-OVERLAP = 256
-"""Number of pixels that neighbouring tiles share along a side; a multiple of the stride."""
-MARGIN = 64
-"""Pixels at a tile's inner edge have weight 0, since the network sees nothing beyond it."""
 MIN_PIXELS = (2 * OVERLAP) ** 2
 """Smallest limit on the pixels of a tile: its sides hold two overlaps."""
 HALO = 4
@@ -29,8 +25,8 @@ class Part:
     """A part of a segmented image.
 
     Attributes:
-        rows: its rows in the image.
-        columns: its columns in the image.
+        rows: rows of the image that the part covers.
+        columns: columns of the image that the part covers.
         ids: class ids, uint8 (rows, columns).
         confidence: probability of each pixel's class, float32 (rows, columns) in 0..1.
     """
@@ -54,42 +50,6 @@ class _Block:
     top: int
     left: int
     logits: np.ndarray
-
-
-@dataclass(frozen=True)
-class _Side:
-    """A side of an image, and of what the network sees of it.
-
-    Attributes:
-        length: number of the image's pixels.
-        fitted: number of pixels that the network sees.
-    """
-
-    length: int
-    fitted: int
-
-    @property
-    def factor(self) -> float:
-        """Size of a pixel that the network sees, in pixels of the image."""
-        return self.length / self.fitted
-
-    @property
-    def scale(self) -> float:
-        """Size of a pixel of the image, in pixels that the network sees."""
-        return self.fitted / self.length
-
-    def source(self, start: int, pixels: int) -> slice:
-        """Returns the image's pixels that a tile, of what the network sees, is resized from."""
-        # Antialiasing weighs whatever is nearer than a pixel of the coarser of the two.
-        reach = ceil(max(self.factor, 1)) + 1
-        first = floor(start * self.factor) - reach
-        last = ceil((start + pixels) * self.factor) + reach
-        return slice(max(first, 0), min(last, self.length))
-
-    def ready(self, reached: int) -> int:
-        """Returns how many of the image's pixels need no more than the first `reached` logits."""
-        # A pixel needs the logits before and after its centre.
-        return self.length if reached == self.fitted else max(int((reached - 1) * self.factor), 0)
 
 
 class TiledSegmenter:
@@ -226,7 +186,7 @@ class TiledSegmenter:
                     yield Part(*place, ids, confidence)
 
     def _blocks(
-        self, image: np.ndarray, rows: _Side, columns: _Side, *, turned: bool
+        self, image: np.ndarray, rows: Side, columns: Side, *, turned: bool
     ) -> Iterator[_Block]:
         """Yields blended logits in blocks that cover what the network sees, row by row.
 
@@ -240,8 +200,8 @@ class TiledSegmenter:
         height = min(columns.fitted if turned else rows.fitted, side)
         width = self._max_pixels // height // STRIDE * STRIDE
         tile_rows, tile_columns = (width, height) if turned else (height, width)
-        row_spans = _spans(rows.fitted, min(tile_rows, rows.fitted))
-        column_spans = _spans(columns.fitted, min(tile_columns, columns.fitted))
+        row_spans = tile_spans(rows.fitted, min(tile_rows, rows.fitted))
+        column_spans = tile_spans(columns.fitted, min(tile_columns, columns.fitted))
         # What a row of tiles shares with the next one.
         shared = np.empty((OVERLAP, columns.fitted, self._classes), np.float32)
         for top, row_count in row_spans:
@@ -253,12 +213,12 @@ class TiledSegmenter:
                 done_columns = column_count - OVERLAP * on
                 spans = (top, row_count), (left, column_count)
                 logits = self._tile_logits(image, rows, columns, spans, turned=turned)
-                blended = logits * _fade(column_count, left > 0, on)[:, np.newaxis]
+                blended = logits * fade(column_count, left > 0, on)[:, np.newaxis]
                 if left:
                     blended[:, :OVERLAP] += beside
                 beside = blended[:, done_columns:].copy()
                 blended = blended[:, :done_columns]
-                blended *= _fade(row_count, top > 0, down)[:, np.newaxis, np.newaxis]
+                blended *= fade(row_count, top > 0, down)[:, np.newaxis, np.newaxis]
                 here = slice(left, left + done_columns)
                 if top:
                     blended[:OVERLAP] += shared[:, here]
@@ -269,8 +229,8 @@ class TiledSegmenter:
     def _tile_logits(
         self,
         image: np.ndarray,
-        rows: _Side,
-        columns: _Side,
+        rows: Side,
+        columns: Side,
         spans: tuple[tuple[int, int], tuple[int, int]],
         *,
         turned: bool,
@@ -340,23 +300,6 @@ class TiledSegmenter:
         return logits[:, ::-1].copy() if flipped else logits
 
 
-def fitted_sides(image: np.ndarray, max_height: int, scale: float) -> tuple[_Side, _Side]:
-    """Returns the height and width of an image, and those of what `resize_to_stride` makes of it.
-
-    Args:
-        image: uint8 RGB (H, W, 3).
-        max_height: height limit in pixels; 0 for none.
-        scale: factor on the size after the height limit.
-    """
-    # In the same steps and precision as there.
-    size = np.array(image.shape[:2], np.float32)
-    if max_height:
-        size *= min(np.float32(max_height) / size[0], np.float32(1))
-    strides = np.maximum(np.round(size * np.float32(scale) / np.float32(STRIDE)), 1).astype(int)
-    height, width = (STRIDE * strides).tolist()
-    return _Side(image.shape[0], height), _Side(image.shape[1], width)
-
-
 def _resized(
     pixels: tf.Tensor, size: tf.Tensor, *, scale: tf.Tensor, shift: tf.Tensor, antialias: bool
 ) -> tf.Tensor:
@@ -381,32 +324,3 @@ def _resized(
         antialias=antialias,
     )
     return resized[0]
-
-
-def _spans(length: int, tile: int) -> list[tuple[int, int]]:
-    """Returns the start and length of each tile; each but the first overlaps the one before."""
-    if length <= tile:
-        return [(0, length)]
-    starts = range(0, length - OVERLAP, tile - OVERLAP)
-    return [(start, min(tile, length - start)) for start in starts]
-
-
-def _fade(length: int, before: bool, after: bool) -> np.ndarray:
-    """Returns the weight of each row or column of a tile; weights of two neighbours sum to 1.
-
-    Args:
-        length: number of rows or columns of the tile.
-        before: whether there is a tile before it.
-        after: whether there is a tile after it.
-
-    Returns:
-        float32 (length,).
-    """
-    position = np.arange(OVERLAP, dtype=np.float32) + 0.5 - MARGIN
-    rise = (position / (OVERLAP - 2 * MARGIN)).clip(0, 1)
-    weights = np.ones(length, np.float32)
-    if before:
-        weights[:OVERLAP] *= rise
-    if after:
-        weights[-OVERLAP:] *= 1 - rise
-    return weights

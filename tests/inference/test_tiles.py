@@ -4,15 +4,8 @@ import pytest
 from roadshift.errors import RoadshiftError
 from roadshift.inference.resizing import resize_to_stride
 from roadshift.inference.segmenter import Segmenter
-from roadshift.inference.tiles import (
-    MARGIN,
-    MIN_PIXELS,
-    OVERLAP,
-    TiledSegmenter,
-    _fade,
-    _spans,
-    fitted_sides,
-)
+from roadshift.inference.tile_geometry import MARGIN, OVERLAP, fade, fitted_sides, tile_spans
+from roadshift.inference.tiles import MIN_PIXELS, TiledSegmenter
 from roadshift.networks.build import build_network
 from roadshift.networks.files import load_network
 from roadshift.networks.settings import STRIDE, InferenceSettings, ModelSettings
@@ -26,19 +19,19 @@ def colours(colour_network):
 @pytest.mark.parametrize("length", [32, 512, 544, 768, 800, 1024, 2048, 5024])
 @pytest.mark.parametrize("tile", [512, 736, 1440])
 def test_tiles_cover_a_line_and_their_weights_sum_to_one(length, tile):
-    spans = _spans(length, tile)
+    spans = tile_spans(length, tile)
     total = np.zeros(length)
     for start, lines in spans:
         assert start % STRIDE == 0
         assert lines % STRIDE == 0
         assert lines <= tile
-        total[start : start + lines] += _fade(lines, start > 0, start + lines < length)
+        total[start : start + lines] += fade(lines, start > 0, start + lines < length)
     np.testing.assert_allclose(total, 1, atol=1e-6)
     assert spans[-1][0] + spans[-1][1] == length
 
 
 def test_the_edge_of_a_tile_does_not_count():
-    weights = _fade(512, before=True, after=True)
+    weights = fade(512, before=True, after=True)
     assert not weights[:MARGIN].any()
     assert not weights[-MARGIN:].any()
     assert weights[OVERLAP // 2 - 1] < 0.5 < weights[OVERLAP // 2]

@@ -73,12 +73,11 @@ def flawed_segmenters(colour_network):
 @pytest.fixture(scope="session")
 def scored_network():
     """(segmenter, shards) -> the `ScoredNetwork` of their test images."""
-    from roadshift.inference.evaluation import segment_examples
-    from roadshift.inference.scorers import score_split
+    from roadshift.inference.evaluation import score_and_keep
 
     def score(segment, shards):
-        matrices = score_split(segment, shards, "test").matrices
-        return ScoredNetwork(matrices, segment_examples(segment, shards, matrices))
+        found, predictions = score_and_keep(segment, shards)
+        return ScoredNetwork(found.matrices, predictions)
 
     return score
 
@@ -123,8 +122,7 @@ class PageParts:
 
 @pytest.fixture(scope="session")
 def scored_parts(block_shards, flawed_segmenters):
-    from roadshift.inference.evaluation import segment_examples
-    from roadshift.inference.scorers import score_split
+    from roadshift.inference.evaluation import score_and_keep
     from roadshift.scoring.domain_metrics import score_domain
 
     scores: dict[str, dict[str, DomainScores]] = {mix: {} for mix in SOURCES}
@@ -133,7 +131,7 @@ def scored_parts(block_shards, flawed_segmenters):
         shards = block_shards(name, 10 * seed + seed)
         networks = {}
         for mix, segment in flawed_segmenters.items():
-            found = score_split(segment, shards, "test")
+            found, predictions = score_and_keep(segment, shards)
             scores[mix][role] = score_domain(
                 found.matrices,
                 found.calibration,
@@ -141,7 +139,6 @@ def scored_parts(block_shards, flawed_segmenters):
                 class_names=TAXONOMY.class_names,
                 settings=EvaluateSettings(bootstrap_samples=20),
             )
-            predictions = segment_examples(segment, shards, found.matrices)
             networks[mix] = ScoredNetwork(found.matrices, predictions)
         domains[role] = PageDomain(
             card=load_card(name),
