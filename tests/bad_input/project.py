@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TextIO
+from unittest import mock
 
 import numpy as np
 import yaml
@@ -158,7 +159,9 @@ def run(folder: Path, command: Command) -> Outcome:
 def _run(module: str, arguments: Sequence[str]) -> int:
     sys.argv = [module, *arguments]
     try:
-        runpy.run_module(module, run_name="__main__")
+        # This process goes on to the next command, so a stage that is done must not end it.
+        with mock.patch("stages.entry.end_at_once", sys.exit):
+            runpy.run_module(module, run_name="__main__")
     except SystemExit as end:
         if isinstance(end.code, str):
             print(end.code, file=sys.stderr)
