@@ -9,7 +9,7 @@ export DVC_NO_ANALYTICS ?= 1
 QUICK := not workflow and not browser and not real_data and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro streets experiment table ablation quick check test lock docs git
+.PHONY: help setup repro streets experiment holdout table ablation quick check test lock docs git
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ streets: git setup  ## run it on CamVid, KITTI and the ika set, as an experiment
 
 experiment: git setup  ## run an experiment with the parameters S="key=value ...", with MIX of that mix alone
 	$(BIN)/python -m ablation.experiment $(foreach override,$(S),-S '$(override)') $(if $(MIX),--mix $(MIX))
+
+holdout: git setup  ## hold each source, or each of OF="a b ...", out in turn; with the parameters S="key=value ..."
+	$(BIN)/python -m ablation.experiment $(foreach override,$(S),-S '$(override)') --leave-one-out $(OF)
 
 table: git setup  ## show the experiments: the cells of each, and the parameters that it changed
 	@$(BIN)/python -m ablation.table

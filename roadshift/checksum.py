@@ -14,6 +14,13 @@ def sha256_of(file: Path) -> str:
     return digest.hexdigest()
 
 
+def folder_digest(folder: Path) -> str:
+    """Returns one SHA-256, hexadecimal, of the path and content of every file in a folder."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    content = [[file.relative_to(folder).as_posix(), sha256_of(file)] for file in files]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
 def dvc_hash(path: Path) -> str:
     """Returns the hash of a file or folder that DVC will write to `dvc.lock`."""
     if path.is_file():

@@ -53,7 +53,7 @@ def _copy_images(params: Params, folder: Path) -> dict[str, list[str]]:
         splits = {"train": ids}
         if use == "labelled" and params.adapt.labelled.target_only:
             # Without sources, the target's own val split selects the epoch.
-            splits["val"] = list(read_contents(shards.folder, "val", shards.class_names).ids)
+            splits["val"] = list(read_contents(shards.folder, "val", shards.label_names).ids)
         (folder / use).mkdir()
         write_subset(
             shards,

@@ -31,7 +31,7 @@ def main(params: Params, mix: str) -> None:
     trained = paths.trained_network_file(mix)
     network = load_network(trained)
     check_classes(network, trained, taxonomy=taxonomy, class_names=class_names)
-    target_ids = read_contents(domains[TARGET].folder, "test", class_names).ids
+    target_ids = read_contents(domains[TARGET].folder, "test", domains[TARGET].label_names).ids
     target_images = count_target_images(paths.history_file(mix), target_ids)
     inference = InferenceSettings(
         max_height=params.data.max_height,
@@ -53,7 +53,12 @@ def main(params: Params, mix: str) -> None:
     scores.save(paths.scores_file(mix))
     results.matrices.save(paths.matrices_file(mix))
     results.predictions.save(paths.predictions_file(mix))
-    write_confusion(results.matrices.domains, class_names, paths.confusion_file(mix))
+    write_confusion(
+        results.matrices.domains,
+        class_names,
+        paths.confusion_file(mix),
+        partial_labels={role: shards.partial_labels for role, shards in domains.items()},
+    )
     facts = network_facts(
         network, domains, own=list(params.mixes[mix]), max_height=inference.max_height
     )

@@ -2,7 +2,8 @@
 
 from roadshift.atomic import atomic_file
 from roadshift.pictures.sheet import Panel, coloured, contact_sheet
-from roadshift.records.reader import examples, open_shards
+from roadshift.records.reader import all_partial_labels, examples, open_shards
+from roadshift.report.conclusions import listed
 from roadshift.scoring.results import ExamplePredictions
 from roadshift.taxonomy import load_taxonomy
 from stages.entry import run
@@ -19,8 +20,8 @@ def main(params: Params) -> None:
         mix: ExamplePredictions.load(predictions_file(mix)).domains for mix in params.mixes
     }
     rows = []
-    for role in params.domains:
-        shards = open_shards(TEST / role)
+    domains = {role: open_shards(TEST / role) for role in params.domains}
+    for role, shards in domains.items():
         example = next(examples(shards, "test", {0}))
         row = [
             Panel(f"{role}: {shards.name}", example.image),
@@ -28,10 +29,13 @@ def main(params: Params) -> None:
         ]
         for mix, sources in params.mixes.items():
             shown = coloured(predictions[mix][role][example.id], taxonomy, example.image)
-            row.append(Panel(f"network trained on {' and '.join(sources)}", shown))
+            row.append(Panel(f"network trained on {listed(list(sources))}", shown))
         rows.append(row)
     with atomic_file(OVERVIEW) as file:
-        contact_sheet(rows, taxonomy, PANEL_WIDTH).save(file, "PNG")
+        sheet = contact_sheet(
+            rows, taxonomy, PANEL_WIDTH, partial_labels=all_partial_labels(domains.values())
+        )
+        sheet.save(file, "PNG")
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ def _advice(
         seed=params.seed,
         strengths=dict(params.aug),
         cards={role: domain.card for role, domain in domains.items()},
+        network=best or max(sources, key=lambda mix: len(sources[mix])),
         target_train=domains[TARGET].images["train"],
         saw_target=any(found.target_use for found in scores.values()),
     )

@@ -16,6 +16,7 @@ from roadshift.networks.settings import ModelSettings
 from roadshift.scoring.settings import EvaluateSettings
 from roadshift.settings import (
     ParameterDoc,
+    Reference,
     Settings,
     format_validation_error,
     load_yaml,
@@ -69,8 +70,8 @@ class SplitSettings(SplitShares):
 
     by: dict[Name, str] = Field(
         description="split scheme of each role's set: official (the publisher's own), group (whole "
-        "drives or cities), random (images), or a scheme that the card names, such as course "
-        "(kitti) or drives (camvid)"
+        "drives, cities or runs of neighbours), random (images), or a scheme that the card names, "
+        "such as course (kitti) or drives (camvid)"
     )
 
 
@@ -78,6 +79,14 @@ class DataSettings(Settings):
     """The preparation of images and labels."""
 
     taxonomy: str = Field(description="class table in roadshift/taxonomy/tables")
+    partial_labels: bool = Field(
+        description="whether labels too coarse for the taxonomy become partial labels",
+        json_schema_extra=ParameterDoc(
+            detail="A partial label says that a pixel is one of several classes. Its loss is -log "
+            "of their summed probability. Where this is false, such a set is refused.",
+            sources=(Reference("Bevandić et al., WACV 2022", "2108.11224"),),
+        ),
+    )
     split: SplitSettings
     shard_megabytes: int = Field(
         ge=1,
@@ -100,7 +109,8 @@ class Params(Settings):
 
     seed: int = Field(ge=0, lt=2**31, description="seed of weights, order and augmentation")
     domains: dict[Name, str] = Field(
-        description="data set that plays each role: the name of a card in roadshift/datasets/cards"
+        description="data set that plays each role: the name of a card in "
+        "roadshift/datasets/cards, or the path of a card's file, which ends in .yaml"
     )
     mixes: dict[Name, dict[Name, Annotated[int, Field(ge=1)]]] = Field(
         description="networks to train: for each, its sources and their integer weights in every "
@@ -132,8 +142,8 @@ class Params(Settings):
             with _errors_of(f"domains.{role}"):
                 card = load_card(name)
             # A table among the set's own files comes with the download, and remap checks it.
-            if not card.has_own_table:
-                with _errors_of(f"domains.{role}: {name}"):
+            if not card.has_own_table and not self.data.partial_labels:
+                with _errors_of(f"domains.{role}: {name}", ", or set data.partial_labels=true"):
                     taxonomy.check_carries(card.table.names)
             with _errors_of(f"data.split.by.{role}"):
                 card.split_scheme(
@@ -189,11 +199,11 @@ class Params(Settings):
 
 
 @contextmanager
-def _errors_of(place: str) -> Iterator[None]:
+def _errors_of(place: str, further: str = "") -> Iterator[None]:
     try:
         yield
     except RoadshiftError as error:
-        raise RoadshiftError(f"{place}: {error}") from None
+        raise RoadshiftError(f"{place}: {error}{further}") from None
 
 
 def load_params(file: Path = PARAMS) -> Params:

@@ -21,11 +21,15 @@ TEST = Path("data/shards/test")
 """Shards of the test split by role; no training sees them."""
 ADAPT = Path("data/shards/adapt")
 """Shards of the target's images that trainings may see."""
+SOURCES = Path("data/sources")
+"""Digests of the shards of each mix's sources."""
 TRAINED = Path("models/trained")
 """The network as it was trained, and its history, by mix."""
 SCORES = Path("metrics/scores")
 """All metrics on all domains, by mix."""
 SUMMARY = Path("metrics/summary.json")
+PLOTS = Path("metrics/plots")
+"""The learning curves of all mixes, for DVC's plots."""
 OVERVIEW = Path("report/overview.png")
 NOTEBOOK = Path("report/report.ipynb")
 REPORT_TEMPLATE = Path("report/report.html.j2")
@@ -54,6 +58,11 @@ def downloads(role: str) -> Path:
 def audit_file(role: str) -> Path:
     """The pixel counts of a role, by class."""
     return Path("metrics/audit") / f"{role}.csv"
+
+
+def sources_file(mix: str) -> Path:
+    """The digest of the train and val shards of each source of a mix."""
+    return SOURCES / f"{mix}.json"
 
 
 def trained_network_file(mix: str) -> Path:

@@ -27,6 +27,7 @@ def main(params: Params, role: str) -> None:
             folder=folder,
             audit_file=audit,
             processes=usable_cores(),
+            partial_labels=params.data.partial_labels,
         )
 
 

@@ -1,6 +1,7 @@
 """Packs a role's images and remapped labels into TFRecord shards."""
 
 from roadshift.atomic import atomic_folder
+from roadshift.datasets.card import card_name
 from roadshift.datasets.samples import check_labels, read_manifest
 from roadshift.records.writer import write_shards
 from roadshift.taxonomy import load_taxonomy
@@ -22,7 +23,7 @@ def main(params: Params, role: str) -> None:
                 images=RAW / role,
                 labels=REMAPPED / role,
                 taxonomy=taxonomy,
-                dataset=params.domains[role],
+                dataset=card_name(params.domains[role]),
                 shard_megabytes=params.data.shard_megabytes,
                 folder=folder,
             )

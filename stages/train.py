@@ -1,6 +1,7 @@
 """Trains the network of a mix on the mix's source data sets."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import keras
 import tensorflow as tf
 
 from roadshift.atomic import atomic_folder
+from roadshift.checksum import folder_digest
 from roadshift.determinism import enable_determinism
 from roadshift.environment import write_provenance
+from roadshift.errors import RoadshiftError
 from roadshift.inference.scorers import score_split
 from roadshift.inference.segmenter import Segmenter
 from roadshift.input_pipeline.batches import batch_shares
@@ -31,10 +34,12 @@ from stages.params import TARGET, Params
 
 def main(params: Params, mix: str) -> None:
     """Train on a mix's sources and the images set aside by adapt; val splits select the epoch."""
-    # A summary of other networks would be shown as this run's, if the run ends before summarize.
+    # Figures of other networks would be shown as this run's, if the run ends before summarize.
     paths.SUMMARY.unlink(missing_ok=True)
+    shutil.rmtree(paths.PLOTS, ignore_errors=True)
     enable_determinism(params.seed)
     data = open_data(params, mix)
+    digests = source_digests(mix, data)
     taxonomy, class_names = same_classes(data.all_shards)
     for shards in data.all_shards:
         check_records(shards)
@@ -65,6 +70,7 @@ def main(params: Params, mix: str) -> None:
     training_params = {
         "seed": params.seed,
         "mix": params.mixes[mix],
+        "sources": digests,
         "max_height": params.data.max_height,
         "aug": params.aug,
         "model": params.model,
@@ -72,8 +78,8 @@ def main(params: Params, mix: str) -> None:
         "train": params.train,
         "adapt": [params.adapt.labelled, self_training],
     }
-    folders = (shards.folder for shards in data.all_shards)
-    checkpoint = Checkpoint(paths.training_state(mix), fingerprint(training_params, folders))
+    of_target = [s.folder for s in data.all_shards if s.folder.is_relative_to(paths.ADAPT)]
+    checkpoint = Checkpoint(paths.training_state(mix), fingerprint(training_params, of_target))
     with (
         atomic_folder(paths.TRAINED / mix) as folder,
         atomic_folder(paths.curves_folder(mix)) as live_folder,
@@ -93,6 +99,7 @@ def main(params: Params, mix: str) -> None:
             self_training=(
                 SelfTraining(network, build(), self_training) if self_training.weight else None
             ),
+            partial_labels=data.partial_labels,
         )
         save_network(network, folder / paths.trained_network_file(mix).name, inference)
         content = {**history.as_json(), "target_images": data.target_images()}
@@ -121,6 +128,29 @@ def open_data(params: Params, mix: str) -> TrainingData:
         unlabelled=unlabelled,
         unlabelled_share=self_training.batch_size,
     )
+
+
+def source_digests(mix: str, data: TrainingData) -> dict[str, str]:
+    """Hashes the shards of a training's sources, which DVC knows by these digests alone.
+
+    Without a file of digests nothing is compared: no DVC has run, which would rely on it.
+
+    Returns:
+        By source, its digest; none for the target, whose shards are a dependency themselves.
+
+    Raises:
+        RoadshiftError: the digests of the stage `hash_sources` are of other shards.
+    """
+    file = paths.sources_file(mix)
+    digests = {role: folder_digest(s.folder) for role, s in data.sources.items() if role != TARGET}
+    recorded = json.loads(file.read_text("utf-8")) if file.is_file() else digests
+    for role, digest in digests.items():
+        if recorded.get(role) != digest:
+            raise RoadshiftError(
+                f"{file}: made of other shards than those in {paths.TRAINVAL / role}; run "
+                "`dvc repro hash_sources` first"
+            )
+    return digests
 
 
 def validation_miou(segmenter: Segmenter, shards: Mapping[str, ShardSet]) -> dict[str, float]:

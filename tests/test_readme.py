@@ -1,6 +1,7 @@
 """The documentation: its tables, links, commands, options, keys and paths are those of the code."""
 
 import itertools
+import json
 import re
 import shlex
 import subprocess
@@ -12,7 +13,7 @@ import yaml
 
 from ablation.variants import overridden
 from roadshift.__main__ import COMMANDS, main
-from roadshift.scoring.results import MixScores
+from roadshift.scoring.results import DomainScores, MixScores
 from roadshift.scoring.tables import markdown_table
 from roadshift.settings import load_yaml
 
@@ -68,8 +69,28 @@ def test_the_readme_has_the_table_of_the_street_scenes():
     assert markdown_table(scores(RESULTS / "streets")) in README
 
 
+def unseen():
+    """The scores of the street networks on further sets, as `roadshift evaluate --json` told."""
+    found = {}
+    for mix in MIXES:
+        domains = {}
+        for file in sorted((RESULTS / "streets-unseen").glob(f"{mix}-*.json"), reverse=True):
+            content = json.loads(file.read_text("utf-8"))
+            told = {key: content.pop(key) for key in ("model", "taxonomy", "split")}
+            assert told == {"model": f"models/{mix}.keras", "taxonomy": "driving11", "split": "all"}
+            domains[content["data_set"]] = DomainScores.model_validate(content)
+        found[mix] = MixScores(mix=mix, taxonomy="driving11", target_images={}, domains=domains)
+    return found
+
+
+def test_the_table_of_sets_that_nobody_chose_by_is_what_the_command_told():
+    assert list(unseen()["a"].domains) == ["bdd100k", "a2d2"]
+    assert markdown_table(unseen()) in RESULTS_PAGE
+
+
 def test_no_other_table_gives_intervals():
     tables = "".join(markdown_table(scores(folder)) for folder in WORKFLOWS)
+    tables += markdown_table(unseen())
     cells = re.findall(r"\| \d+\.\d \(\d+\.\d to \d+\.\d\)", TEXT)
     assert cells
     assert all(cell in tables for cell in cells)
@@ -130,7 +151,7 @@ def test_every_make_target_is_documented():
 @pytest.mark.parametrize(("page", "module"), documented(r"\bpython -m ([\w.]+)"))
 def test_every_module_that_is_run_exists(page, module):
     path = PROJECT / module.replace(".", "/")
-    installed = module in {"venv", "pip", "pytest"}
+    installed = module in {"venv", "pip", "pytest", "zipfile"}
     assert installed or path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), page
 
 
@@ -146,7 +167,8 @@ def is_key(key):
 SECTIONS = "|".join(yaml.safe_load(PARAMS.read_text("utf-8")))
 
 
-KEY = rf"(?<![\w./-])((?:{SECTIONS})\.(?!keras)\w+(?:\.\w+)*)(?![\w/*]|\.[a-z<*])"
+# A key after a plus is a new one.
+KEY = rf"(?<![\w./+-])((?:{SECTIONS})\.(?!keras)\w+(?:\.\w+)*)(?![\w/*]|\.[a-z<*])"
 
 
 # The page of bad input quotes keys that do not exist.
@@ -276,43 +298,27 @@ def test_every_file_of_the_code_that_is_named_exists(page, path):
     assert path.endswith("/mine.yaml") or (PROJECT / path).exists(), page
 
 
-def test_a_third_source_takes_the_lines_that_the_page_gives(tmp_path):
-    """Twelve at most; with them the parameters are sound and every mix has a training."""
+def test_a_further_source_takes_the_lines_that_the_page_gives(tmp_path):
+    """All in params.yaml, which is sound with them; the overrides below them do the same."""
     page = TEXTS["docs/how-to/another-machine.md"]
-    added = {}
-    for file in ("params.yaml", "dvc.yaml"):
-        table = re.search(rf"<!-- third source: {file} -->\n\n((?:\|.*\n)+)", page)
-        assert table
-        rows = table[1].splitlines()[2:]
-        added[file] = [tuple(re.findall(r"\| (.*?) \| `(.*)` \|", row)[0]) for row in rows]
-    assert sum(map(len, added.values())) <= 12
-    params, dvc = (load_yaml((PROJECT / file).read_bytes()) for file in added)
-    for place, line in added["params.yaml"]:
+    table = re.search(r"<!-- more sources -->\n\n((?:\|.*\n)+)", page)
+    assert table
+    params = load_yaml((PROJECT / "params.yaml").read_bytes())
+    for row in table[1].splitlines()[2:]:
+        place, line = re.findall(r"\| `(.*?)` \| `(.*)` \|", row)[0]
         at = params
-        for key in place.strip("`").split("."):
+        for key in place.split("."):
             at = at[key]
         at.update(yaml.safe_load(line))
     params["data"]["taxonomy"] = "driving7"
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
-    assert "c" in overridden(tmp_path / "params.yaml", []).domains
-    plots = {name: content for plot in dvc["plots"] for name, content in plot.items()}
-    for place, line in added["dvc.yaml"]:
-        keys = re.findall(r"`([^`]+)`", place)
-        at = dvc["stages"]["train"]["foreach"] if len(keys) == 1 else plots[keys[1]]["y"]
-        at.update(yaml.safe_load(line))
-    trains = dvc["stages"]["train"]["foreach"]
-    assert {mix: {*used.values()} for mix, used in trains.items()} == {
-        mix: {*sources} for mix, sources in params["mixes"].items()
-    }
-    curves = {
-        f"metrics/curves/{mix}/plots/metrics/val_miou/{role}.tsv"
-        for mix, sources in params["mixes"].items()
-        for role in sources
-    }
-    assert {*plots["validation"]["y"]} == curves
-    assert {*plots["loss"]["y"]} == {
-        f"metrics/curves/{mix}/plots/metrics/loss.tsv" for mix in params["mixes"]
-    }
+    edited = overridden(tmp_path / "params.yaml", [])
+    assert edited.mixes["abc"] == {"a": 1, "b": 1, "c": 1}
+    command = next(c for c in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) if "+domains.c" in c)
+    words = shlex.split(command.replace("\\\n", " "))
+    given = overridden(PROJECT / "params.yaml", [words[k + 1] for k in range(3, len(words), 2)])
+    assert given.domains == edited.domains
+    assert given.mixes["abc"] == edited.mixes["abc"]
 
 
 def test_no_data_set_or_model_is_committed():

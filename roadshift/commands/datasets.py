@@ -9,7 +9,7 @@ from rich.text import Text
 
 from roadshift.commands.output import completion, console, pairs, print_json, table
 from roadshift.datasets.card import Archive, Card, card_names, load_card
-from roadshift.datasets.encoding import Encoding
+from roadshift.datasets.encoding import NAMED_KINDS, Encoding
 from roadshift.datasets.splits import SPLITS, SplitScheme
 from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import universal_names
@@ -17,8 +17,12 @@ from roadshift.taxonomy import universal_names
 KINDS = {
     "grey": "grey ids",
     "grey16": "16-bit ids",
+    "red": "ids in red",
     "red16": "16-bit ids in red",
     "colour": "colours",
+    "panoptic": "segments, with categories in COCO's JSON",
+    "polygons": "polygons, a JSON file an image",
+    "coco": "polygons and run lengths in COCO's JSON",
 }
 TRIED = {
     "real": "the publisher's files",
@@ -29,7 +33,8 @@ TITLES_FROM = 100
 """Smallest width of a terminal, in columns, at which the list has titles."""
 LEGEND = """\
 train+val+test: number of labelled images; ~ about, since whole groups are split
-labels: grey = 8-bit ids; grey16, red16 = 16-bit ids; colour = RGB; own = yours
+labels: grey, red = 8-bit ids; grey16, red16 = 16-bit ids; colour = RGB; own = yours;
+        panoptic, polygons, coco = JSON files
 obtained: by the workflow (automatic, by TFDS, drawn), by hand, or yours already
 tried: real = the publisher's files; stand-in = others in their layout;
        miniature = a small copy of their layout; drawn = drawn on this machine
@@ -42,7 +47,8 @@ Details of a data set: roadshift datasets NAME"""
 def command(name: str | None, as_json: bool) -> None:
     """List the data sets, or describe the one called NAME.
 
-    Choose a data set in params.yaml, or with `dvc exp run -S domains.target=NAME`.
+    NAME can be the path of a card of your own, which ends in .yaml. Choose a data set in
+    params.yaml, or with `dvc exp run -S domains.target=NAME`.
     """
     if name is None:
         cards = [load_card(each) for each in card_names()]
@@ -69,10 +75,11 @@ def images_by_split(card: Card) -> dict[str, int] | None:
     splits, total = card.splits, card.samples.get("all")
     if splits.random is not None:
         return None if total is None else _shared(total, dict(splits.random))
-    if splits.official is None:
+    published = splits.official or {name: name for name in splits.lists or ()}
+    if not published:
         return None
     counts = dict.fromkeys(SPLITS, 0)
-    for publisher_split, split in splits.official.items():
+    for publisher_split, split in published.items():
         if publisher_split not in card.samples:
             return None
         counts[split] += card.samples[publisher_split]
@@ -97,7 +104,7 @@ def _summary(card: Card) -> dict[str, Any]:
         "title": card.title,
         "images": images_by_split(card),
         "publisher_counts": card.samples,
-        "split": _split_text(card.splits),
+        "split": split_text(card.splits),
         "labels": encoding.kind if (encoding := _encoding(card)) else "own",
         "encoding": card.encoding,
         "licence": card.licence,
@@ -147,8 +154,9 @@ def _encoding(card: Card) -> Encoding | None:
         raise
 
 
-def _split_text(scheme: SplitScheme) -> str:
-    what = "drives or cities" if scheme.needs_groups else "images"
+def split_text(scheme: SplitScheme) -> str:
+    """Returns how a scheme splits a set, for people."""
+    what = "groups (drives, cities or runs of neighbours)" if scheme.needs_groups else "images"
     if scheme.groups:
         return f"by {what}: " + ", ".join(f"{g} {s}" for g, s in scheme.groups.items())
     if scheme.random is not None:
@@ -157,6 +165,9 @@ def _split_text(scheme: SplitScheme) -> str:
     if scheme.shuffled is not None:
         counts = ", ".join(f"{number} {split}" for split, number in scheme.shuffled.counts.items())
         text = f"the sorted images, shuffled by random.seed({scheme.shuffled.seed}): {counts}"
+    elif scheme.lists is not None:
+        lists = ", ".join(f"{file} as {split}" for split, file in scheme.lists.items())
+        text = f"the publisher's lists: {lists}"
     else:
         official = ", ".join(
             f"{publisher_split} as {split}"
@@ -180,8 +191,8 @@ def _print_card(card: Card) -> None:
         "notes": card.notes,
         "tried on": TRIED.get(card.tried or "", ""),
         "labelled": counts,
-        "split": _split_text(card.splits),
-        **{f"split '{name}'": _split_text(named) for name, named in card.splits.named.items()},
+        "split": split_text(card.splits),
+        **{f"split '{name}'": split_text(named) for name, named in card.splits.named.items()},
         "images": f"{_images(card)} (train+val+test)" if card.samples else "",
         "layout": f"{card.layout.root}/{card.layout.image}\n{card.layout.root}/{card.layout.label}",
     }
@@ -232,7 +243,8 @@ def _print_encoding(out: Console, name: str, encoding: Encoding) -> None:
     out.print(f"\nLabels: {kind}, encoding {name}, from {encoding.source.strip()}")
     if encoding.config is not None:
         out.print(f"An id is the index of its label in {encoding.config}, a file of the data set.")
-    first = "value" if encoding.config is None else "label"
+    by_name = encoding.config is not None or encoding.kind in NAMED_KINDS
+    first = "label" if by_name else "value"
     grid = table(first, "universal name", "meaning")
     for *value, universal in encoding.values:
         shown = Text(", ".join(str(part).rjust(3) for part in value))
@@ -241,4 +253,7 @@ def _print_encoding(out: Console, name: str, encoding: Encoding) -> None:
             swatch = Style(bgcolor=f"rgb({red},{green},{blue})")
             shown = Text("   ", style=swatch) + Text(" ") + shown
         grid.add_row(shown, str(universal), universal_names()[str(universal)])
+    if encoding.background is not None:
+        meaning = universal_names()[encoding.background]
+        grid.add_row(Text("what nothing covers"), encoding.background, meaning)
     out.print(grid)

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from roadshift.commands.output import completion, console, print_json, table
 from roadshift.datasets.card import card_names, load_card
-from roadshift.taxonomy import Taxonomy, load_taxonomy, taxonomy_names
+from roadshift.taxonomy import Taxonomy, joined_name, load_taxonomy, taxonomy_names
 from roadshift.taxonomy.coverage import Coverage, compare_coverage
 
 COMPARED_STATES = ("yes", "part")
@@ -66,6 +66,8 @@ def _as_json(comparison: Coverage) -> dict[str, Any]:
             for name, row in comparison.cells.items()
         },
         "refused": comparison.refused,
+        "partial_labels": comparison.partial_labels,
+        "scored_on": {each: comparison.scored_on(each) for each in comparison.ignored},
         "ignored": comparison.ignored,
     }
 
@@ -152,8 +154,7 @@ def _print_matrix(comparison: Coverage, sets: list[str]) -> None:
     out.print(grid)
     out.print(LEGEND)
     out.print(f"\nCompared on {len(compared)} of {len(taxonomy.classes)} classes.")
-    for each, names in comparison.refused.items():
-        out.print(f"{each} is refused, too coarse for {taxonomy.name}: {', '.join(names)}.")
+    _print_partial(comparison)
     ignored = table("ignored by name", "in", "because")
     for name, reason in taxonomy.ignored.items():
         here = [each for each in sets if name in comparison.ignored[each]]
@@ -162,3 +163,22 @@ def _print_matrix(comparison: Coverage, sets: list[str]) -> None:
     if ignored.row_count:
         out.print()
         out.print(ignored)
+
+
+def _print_partial(comparison: Coverage) -> None:
+    """Prints which sets are refused, and how they would be scored with partial labels."""
+    out = console()
+    partial = table("too coarse", "in", "partial label")
+    for each, names in comparison.partial_labels.items():
+        out.print(f"{each} is refused, unless data.partial_labels=true accepts its partial labels.")
+        for name, classes in names.items():
+            partial.add_row(name, each, " or ".join(classes))
+    if not partial.row_count:
+        return
+    out.print()
+    out.print(partial)
+    out.print()
+    for each in comparison.partial_labels:
+        scored = comparison.scored_on(each)
+        shown = "; ".join(map(joined_name, scored))
+        out.print(f"With them {each} is scored on {len(scored)} classes: {shown}.")

@@ -6,17 +6,19 @@ A card is a YAML file; a new set with a known label encoding needs no code.
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from roadshift.datasets.encoding import Encoding, FileName, load_encoding, read_encoding, with_ids
-from roadshift.datasets.labelmap import LABELMAP, read_labelmap
+from roadshift.datasets.encoding import Encoding, FileName, load_encoding, with_ids
+from roadshift.datasets.own_table import is_own_table, own_tables, read_own_table, table_files
 from roadshift.datasets.packaged import load_packaged, packaged_names
 from roadshift.datasets.splits import SplitConfig, Splits, SplitScheme
 from roadshift.errors import RoadshiftError
-from roadshift.settings import Settings, format_validation_error
+from roadshift.settings import Settings, format_validation_error, load_yaml
 
+CARD_SUFFIX = ".yaml"
+"""End of the name of a card's file; a name with it is a path, and not that of a card of ours."""
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 ARCHIVE_SUFFIXES = (".zip", *TAR_SUFFIXES)
 """Ends of the names of supported archives, in small letters; a name may have capitals."""
@@ -81,28 +83,54 @@ class Layout(Settings):
         root: folder that the patterns are relative to, within the set's folder.
         image: pattern of the images' paths.
         label: pattern of the labels' paths, with the same placeholders. `{part}` stands for any
-            other part of the path that an image and its label share.
+            other part of the path that an image and its label share. Without `{id}` it is that of
+            JSON files, each with the labels of many images.
+        annotations: pattern of the JSON files with the categories of panoptic labels, with
+            placeholders of `label` but `{id}`; None for other labels.
         id: regular expression of a whole id; files with other ids are left out.
+        exclude: ids of samples that are left out, as the manifest has them: with the group and a
+            '/' in front if `{group}` is in the patterns.
         group: regular expression that is searched in the id; its first group is the drive or city.
+        skip_unlabelled: whether images without a label are left out, and counted; else, which is
+            the default, they are a fault.
     """
 
     root: str = "."
     image: str
     label: str
+    annotations: str | None = None
     id: str = "[^/]+"
+    exclude: Annotated[tuple[str, ...], Field(strict=False)] = ()
     group: str | None = None
+    skip_unlabelled: bool = False
 
     @model_validator(mode="after")
     def _patterns_agree(self) -> "Layout":
-        image, label = (set(re.findall(r"{(.*?)}", p)) for p in (self.image, self.label))
-        for pattern, parts in ((self.image, image), (self.label, label)):
-            if "id" not in parts or parts - {"id", "split", "group", "part"}:
+        parts, label, annotations = (
+            set(re.findall(r"{(.*?)}", pattern))
+            for pattern in (self.image, self.label, self.annotations or "")
+        )
+        for pattern, found in ((self.image, parts), (self.label, label)):
+            is_shared = pattern == self.label and self.is_shared
+            if not ("id" in found or is_shared) or found - {"id", "split", "group", "part"}:
                 raise ValueError(
                     f"'{pattern}' needs {{id}}, and can have {{split}}, {{group}} and {{part}}"
                 )
-        if image != label:
+        if label != (parts - {"id"} if self.is_shared else parts):
             raise ValueError(f"'{self.image}' and '{self.label}' must have the same placeholders")
+        if annotations - (parts - {"id"}):
+            raise ValueError(f"annotations '{self.annotations}' has other placeholders than label")
         return self
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a label file, which is JSON then, has the labels of many images."""
+        return self.label.endswith(".json") and "{id}" not in self.label
+
+    @property
+    def annotations_glob(self) -> str:
+        """The pattern of the JSON files of panoptic labels as a glob, '' for other labels."""
+        return re.sub(r"{\w+}", "*", self.annotations or "")
 
 
 class Card(Settings):
@@ -131,8 +159,8 @@ class Card(Settings):
             is one split; empty if unknown.
         layout: patterns of the files' paths.
         splits: split schemes.
-        encoding: name of a table in encodings/, or of a file in the set's own folder if it ends in
-            '.yaml'; where that file is missing, CVAT's labelmap.txt in the folder counts.
+        encoding: name of a table in encodings/, or path of a file in the set's own folder: one that
+            ends in '.yaml', or the table of a label tool (`own_table`).
     """
 
     name: str
@@ -164,6 +192,11 @@ class Card(Settings):
                 f"encoding '{self.encoding}': only a card with a folder can name a file; name a "
                 "table of roadshift/datasets/encodings, without '.yaml'"
             )
+        if not self.has_own_table and "." in self.encoding:
+            raise ValueError(
+                f"encoding '{self.encoding}': name a table of roadshift/datasets/encodings, or a "
+                f"file of the set's folder ({own_tables()})"
+            )
         schemes = (self.splits, *self.splits.named.values())
         if not self.has_groups and any(scheme.needs_groups for scheme in schemes):
             raise ValueError("splits by group need a group in layout")
@@ -182,7 +215,7 @@ class Card(Settings):
     @property
     def has_own_table(self) -> bool:
         """Whether the label encoding lies in the set's own folder and not beside the cards."""
-        return self.encoding.endswith(".yaml")
+        return is_own_table(self.encoding)
 
     def table_in(self, folder: Path) -> Encoding:
         """Returns the label encoding, with the ids from the set's own files.
@@ -199,14 +232,27 @@ class Card(Settings):
         return with_ids(table, folder / self.layout.root / table.config, self.encoding)
 
     def table_files(self, folder: Path) -> list[str]:
-        """Lists the files that `table_in` reads in the folder, as paths relative to the folder.
+        """Lists the files of the folder that say what labels mean, relative to the folder.
 
         Raises:
             RoadshiftError: the table is missing or not valid.
         """
         config = self._stated_in(folder).config
-        own = [self._own_table_in(folder)] if self.has_own_table else []
+        own = table_files(self.encoding, folder) if self.has_own_table else []
+        own += self._annotation_files(folder)
         return own if config is None else [*own, f"{self.layout.root}/{config}"]
+
+    def list_files(self, folder: Path) -> list[str]:
+        """Lists the lists of images of all split schemes that are in the folder, relative to it."""
+        schemes = (self.splits, *self.splits.named.values())
+        names = {name for scheme in schemes for name in (scheme.lists or {}).values()}
+        files = (f"{self.layout.root}/{name}" for name in sorted(names))
+        return [file for file in files if (folder / file).is_file()]
+
+    def _annotation_files(self, folder: Path) -> list[str]:
+        pattern = self.layout.annotations_glob
+        found = (folder / self.layout.root).glob(pattern) if pattern else ()
+        return sorted(file.relative_to(folder).as_posix() for file in found)
 
     @property
     def table(self) -> Encoding:
@@ -218,15 +264,9 @@ class Card(Settings):
         return self._stated_in(Path(self.folder or ".").expanduser())
 
     def _stated_in(self, folder: Path) -> Encoding:
-        if not self.has_own_table:
-            return load_encoding(self.encoding)
-        name = self._own_table_in(folder)
-        return read_labelmap(folder / name) if name == LABELMAP else read_encoding(folder / name)
-
-    def _own_table_in(self, folder: Path) -> str:
-        """The file with the encoding: a labelmap.txt counts where the card's file is not there."""
-        stands_in = (folder / LABELMAP).is_file() and not (folder / self.encoding).is_file()
-        return LABELMAP if stands_in else self.encoding
+        if self.has_own_table:
+            return read_own_table(self.encoding, folder)
+        return load_encoding(self.encoding)
 
     def split_scheme(self, split_config: SplitConfig) -> SplitScheme:
         """Returns the scheme that splits the set.
@@ -252,17 +292,53 @@ def card_names() -> tuple[str, ...]:
     return packaged_names("cards")
 
 
-@cache
+def card_name(name: str) -> str:
+    """Returns a card's own name: that of its file, without folder and '.yaml'."""
+    return Path(name).stem if name.endswith(CARD_SUFFIX) else name
+
+
 def load_card(name: str) -> Card:
     """Reads a data set's card.
 
+    Args:
+        name: name of a card of this package; or path of a card's file, which ends in '.yaml',
+            absolute or relative to the working directory.
+
     Raises:
-        RoadshiftError: there is no card of that name, or it does not fit the schema.
+        RoadshiftError: there is no such card, or it does not fit the schema.
     """
-    content = load_packaged("cards", name, "data set")
+    if not name.endswith(CARD_SUFFIX):
+        return _packaged_card(name)
+    own_name = card_name(name)
+    if not re.fullmatch("[A-Za-z0-9_]+", own_name):
+        raise RoadshiftError(
+            f"{name}: a card's name is a part of the names of other files; rename it, with "
+            "letters, digits and _ before '.yaml'"
+        )
+    file = Path(name).expanduser()
+    try:
+        content = load_yaml(file.read_bytes())
+    except FileNotFoundError:
+        known = own_name in card_names()
+        hint = f"; for roadshift's own card write '{own_name}'" if known else ""
+        raise RoadshiftError(
+            f"{name}: there is no such card ({file.absolute()}); its path is relative to the "
+            f"working directory{hint}"
+        ) from None
+    except RoadshiftError as error:
+        raise RoadshiftError(f"{name}: {error}") from None
+    return _card(content, own_name, name)
+
+
+@cache
+def _packaged_card(name: str) -> Card:
+    return _card(load_packaged("cards", name, "data set"), name, f"card '{name}'")
+
+
+def _card(content: Any, name: str, where: str) -> Card:
     if not isinstance(content, dict):
-        raise RoadshiftError(f"card '{name}': expected keys with values, not {content!r}")
+        raise RoadshiftError(f"{where}: expected keys with values, not {content!r}")
     try:
         return Card.model_validate({**content, "name": name})
     except ValidationError as error:
-        raise RoadshiftError(f"card '{name}': {format_validation_error(error, Card)}") from None
+        raise RoadshiftError(f"{where}: {format_validation_error(error, Card)}") from None

@@ -14,11 +14,17 @@ from pydantic import Field, ValidationError, model_validator
 
 from roadshift.datasets.packaged import load_packaged
 from roadshift.errors import RoadshiftError
-from roadshift.settings import Settings, format_validation_error, load_yaml
+from roadshift.settings import Settings, format_validation_error, load_yaml, printable
 from roadshift.taxonomy import not_universal, universal_names
 
 UNKNOWN = 255
 """Native index of a value that an encoding does not list."""
+BITS = {"grey": 8, "grey16": 16, "red": 8, "red16": 16, "colour": 24}
+"""Bits of a value in a label, by the kind of the encoding."""
+Kind = Literal["grey", "grey16", "red", "red16", "colour", "panoptic", "polygons", "coco"]
+NAMED_KINDS = ("panoptic", "polygons", "coco")
+"""Kinds whose values are labels of JSON files, and not values of pixels."""
+Rows = list[Annotated[tuple[int | str, ...], Field(strict=False)]]
 FileName = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
 
 
@@ -26,29 +32,46 @@ class Encoding(Settings):
     """A table from the values in label images to universal names.
 
     Attributes:
-        kind: 'grey' for ids in one grey byte a pixel, or as indices of a palette; 'grey16' for ids
-            in 16-bit grey; 'red16' for ids in the red channel of 16-bit RGB; 'colour' for 8-bit
-            RGB.
+        kind: 'grey' for ids in one grey byte a pixel, in three equal channels, or as indices of a
+            palette; 'grey16' for ids in 16-bit grey; 'red' for ids in the red channel of 8-bit RGB
+            or RGBA, 'red16' in that of 16-bit RGB; 'colour' for 8-bit RGB; 'panoptic' for PNGs of
+            segments, whose categories COCO's JSON has; 'polygons' for a JSON an image with
+            polygons, as Cityscapes has them; 'coco' for one JSON with polygons and run lengths of
+            all images.
         config: name of the publisher's JSON file `{"labels": [{"name": …}, …]}` in the root of the
             set's layout, in which a label's id is its position; None if `values` holds the ids.
         values: rows `[id, name]` for ids, `[red, green, blue, name]` for colours, and
-            `[label, name]` with a `config`.
+            `[label, name]` with a `config` or one of `NAMED_KINDS`; a label of 'panoptic' is a
+            category's id, or its name or supercategory.
+        background: universal name of the pixels that no segment or polygon covers, for
+            `NAMED_KINDS`; None if such pixels are a fault.
+        undrawn: labels of polygons that are left out.
         source: where the table is published.
     """
 
-    kind: Literal["grey", "grey16", "red16", "colour"]
+    kind: Kind
     config: FileName | None = None
-    values: list[Annotated[tuple[int | str, ...], Field(strict=False)]]
+    values: Rows
+    background: str | None = None
+    undrawn: Annotated[tuple[str, ...], Field(strict=False)] = ()
     source: str
 
     @model_validator(mode="after")
     def _rows_are_sound(self) -> "Encoding":
         width = 3 if self.kind == "colour" else 1
         top = 65535 if self.kind in ("grey16", "red16") else 255
-        if self.config is not None and self.kind == "colour":
-            raise ValueError("config is for ids only; list colours in values")
+        if self.config is not None and self.kind in ("colour", *NAMED_KINDS):
+            raise ValueError("config is for ids only; list colours and labels in values")
+        if self.background is not None and self.background not in universal_names():
+            raise ValueError(f"background: {not_universal(self.background)}")
+        if self.kind not in NAMED_KINDS and (self.background is not None or self.undrawn):
+            raise ValueError(f"background and undrawn are for {', '.join(NAMED_KINDS)} only")
         for *value, name in self.values:
-            if self.config is not None:
+            if self.kind in NAMED_KINDS:
+                form = (str, int) if self.kind == "panoptic" else str
+                if len(value) != 1 or not isinstance(value[0], form):
+                    raise ValueError(f"row {[*value, name]}: expected a label and its name")
+            elif self.config is not None:
                 if len(value) != 1 or not isinstance(value[0], str):
                     raise ValueError(f"row {[*value, name]}: expected a label's name in config")
             elif len(value) != width or not all(
@@ -67,8 +90,19 @@ class Encoding(Settings):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Universal names by native index, which is the row's position in the table."""
-        return tuple(str(row[-1]) for row in self.values)
+        """Universal names by native index: the row's position in the table; background is last."""
+        names = tuple(str(row[-1]) for row in self.values)
+        return names if self.background is None else (*names, self.background)
+
+    @property
+    def native_of(self) -> dict[int | str, int]:
+        """Native index by label, for `NAMED_KINDS`."""
+        return {row[0]: index for index, row in enumerate(self.values)}
+
+    @property
+    def background_index(self) -> int | None:
+        """Native index of the background; None if there is none."""
+        return None if self.background is None else len(self.values)
 
     @property
     def keys(self) -> np.ndarray:
@@ -79,15 +113,38 @@ class Encoding(Settings):
         rows = np.array([row[:-1] for row in self.values], np.int64)
         return rows @ np.array([65536, 256, 1]) if self.kind == "colour" else rows[:, 0]
 
+    @property
+    def native_index(self) -> np.ndarray:
+        """Native index by id, uint8 (256,) or (65536,), or by packed colour, (2 ** 24,).
+
+        Values without a row have `UNKNOWN`.
+        """
+        index = np.full(1 << BITS[self.kind], UNKNOWN, np.uint8)
+        index[self.keys] = np.arange(len(self.names))
+        return index
+
+
+def shown_value(kind: str, value: int | str) -> str:
+    """Returns a value of a label for a message: an id, a name, or a packed colour's channels."""
+    if isinstance(value, str):
+        return f"'{printable(value)}'"
+    return f"({value >> 16}, {value >> 8 & 255}, {value & 255})" if kind == "colour" else str(value)
+
 
 @cache
 def load_encoding(name: str) -> Encoding:
     """Reads a label encoding.
 
+    A table with the key `like` has the rows of another one, such as for another kind of files.
+
     Raises:
         RoadshiftError: there is no encoding of that name, or it does not fit the schema.
     """
-    return _encoding(load_packaged("encodings", name, "label encoding"), f"encoding '{name}'")
+    content = load_packaged("encodings", name, "label encoding")
+    if isinstance(content, dict) and "like" in content:
+        other = load_packaged("encodings", content.pop("like"), "label encoding")
+        content = {"values": other["values"], "source": other["source"], **content}
+    return _encoding(content, f"encoding '{name}'")
 
 
 def read_encoding(file: Path) -> Encoding:
@@ -142,9 +199,7 @@ def with_ids(table: Encoding, file: Path, name: str) -> Encoding:
             f"{file}: its labels differ from those of the encoding '{name}' ({listed}); put the "
             "publisher's file of that version there, or correct the encoding"
         )
-    values: list[tuple[int | str, ...]] = [
-        (position, universal[label]) for position, label in enumerate(labels)
-    ]
+    values: Rows = [(position, universal[label]) for position, label in enumerate(labels)]
     return Encoding(kind=table.kind, values=values, source=table.source)
 
 

@@ -39,6 +39,10 @@ UNREADABLE = (
 )
 
 
+class LossyLabelError(RoadshiftError):
+    """A label's file has a compression that may have changed its values."""
+
+
 @contextmanager
 def opened(file: Path) -> Iterator[Image.Image]:
     """Context manager: opens an image; an error on opening or in the block names the file.
@@ -90,9 +94,9 @@ def read_label(file: Path, kind: str) -> np.ndarray:
 
     Args:
         file: path of the label image.
-        kind: 'grey' for ids of up to 8 bits a pixel, in grey or as indices of a palette;
-            'grey16' for ids in 16-bit grey; 'red16' for the red channel of 16-bit RGB; 'colour'
-            for 8-bit RGB, or the colours of a palette.
+        kind: 'grey' for ids of up to 8 bits a pixel, in grey, in three equal channels, or as
+            indices of a palette; 'grey16' for ids in 16-bit grey; 'red' and 'red16' for the red
+            channel of RGB of 8 and 16 bits; 'colour' for 8-bit RGB, or the colours of a palette.
 
     Returns:
         int32 (height, width) for colours, packed as red * 65536 + green * 256 + blue; uint16
@@ -106,7 +110,7 @@ def read_label(file: Path, kind: str) -> np.ndarray:
         return _red16(file)
     with opened(file) as image:
         if lossy := lossy_compression(image, file):
-            raise RoadshiftError(
+            raise LossyLabelError(
                 f"{file}: a label in {lossy}: its ids or colours may have changed; export the "
                 "original label again, as PNG or as TIFF with LZW compression"
             )
@@ -125,17 +129,32 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _of_kind(image: Image.Image, file: Path, kind: str) -> np.ndarray:
+    if (top := _scaled_from(image)) is not None:
+        raise RoadshiftError(f"{file}: values of 0..{top}, expected 0..255; save it as PNG")
     if kind == "grey":
         return _grey(image, file)
     if kind == "grey16":
         if not image.mode.startswith("I;16"):
             raise RoadshiftError(f"{file}: expected 16-bit grey, found mode {image.mode}")
         return np.asarray(image).astype(np.uint16)
+    what = "8-bit RGB with ids in red" if kind == "red" else "8-bit RGB colours"
     if _is_deep(image):
-        raise RoadshiftError(f"{file}: expected 8-bit RGB colours, found 16 bits a channel")
+        raise RoadshiftError(f"{file}: expected {what}, found 16 bits a channel")
+    if kind == "red":
+        if image.mode not in ("RGB", "RGBA"):
+            raise RoadshiftError(f"{file}: expected {what}, found mode {image.mode}")
+        return np.asarray(image)[..., 0]
     if image.mode not in ("RGB", "P") and not _is_opaque_rgba(image):
         raise RoadshiftError(f"{file}: expected RGB colours, found mode {image.mode}")
     return packed_colours(np.asarray(image.convert("RGB")))
+
+
+def _scaled_from(image: Image.Image) -> int | None:
+    """Returns the largest value of a PNM file whose values Pillow stretches to 0..255, or None."""
+    for codec, (_, *further) in _tiles(image):
+        if codec in ("ppm", "ppm_plain") and further and further[0] < 255:
+            return int(further[0])
+    return None
 
 
 def packed_colours(colours: np.ndarray) -> np.ndarray:
@@ -145,6 +164,9 @@ def packed_colours(colours: np.ndarray) -> np.ndarray:
 
 
 def _grey(image: Image.Image, file: Path) -> np.ndarray:
+    # OpenCV writes three equal channels where it has read a grey image as colours.
+    if image.mode == "RGB" or _is_opaque_rgba(image):
+        return _equal_channels(image, file)
     # A palette image's bytes are the ids; its colours are for display only.
     if image.mode not in ("L", "P", "1"):
         raise RoadshiftError(f"{file}: expected one grey byte a pixel, found mode {image.mode}")
@@ -152,6 +174,21 @@ def _grey(image: Image.Image, file: Path) -> np.ndarray:
     raw_mode = next((str(arguments[0]) for _, arguments in _tiles(image)), "")
     stretched = {"L;2": 85, "L;4": 17}.get(raw_mode[:3], 1)
     return np.asarray(image).astype(np.uint8) // stretched
+
+
+def _equal_channels(image: Image.Image, file: Path) -> np.ndarray:
+    if _is_deep(image):
+        raise RoadshiftError(f"{file}: expected one grey byte a pixel, found 16 bits a channel")
+    channels = np.asarray(image)[..., :3]
+    differ = (channels != channels[..., :1]).any(-1)
+    if differ.any():
+        shown = ", ".join(map(str, channels[differ][0].tolist()))
+        raise RoadshiftError(
+            f"{file}: expected one grey byte a pixel, found RGB whose channels differ ({shown}); "
+            "in the encoding write 'kind: colour' for colours, 'kind: red' for ids in the red "
+            "channel"
+        )
+    return channels[..., 0]
 
 
 def _red16(file: Path) -> np.ndarray:

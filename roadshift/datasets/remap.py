@@ -12,17 +12,22 @@ import numpy as np
 from PIL import Image
 
 from roadshift.datasets.card import Card
-from roadshift.datasets.encoding import UNKNOWN, Encoding
-from roadshift.datasets.images import image_size, read_label
+from roadshift.datasets.encoding import NAMED_KINDS, Encoding, shown_value
+from roadshift.datasets.images import image_size
+from roadshift.datasets.label_readers import label_reader
+from roadshift.datasets.native_label import (
+    KEPT_VALUES,
+    LabelReader,
+    NativeLabel,
+    PixelReader,
+    UnknownPixels,
+)
 from roadshift.datasets.samples import Sample, find_samples, write_manifest
 from roadshift.datasets.splits import SplitConfig
 from roadshift.errors import LINES, RoadshiftError, listed
 from roadshift.progress import progress_bar
 from roadshift.taxonomy import IGNORE_ID, Taxonomy
 from roadshift.workers import parallel_map
-
-KEPT_VALUES = 256
-"""Most unknown values that are kept of one label; a photograph in a label's place has millions."""
 
 
 class UnknownValuesError(RoadshiftError):
@@ -32,43 +37,52 @@ class UnknownValuesError(RoadshiftError):
         pixels: number of pixels by value, of the `KEPT_VALUES` most frequent ones.
     """
 
-    def __init__(self, message: str, pixels: Mapping[int, int]) -> None:
+    def __init__(self, message: str, pixels: UnknownPixels) -> None:
         super().__init__(message)
         self.pixels = pixels
 
 
 @dataclass(frozen=True)
 class Remapper:
-    """A set's encoding and a taxonomy, joined into lookup arrays.
+    """The reader of a set's labels, and the way from its native indices to a taxonomy.
 
     Attributes:
-        kind: kind of the encoding, as in `Encoding`.
-        native_index: uint8, indexed by id, (256,) or (65536,), or by packed colour, (2 ** 24,);
-            `UNKNOWN` for values without a row.
-        class_id: uint8 (256,), the taxonomy's id by native index.
+        reader: reader of the labels.
+        class_id: uint8 (256,), the taxonomy's label id by native index.
         names: universal names by native index.
     """
 
-    kind: str
-    native_index: np.ndarray
+    reader: LabelReader
     class_id: np.ndarray
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, encoding: Encoding, taxonomy: Taxonomy) -> "Remapper":
+    def of(
+        cls,
+        encoding: Encoding,
+        taxonomy: Taxonomy,
+        *,
+        partial_labels: bool = False,
+        reader: LabelReader | None = None,
+    ) -> "Remapper":
         """Joins an encoding and a taxonomy.
+
+        Args:
+            encoding: the set's encoding.
+            taxonomy: the taxonomy.
+            partial_labels: whether names that straddle classes become partial labels; else, which
+                is the default, they are refused.
+            reader: reader of the labels; None for labels whose pixels are ids or colours.
 
         Raises:
             RoadshiftError: a universal name of the encoding has no place in the taxonomy, or
                 straddles several of its classes.
         """
-        taxonomy.check_carries(encoding.names)
-        bits = {"grey": 8, "grey16": 16, "red16": 16, "colour": 24}[encoding.kind]
-        native_index = np.full(1 << bits, UNKNOWN, np.uint8)
-        native_index[encoding.keys] = np.arange(len(encoding.names))
+        if not partial_labels:
+            taxonomy.check_carries(encoding.names)
         class_id = np.full(256, IGNORE_ID, np.uint8)
-        class_id[: len(encoding.names)] = [taxonomy.id_of(name) for name in encoding.names]
-        return cls(encoding.kind, native_index, class_id, encoding.names)
+        class_id[: len(encoding.names)] = [taxonomy.label_id_of(name) for name in encoding.names]
+        return cls(reader or PixelReader(encoding), class_id, encoding.names)
 
     def native(self, values: np.ndarray, where: str) -> np.ndarray:
         """Returns the native indices of a label, uint8 of the shape of `values`.
@@ -80,30 +94,39 @@ class Remapper:
         Raises:
             UnknownValuesError: a value is in no row of the encoding.
         """
-        index = self.native_index[values]
-        unknown = index == UNKNOWN
-        if unknown.any():
-            found, counts = np.unique(values[unknown], return_counts=True)
-            frequent = sorted(zip(counts.tolist(), found.tolist(), strict=True), reverse=True)
-            shown = ", ".join(f"{self.shown(v)} ({n} pixels)" for n, v in frequent[:3])
-            more = f" and {len(frequent) - 3} more" if len(frequent) > 3 else ""
+        if not isinstance(self.reader, PixelReader):
+            raise TypeError(f"labels of kind {self.reader.kind} have no values of pixels")
+        return self.checked(self.reader.native(values), where)
+
+    def checked(self, label: NativeLabel, where: str) -> np.ndarray:
+        """Returns the native indices of a label, uint8 (height, width).
+
+        Args:
+            label: the label, as the reader returns it.
+            where: name of the label in the error message.
+
+        Raises:
+            UnknownValuesError: a value is in no row of the encoding.
+        """
+        if label.unknown:
+            values = [
+                f"{shown_value(self.reader.kind, value)} ({count} pixels)"
+                for value, count in label.unknown.items()
+            ]
+            more = f" and {len(values) - 3} more" if len(values) > 3 else ""
             raise UnknownValuesError(
-                f"{where}: {self.what} unknown to the card's encoding: {shown}{more}; correct the "
-                "label or add them to the encoding",
-                {value: count for count, value in frequent[:KEPT_VALUES]},
+                f"{where}: {self.what} unknown to the card's encoding: {', '.join(values[:3])}"
+                f"{more}; correct the label or add them to the encoding",
+                label.unknown,
             )
-        return index
+        return label.native
 
     @property
     def what(self) -> str:
-        """What a label's values are: 'ids' or 'colours'."""
-        return "colours" if self.kind == "colour" else "ids"
-
-    def shown(self, value: int) -> str:
-        """Returns an id, or the three channels of a packed colour, for a message."""
-        if self.kind != "colour":
-            return str(value)
-        return f"({value >> 16}, {value >> 8 & 255}, {value & 255})"
+        """What a label's values are: 'ids', 'colours' or 'labels'."""
+        if self.reader.kind in NAMED_KINDS:
+            return "labels"
+        return "colours" if self.reader.kind == "colour" else "ids"
 
 
 def remap_set(
@@ -115,6 +138,7 @@ def remap_set(
     folder: Path,
     audit_file: Path,
     processes: int,
+    partial_labels: bool = False,
 ) -> None:
     """Writes label images of taxonomy ids, the manifest, and the audit of a set.
 
@@ -128,6 +152,8 @@ def remap_set(
         audit_file: CSV file to write: for each split and universal name, the number of pixels and
             the class that they were mapped to.
         processes: number of images that are remapped in parallel.
+        partial_labels: whether names that straddle classes become partial labels; else, which is
+            the default, they are refused.
 
     Raises:
         RoadshiftError: the labels are too coarse for the taxonomy; or images and labels do not
@@ -137,9 +163,15 @@ def remap_set(
     encoding = card.table_in(raw)
     try:
         # stages.validate_params has checked this, but not for a table among the set's files.
-        remapper = Remapper.of(encoding, taxonomy)
+        remapper = Remapper.of(
+            encoding,
+            taxonomy,
+            partial_labels=partial_labels,
+            reader=label_reader(card, encoding, raw),
+        )
     except RoadshiftError as error:
-        raise RoadshiftError(f"{card.name}: {error}") from None
+        remedy = "" if partial_labels else ", or set data.partial_labels=true"
+        raise RoadshiftError(f"{card.name}: {error}{remedy}") from None
     samples = find_samples(card, raw, split_config)
     remap_one = partial(_try_sample, remapper=remapper, raw=raw, folder=folder)
     remapped, faults = [], []
@@ -175,7 +207,7 @@ class Fault:
 
     sample: Sample
     message: str
-    pixels: Mapping[int, int]
+    pixels: UnknownPixels
 
     @property
     def kind(self) -> str:
@@ -204,23 +236,26 @@ def _all_faults(
     """Returns one error about all faults: each unknown value once, then the other faults."""
     if len(faults) == 1:
         return RoadshiftError(faults[0].message)
-    faults = sorted(faults, key=lambda fault: fault.sample.label)
-    pixels: Counter[int] = Counter()
-    labels: Counter[int] = Counter()
-    first: dict[int, str] = {}
+    faults = sorted(faults, key=lambda fault: (fault.sample.label, fault.sample.image))
+    pixels: Counter[int | str] = Counter()
+    labels: Counter[int | str] = Counter()
+    first: dict[int | str, str] = {}
     seen: Counter[str] = Counter()
     others: list[tuple[int, str]] = []
     for fault in faults:
         for value, count in fault.pixels.items():
             pixels[value] += count
             labels[value] += 1
-            first.setdefault(value, fault.sample.label)
+            name = fault.sample.image if remapper.reader.is_shared else fault.sample.label
+            first.setdefault(value, name)
         if not fault.pixels:
             others.append((seen[fault.kind], fault.message))
             seen[fault.kind] += 1
+    kind = remapper.reader.kind
     values = [
-        f"{remapper.what} unknown to the card's encoding: {remapper.shown(value)} ({count} pixels "
-        f"in {labels[value]} label{'s' * (labels[value] > 1)}, first in {first[value]})"
+        f"{remapper.what} unknown to the card's encoding: {shown_value(kind, value)} "
+        f"({count} pixels in {labels[value]} label{'s' * (labels[value] > 1)}, first in "
+        f"{first[value]})"
         for value, count in sorted(pixels.items(), key=lambda item: (-item[1], item[0]))
     ]
     # The first fault of each kind comes before the second of any, which may be cut off.
@@ -273,15 +308,16 @@ def read_native(remapper: Remapper, raw: Path, sample: Sample) -> np.ndarray:
         UnknownValuesError: the label holds a value that is in no row of the encoding.
         RoadshiftError: the label cannot be read, or differs from its image in size.
     """
-    values = read_label(raw / sample.label, remapper.kind)
-    height, width = values.shape
+    label = remapper.reader.read(raw, sample.image, sample.label)
+    height, width = label.native.shape
     if image_size(raw / sample.image) != (width, height):
         found = "×".join(map(str, image_size(raw / sample.image)))
         raise RoadshiftError(
             f"{sample.image} is {found}, its label {sample.label} is {width}×{height}: expected "
             "the same size; replace one of them"
         )
-    return remapper.native(values, sample.label)
+    shared = remapper.reader.is_shared
+    return remapper.checked(label, f"{sample.label}, {sample.image}" if shared else sample.label)
 
 
 def _check_counted(
@@ -302,6 +338,7 @@ def _write_audit(
 ) -> None:
     # Shares are of the whole set, so that a class's rows add up to its share over all splits.
     total = int(sum(pixels.sum() for pixels in totals.values()))
+    label_names = taxonomy.label_names
     with file.open("w", encoding="utf-8", newline="") as sink:
         writer = csv.writer(sink, lineterminator="\n")
         writer.writerow(["split", "class", "universal", "pixels", "share", "ignored_because"])
@@ -311,7 +348,7 @@ def _write_audit(
                 class_id = int(remapper.class_id[index])
                 ignored = class_id == IGNORE_ID
                 # The name tells ignored pixels apart in a chart of the classes.
-                shown = f"ignored: {name}" if ignored else taxonomy.class_names[class_id]
+                shown = f"ignored: {name}" if ignored else label_names[class_id]
                 count = rows.get((class_id, name), ("", "", 0))[-1] + int(pixels[index])
                 rows[class_id, name] = (shown, taxonomy.ignored.get(name, ""), count)
             for (_, name), (shown, reason, count) in sorted(rows.items()):

@@ -1,43 +1,21 @@
-"""Samples: pairs of images and labels, found in a set's files or read from a manifest."""
+"""Samples: pairs of images and labels with their splits, and the manifest that lists them."""
 
 import csv
 import re
-import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 from roadshift.datasets.card import Card, Layout
-from roadshift.datasets.splits import SPLITS, SplitConfig, SplitScheme
-from roadshift.datasets.walk import find_files, is_image
+from roadshift.datasets.pairing import FilePair, pair_files, sample_id
+from roadshift.datasets.split_lists import read_split_lists
+from roadshift.datasets.splits import SPLITS, SplitConfig
+from roadshift.datasets.walk import find_files
 from roadshift.errors import RoadshiftError, listed
 from roadshift.settings import printable, suggestion
 
 _AGAIN = "run the remap stage again"
-_ANY_SUFFIX = ".*"
-_UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}
-"""Unicode categories that a name must not have: control characters, surrogates (bytes that are not
-UTF-8) and line breaks. They cannot be written to the manifest, or would break an error's line."""
-
-Matches = dict[tuple[tuple[str, str], ...], str]
-"""Values of a pattern's placeholders, as (name, value) pairs, to the file that has them."""
-
-
-class FilePair(NamedTuple):
-    """An image file and its label file.
-
-    Attributes:
-        parts: name of each placeholder in the layout's patterns, to its value.
-        image: path of the image, relative to the set's folder, with forward slashes.
-        label: path of the label, likewise.
-    """
-
-    parts: dict[str, str]
-    image: str
-    label: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +44,8 @@ class Sample:
 def find_samples(card: Card, folder: Path, split_config: SplitConfig) -> list[Sample]:
     """Pairs images with labels by the card's layout, and assigns each pair a split.
 
-    The order, by split and id, does not depend on the order of directory listings.
+    The order, by split and id, does not depend on the order of directory listings. A line says
+    which numbers of images differ from the publisher's.
 
     Args:
         card: the set's card.
@@ -77,193 +56,79 @@ def find_samples(card: Card, folder: Path, split_config: SplitConfig) -> list[Sa
         RoadshiftError: there are no images, an image has no label or the reverse, two
             images share an id, the set cannot be split this way, or a split has no image.
     """
-    scheme = card.split_scheme(split_config)
-    official: Mapping[str, str] = scheme.official or card.splits.official or {}
-    found = [
+    pairs = pair_files(card, folder, wanted_splits(card, split_config))
+    samples = split_samples(card, samples_of(card, pairs), split_config, folder=folder)
+    for line in unexpected_counts(card, pairs):
+        print(f"{card.name}: {line}")
+    return samples
+
+
+def wanted_splits(card: Card, split_config: SplitConfig) -> Mapping[str, str] | None:
+    """Returns the publisher's splits that a set is made of, each with ours; None for all files.
+
+    Raises:
+        RoadshiftError: the card has no scheme of that name, or the set has no groups for it.
+    """
+    return card.split_scheme(split_config).official or card.splits.official or None
+
+
+def samples_of(card: Card, pairs: Iterable[FilePair]) -> list[Sample]:
+    """Makes samples of pairs, as yet with the publisher's names of their splits, '' for none."""
+    return [
         Sample(
-            id=f"{parts['group']}/{parts['id']}" if "group" in parts else parts["id"],
-            split=official[parts.get("split", "")] if official else "",
+            id=sample_id(parts),
+            split=parts.get("split", ""),
             group=parts.get("group") or _group(card.layout, parts["id"]),
             image=image,
             label=label,
         )
-        for parts, image, label in pair_files(card, folder, official or None)
+        for parts, image, label in pairs
     ]
-    counts = Counter(sample.id for sample in found)
-    if twice := sorted(sample_id for sample_id, count in counts.items() if count > 1):
-        head = f"{card.name}: two images have the id '{twice[0]}'; rename one"
-        raise RoadshiftError(listed(head, [f"two images have the id '{i}'" for i in twice[1:]]))
-    try:
-        split_of = scheme.assign_splits(
-            {s.id: s.group for s in found}, {s.id: s.split for s in found}, split_config.seed
-        )
-    except RoadshiftError as error:
-        raise RoadshiftError(f"{card.name}, split '{split_config.by}': {error}") from None
-    samples = [replace(sample, split=split_of[sample.id]) for sample in found]
-    _check_counts(card, scheme, found=found, samples=samples)
-    return sorted(samples, key=lambda s: (s.split, s.id))
 
 
-def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list[FilePair]:
-    """Finds the images and labels that fit the card's layout; returns them sorted.
+def split_samples(
+    card: Card, found: Sequence[Sample], split_config: SplitConfig, *, folder: Path
+) -> list[Sample]:
+    """Assigns samples their splits; returns them sorted by split and id.
 
-    Links are followed, hidden files are left out, and the suffix may be in upper case. Where a
-    pattern ends in `.*`, files that are not images by their suffix are left out, and a line says
-    so.
+    Samples that are in none of the publisher's lists are left out, and a line says how many.
 
     Args:
         card: the set's card.
-        folder: folder with the set's files.
-        wanted: the publisher's names of the splits to search; None for all.
+        found: samples with the publisher's names of their splits.
+        split_config: how the set is split.
+        folder: folder with the publisher's files.
 
     Raises:
-        RoadshiftError: there are no images, an image has no label or the reverse, two files
-            have the same placeholders, a name has control characters, a folder cannot be read, or
-            a link leads nowhere.
+        RoadshiftError: two samples share an id, the set cannot be split this way, or a split has
+            no image.
     """
-    root = folder / card.layout.root
-    files = _files(card, root)
-    images = _matches(card, card.layout.image, files=files, wanted=wanted)
-    labels = _matches(card, card.layout.label, files=files, wanted=wanted)
-    _check_pairs(card, folder, images=images, labels=labels)
-    prefix = "" if card.layout.root == "." else f"{card.layout.root}/"
-    return [FilePair(dict(key), prefix + images[key], prefix + labels[key]) for key in images]
-
-
-def _files(card: Card, root: Path) -> list[str]:
-    """Lists the files in the folders that the patterns begin with, relative to the root."""
-    starts = {_literal_folder(pattern) for pattern in (card.layout.image, card.layout.label)}
-    files: set[str] = set()
-    unread: dict[str, str] = {}
-    for start in starts:
-        found = find_files(root / start)
-        files |= {file.relative_to(root).as_posix() for file in found.files}
-        unread |= {path.relative_to(root).as_posix(): why for path, why in found.unread.items()}
-    if unread:
-        lines = [f"'{printable(path)}' {printable(why)}" for path, why in sorted(unread.items())]
-        head = f"{card.name}: {lines[0]} ({len(lines)} such); make it readable, or remove it"
-        raise RoadshiftError(listed(head, lines[1:]))
-    return sorted(files)
-
-
-def _literal_folder(pattern: str) -> PurePosixPath:
-    """Returns the folders that a pattern begins with and that have no placeholder."""
-    parts = PurePosixPath(pattern).parent.parts
-    literal = [not set("{*") & set(part) for part in parts]
-    return PurePosixPath(*parts[: [*literal, False].index(False)])
-
-
-def _matches(
-    card: Card, pattern: str, *, files: Iterable[str], wanted: Collection[str] | None
-) -> Matches:
-    """Returns the files that fit a layout pattern, by the values of its placeholders."""
-    regex = _regex(card.layout, pattern)
-    found: Matches = {}
-    twice, unwritable, others = [], [], []
-    for file in files:
-        match = regex.fullmatch(file)
-        if not match or (wanted is not None and match.groupdict().get("split", "") not in wanted):
-            continue
-        key = tuple(sorted(match.groupdict().items()))
-        if pattern.endswith(_ANY_SUFFIX) and not is_image(file):
-            others.append(file)
-        elif _UNWRITABLE & {*map(unicodedata.category, file)}:
-            unwritable.append(file)
-        elif key in found:
-            line = f"'{found[key]}' and '{file}' both fit '{pattern}' as '{match['id']}'"
-            twice.append(line)
-        else:
-            found[key] = file
-    if unwritable:
-        head = (
-            f"{card.name}: {unwritable[0]!r} has control characters, line breaks or bytes that are "
-            "not UTF-8 in its name; rename it"
-        )
-        raise RoadshiftError(listed(head, [*map(repr, unwritable[1:])]))
-    if twice:
-        raise RoadshiftError(listed(f"{card.name}: {twice[0]}; remove one", twice[1:]))
-    if others:
-        shown = ", ".join(f"'{printable(file)}'" for file in others[:3])
-        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-        print(f"{card.name}: left out what is not an image: {shown}{more}")
-    return found
-
-
-def _regex(layout: Layout, pattern: str) -> re.Pattern[str]:
-    seen: set[str] = set()
-
-    def placeholder(match: re.Match[str]) -> str:
-        name = match[1]
-        repeated = name in seen
-        seen.add(name)
-        form = layout.id if name == "id" else "[^/]+"
-        return f"(?P={name})" if repeated else f"(?P<{name}>{form})"
-
-    # Cameras and Windows write suffixes in upper case, too.
-    suffix = PurePosixPath(pattern).suffix
-    suffix = "" if set("{*") & set(suffix) else suffix
-    escaped = re.escape(pattern.removesuffix(suffix)).replace(r"\*", "[^/]*")
-    plain = re.sub(r"\\{(\w+)\\}", placeholder, escaped)
-    # A dot stands for a line break, too, so that a name with one is refused and not left out.
-    return re.compile(f"{plain}(?i:{re.escape(suffix)})", re.DOTALL)
-
-
-def _check_pairs(card: Card, folder: Path, *, images: Matches, labels: Matches) -> None:
-    if not images:
+    scheme, official = card.split_scheme(split_config), wanted_splits(card, split_config)
+    counts = Counter(sample.id for sample in found)
+    if twice := sorted(i for i, count in counts.items() if count > 1):
+        head = f"{card.name}: two images have the id '{twice[0]}'; rename one"
+        raise RoadshiftError(listed(head, [f"two images have the id '{i}'" for i in twice[1:]]))
+    published = {s.id: official[s.split] if official else "" for s in found}
+    try:
+        if scheme.lists is not None:
+            prefix = "" if card.layout.root == "." else f"{card.layout.root}/"
+            images = {s.id: s.image.removeprefix(prefix) for s in found}
+            lists = {str(split): file for split, file in scheme.lists.items()}
+            published = read_split_lists(lists, folder / card.layout.root, images)
+            if left_out := len(found) - len(published):
+                print(f"{card.name}: left out {left_out} images that are in no list of a split")
+            found = [sample for sample in found if sample.id in published]
+        groups = {s.id: s.group for s in found}
+        split_of = scheme.assign_splits(groups, published, split_config.seed)
+    except RoadshiftError as error:
+        raise RoadshiftError(f"{card.name}, split '{split_config.by}': {error}") from None
+    if empty := scheme.makes - {*split_of.values()}:
         raise RoadshiftError(
-            f"{card.name}: no image fits '{card.layout.root}/{card.layout.image}' in {folder}; "
-            "compare the card's layout with the files there"
+            f"{card.name}: no image in split '{min(empty)}'; get the whole set, or choose another "
+            "data.split.by"
         )
-    if images.keys() == labels.keys():
-        return
-    paired = images.keys() & labels.keys()
-    known = {files[key] for key in paired for files in (images, labels)}
-    root = folder / card.layout.root
-    present = {file.relative_to(root).as_posix() for file in find_files(root).files}
-    alone = []
-    for have, lack, pattern in (
-        (images, labels, card.layout.label),
-        (labels, images, card.layout.image),
-    ):
-        near = _Near(present - known - {*have.values()})
-        for key in have:
-            if key not in lack:
-                expected = pattern.format(**dict(key))
-                alone.append((f"'{have[key]}' has no '{expected}'", near.to(expected)))
-    first, hint = alone[0]
-    head = (
-        f"{card.name}: {first} ({len(alone)} such){hint}; add the missing files or remove the "
-        "extra ones"
-    )
-    raise RoadshiftError(listed(head, [line + hint for line, hint in alone[1:]]))
-
-
-class _Near:
-    """Finds the file that a missing one may be meant to be."""
-
-    def __init__(self, files: Iterable[str]) -> None:
-        # Names with other numbers belong to other images, however alike they look.
-        self._files: dict[tuple[int, ...], list[str]] = defaultdict(list)
-        for file in sorted(files):
-            self._files[_numbers(file)].append(file)
-
-    def to(self, missing: str) -> str:
-        """Returns what to say of the nearest file; '' if none is near."""
-        names = {_plain(file): file for file in self._files.get(_numbers(missing), [])[:1000]}
-        if _plain(missing) in names:
-            found = names[_plain(missing)]
-            return f", but there is '{printable(found)}', with other letter case or accents"
-        close = get_close_matches(_plain(missing), names, n=1)
-        return f", but there is '{printable(names[close[0]])}'" if close else ""
-
-
-def _numbers(name: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall("[0-9]{1,18}", name)))
-
-
-def _plain(name: str) -> str:
-    """Returns a name without letter case, and with accents in one form."""
-    return unicodedata.normalize("NFKC", name).casefold()
+    samples = [replace(sample, split=split_of[sample.id]) for sample in found]
+    return sorted(samples, key=lambda s: (s.split, s.id))
 
 
 def _group(layout: Layout, sample_id: str) -> str:
@@ -271,20 +136,18 @@ def _group(layout: Layout, sample_id: str) -> str:
     return match[1] if match else ""
 
 
-def _check_counts(
-    card: Card, scheme: SplitScheme, *, found: list[Sample], samples: list[Sample]
-) -> None:
-    if empty := scheme.makes - {s.split for s in samples}:
-        raise RoadshiftError(
-            f"{card.name}: no image in split '{min(empty)}'; get the whole set, or choose another "
-            "data.split.by"
-        )
-    official: Mapping[str, str] = card.splits.official or {}
+def unexpected_counts(card: Card, pairs: Sequence[FilePair]) -> list[str]:
+    """Returns a line for each number of labelled images that differs from the publisher's."""
+    lines = []
     for name, number in card.samples.items():
-        split = official.get(name, "all")
-        count = sum(split in ("all", s.split) for s in found)
+        if name != "all" and card.splits.lists:
+            continue
+        one = name in (card.splits.published or ())
+        count = sum(not one or pair.parts.get("split") == name for pair in pairs)
         if count != number:
-            print(f"{card.name}: found {count} of the publisher's {number} images ({split})")
+            shown = name if one else "all"
+            lines.append(f"found {count} of the publisher's {number} images ({shown})")
+    return lines
 
 
 def write_manifest(samples: Iterable[Sample], file: Path) -> None:

@@ -72,11 +72,13 @@ class Shuffled(Settings):
 class SplitScheme(Settings):
     """A split scheme: by the publisher's own splits, by group, or by share and seed.
 
-    Exactly one of `official`, `groups`, `random` and `shuffled` is set.
+    Exactly one of `official`, `groups`, `lists`, `random` and `shuffled` is set.
 
     Attributes:
         official: the publisher's name of a split to 'train', 'val' or 'test'.
         groups: group to split, regardless of the publisher's own splits.
+        lists: split to the publisher's list of its images, a text file relative to the layout's
+            root.
         random: split to its share of the ids, or of the groups, in a seeded order. The shares sum
             to 1.
         shuffled: split that was published as a seed of Python's shuffle.
@@ -87,6 +89,7 @@ class SplitScheme(Settings):
 
     official: dict[str, Split] | None = None
     groups: dict[str, Split] | None = None
+    lists: dict[Split, str] | None = None
     random: dict[Split, Annotated[float, Field(gt=0, le=1)]] | None = None
     shuffled: Shuffled | None = None
     val_share: Share | None = None
@@ -94,9 +97,9 @@ class SplitScheme(Settings):
 
     @model_validator(mode="after")
     def _exactly_one_scheme(self) -> "SplitScheme":
-        schemes = [self.official, self.groups, self.random, self.shuffled]
+        schemes = [self.official, self.groups, self.lists, self.random, self.shuffled]
         if sum(scheme is not None for scheme in schemes) != 1:
-            raise ValueError("needs exactly one of official, groups, random and shuffled")
+            raise ValueError("needs exactly one of official, groups, lists, random and shuffled")
         if self.random is not None and abs(sum(self.random.values()) - 1) > 1e-6:
             raise ValueError(f"the shares of random sum to {sum(self.random.values())}, not to 1")
         if self.val_share and (self.groups or self.random or "train" not in self.makes):
@@ -107,7 +110,9 @@ class SplitScheme(Settings):
     def makes(self) -> set[str]:
         """The splits that have images under this scheme."""
         made: set[str] = {*(self.official or {}).values(), *(self.groups or {}).values()}
-        made.update(self.random or {}, self.shuffled.counts if self.shuffled else {})
+        made.update(
+            self.lists or {}, self.random or {}, self.shuffled.counts if self.shuffled else {}
+        )
         return made | {"val"} if self.val_share else made
 
     @property
@@ -122,7 +127,7 @@ class SplitScheme(Settings):
 
         Args:
             groups: id to drive or city, '' for an image without one.
-            published: id to split by `official`; the other schemes do not read it.
+            published: id to split by `official` or `lists`; the other schemes do not read it.
             seed: seed of the random choices by share.
 
         Returns:

@@ -1,6 +1,7 @@
 """Chooses the images of shards that an export is calibrated and checked on."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from roadshift.errors import RoadshiftError
 from roadshift.inference.resizing import resize_to_stride
 from roadshift.progress import progress_bar
 from roadshift.records.reader import Example, ShardSet, examples
-from roadshift.taxonomy import Taxonomy
+from roadshift.taxonomy import IGNORE_ID, Taxonomy
 
 CALIBRATION_SPLITS = ("train", "val")
 """Splits that may calibrate an export, in order of preference; test images must not."""
@@ -94,5 +95,8 @@ class ShardImages:
         chosen = {int(index) for index in np.linspace(0, count - 1, min(number, count))}
         with progress_bar(f"{title} ({split})", "image", len(chosen)) as progress:
             for example in examples(shards, split, chosen):
-                yield example
+                # Two networks are compared class by class, so partial labels do not count.
+                exact = example.label < len(shards.class_names)
+                label = np.where(exact, example.label, IGNORE_ID).astype(np.uint8)
+                yield replace(example, label=label)
                 progress.update()

@@ -4,30 +4,23 @@ import bz2
 import gzip
 import io
 import lzma
-import re
 import shutil
 import stat
 import tarfile
-import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 from roadshift.atomic import no_room
 from roadshift.datasets.card import TAR_SUFFIXES
 from roadshift.download.disk import require_space
+from roadshift.download.member_gate import MOST_MEMBERS, Gate, short_name
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
 
-MOST_MEMBERS = 1_000_000
-LONGEST_NAME = 255
-"""Largest number of bytes in one part of a path on common file systems."""
-LONGEST_PATH = 1000
-"""Largest number of bytes in a member's path. It leaves room for the folder within the path limit
-of the system: 4096 bytes on Linux, 1024 on macOS."""
 LONGEST_TAR_EXTENSION = 1 << 20
 """Largest number of bytes in a tar header's extension, which is read into memory at once."""
 TAR_EXTENSIONS = (
@@ -69,6 +62,18 @@ UNREADABLE = (
 )
 
 
+class Unpacked(NamedTuple):
+    """Numbers of an archive's members, without folders.
+
+    Attributes:
+        members: all of them.
+        left_out: those that are not used, and were not written.
+    """
+
+    members: int
+    left_out: int
+
+
 def require_archive(file: Path, name: str, shown: str) -> None:
     """Checks that a file is the kind of archive that its name says.
 
@@ -98,11 +103,12 @@ def unpack(
     *,
     root: str,
     limit_bytes: int,
+    used: Container[str] | None = None,
     limit_members: int = MOST_MEMBERS,
-) -> None:
+) -> Unpacked:
     r"""Unpacks the members of a zip or tar file that lie under `root` into `folder`.
 
-    An archive within the archive stays packed.
+    An archive within the archive stays packed, and what is not used is not written.
 
     Args:
         archive: path of the file; a name of `TAR_SUFFIXES` means tar, all others zip. A zip file
@@ -110,15 +116,17 @@ def unpack(
         folder: an existing folder; gets the members under their paths in the archive.
         root: path within the archive; members outside it are left out. '.' takes all members.
         limit_bytes: largest total size of the unpacked members.
-        limit_members: largest number of members, including those outside `root`.
+        used: paths of members, with '/', that are unpacked; None for all under `root`. The text of
+            it, for an error, says what they look like.
+        limit_members: largest number of members, including those that are left out.
 
     Raises:
         RoadshiftError: the archive is damaged, of another kind or packed with a method that is not
-            supported, or has nothing under `root`; or a member is absolute or climbs out with '..';
-            or a member under `root` is a link or a device, has a name that some file system would
-            take for another's, is encrypted, or expands beyond the limit; or the disk is too small.
+            supported, or has nothing to unpack; or a member is absolute or climbs out with '..'; or
+            a member to unpack is a link or a device, has a name that some file system would take
+            for another's, is encrypted, or expands beyond the limit; or the disk is too small.
     """
-    gate = _Gate(archive, root=root, limit_bytes=limit_bytes, limit_members=limit_members)
+    gate = Gate(archive, root=root, used=used, limit_bytes=limit_bytes, limit_members=limit_members)
     try:
         unpack_members = _unpack_tar if _is_tar(archive.name) else _unpack_zip
         unpack_members(archive, folder, gate)
@@ -130,90 +138,18 @@ def unpack(
         raise RoadshiftError(
             f"{archive}: cannot be unpacked ({error}); if the file is damaged, get it again"
         ) from None
+    if not gate.files and gate.unused:
+        raise RoadshiftError(
+            f"{archive}: none of its {gate.seen} files is one that the layout uses ({used}), "
+            f"the first is {short_name(gate.unused)}; get the publisher's archive, or correct the "
+            "layout in the card"
+        )
     if not gate.files:
         raise RoadshiftError(
             f"{archive}: has no files under '{root}'; get the publisher's archive, or correct "
             "layout.root in the card"
         )
-
-
-class _Gate:
-    """Admits harmless members; raises an error at the first one that could do harm."""
-
-    def __init__(self, archive: Path, *, root: str, limit_bytes: int, limit_members: int):
-        self.archive, self.root = archive, root
-        self.limit_bytes, self.limit_members = limit_bytes, limit_members
-        self.members = self.bytes = 0
-        self.files: dict[str, str] = {}
-        self.folders: set[str] = set()
-
-    def admit(self, name: str, mode: int, size: int) -> bool:
-        """Returns whether a member is a file under the root.
-
-        Args:
-            name: path of the member in the archive.
-            mode: file type of the member, as in `stat`.
-            size: size in bytes, from the member's header.
-        """
-        self.members += 1
-        if self.members > self.limit_members:
-            raise self.refusal(name, f"exceeds the limit of {self.limit_members} members")
-        path = self._path_within(name)
-        if path is None:
-            return False
-        if mode not in (stat.S_IFREG, stat.S_IFDIR):
-            raise self.refusal(name, "is a link or a device")
-        if not path.parts and mode == stat.S_IFREG:
-            raise self.refusal(name, "has no name")
-        self._require_place_of_its_own(path, name, is_folder=mode == stat.S_IFDIR)
-        if mode == stat.S_IFDIR:
-            return False
-        self.bytes += size
-        if size < 0 or self.bytes > self.limit_bytes:
-            raise RoadshiftError(
-                f"{self.archive}: unpacks to more than the card's unpacked_megabytes, at "
-                f"{_short(name)}; get the publisher's archive, or correct the card"
-            )
-        return True
-
-    def refusal(self, name: str, why: str) -> RoadshiftError:
-        return RoadshiftError(f"{self.archive}: member {_short(name)} {why}")
-
-    def _path_within(self, name: str) -> PurePosixPath | None:
-        """Returns a member's path, or None if it lies outside the root and is not written."""
-        path, on_windows = PurePosixPath(name), PurePosixPath(name.replace("\\", "/"))
-        outside = on_windows.is_absolute() or ".." in on_windows.parts
-        if outside or re.match("[A-Za-z]:", name):
-            raise self.refusal(name, "would be written outside the folder")
-        if not on_windows.is_relative_to(self.root):
-            return None
-        if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
-            raise self.refusal(name, "has control or undecodable characters in its name")
-        if on_windows != path:
-            raise self.refusal(
-                name, "has '\\' in its name instead of '/'; pack the files again with '/' alone"
-            )
-        if len(name.encode()) > LONGEST_PATH or any(
-            len(part.encode()) > LONGEST_NAME for part in path.parts
-        ):
-            raise self.refusal(name, "has too long a name")
-        return path
-
-    def _require_place_of_its_own(self, path: PurePosixPath, name: str, is_folder: bool) -> None:
-        """Refuses a member that would overwrite another, also if the disk ignores case."""
-        key = _key(path)
-        if key in self.files and not is_folder:
-            other = self.files[key]
-            raise self.refusal(
-                name,
-                "comes twice" if other == str(path) else f"differs from {other!r} only in case",
-            )
-        folders = {_key(folder) for folder in path.parents} | ({key} if is_folder else set())
-        if (not is_folder and key in self.folders) or folders & self.files.keys():
-            raise self.refusal(name, "gives a file and a folder the same path")
-        self.folders |= folders
-        if not is_folder:
-            self.files[key] = str(path)
+    return Unpacked(members=gate.seen, left_out=gate.seen - len(gate.files))
 
 
 class _Header(tarfile.TarInfo):
@@ -232,7 +168,7 @@ class _Header(tarfile.TarInfo):
         return header
 
 
-def _unpack_zip(archive: Path, folder: Path, gate: _Gate) -> None:
+def _unpack_zip(archive: Path, folder: Path, gate: Gate) -> None:
     with zipfile.ZipFile(archive) as file:
         members = file.infolist()
         if not any("/" in member.filename for member in members):
@@ -249,7 +185,7 @@ def _unpack_zip(archive: Path, folder: Path, gate: _Gate) -> None:
                 progress.update()
 
 
-def _admit_zipped(member: zipfile.ZipInfo, gate: _Gate) -> bool:
+def _admit_zipped(member: zipfile.ZipInfo, gate: Gate) -> bool:
     # The name as stored in the file: `zipfile` cuts its `filename` at a NUL.
     name = member.orig_filename if "\0" in member.orig_filename else member.filename
     mode = stat.S_IFMT(member.external_attr >> 16)
@@ -262,7 +198,7 @@ def _admit_zipped(member: zipfile.ZipInfo, gate: _Gate) -> bool:
     return True
 
 
-def _unpack_tar(archive: Path, folder: Path, gate: _Gate) -> None:
+def _unpack_tar(archive: Path, folder: Path, gate: Gate) -> None:
     # A tar file has no list of members and may be very large, so it is read only once. Its unpacked
     # size is bounded by the card, and by the size that its bytes can expand to.
     expansion = {None: 1, GZIP: MOST_DEFLATED}.get(_signature(archive))
@@ -379,11 +315,3 @@ def _unsupported(file: Path, name: str, error: Exception) -> str | None:
     else:
         return None
     return f"{why}; unpack it with another program and pack the files again as {wanted}"
-
-
-def _key(path: PurePosixPath) -> str:
-    return unicodedata.normalize("NFC", str(path)).casefold()
-
-
-def _short(name: str) -> str:
-    return repr(name) if len(name) <= 100 else f"{name[:100]!r}..."

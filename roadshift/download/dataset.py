@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Event
 
 from roadshift.datasets.card import Card
+from roadshift.datasets.used_files import UsedFiles
 from roadshift.download.archives import unpack
 from roadshift.download.fetch import ArchiveLocation, Places, fetch, locate
 from roadshift.download.http import RETRY_POLICY, RetryPolicy
@@ -32,7 +33,8 @@ def download_dataset(
     All archives are fetched before the first is unpacked, and the downloads are removed after the
     last is unpacked: a failure or an interruption loses no downloaded byte, and a finished set does
     not lie on the disk twice. Archives in a mirror's folder and those that a person fetched are
-    read in place and kept.
+    read in place and kept. Only the members that the card reads are unpacked; a line says how many
+    others there are.
 
     Args:
         card: the set's card.
@@ -68,9 +70,16 @@ def download_dataset(
         export_set(card.tfds, card.splits.published, folder)
         return
     files = _fetch_all(locate(card.files, places, retry_policy), places, retry_policy)
+    used, left_out, members = UsedFiles(card), 0, 0
     for archive in card.files:
         limit = archive.unpacked_megabytes * 1_000_000
-        unpack(files[archive.name], folder, root=card.layout.root, limit_bytes=limit)
+        unpacked = unpack(
+            files[archive.name], folder, root=card.layout.root, limit_bytes=limit, used=used
+        )
+        left_out += unpacked.left_out
+        members += unpacked.members
+    if left_out:
+        print(f"{card.name}: left out {left_out} of {members} members that the layout does not use")
     shutil.rmtree(places.downloads, ignore_errors=True)
 
 

@@ -9,7 +9,7 @@ from threading import Event
 from tqdm import tqdm
 
 from roadshift.checksum import sha256_of
-from roadshift.datasets.card import Archive
+from roadshift.datasets.card import ARCHIVE_SUFFIXES, Archive
 from roadshift.download.archives import require_archive
 from roadshift.download.http import RetryPolicy, TransferError, download, is_there, read_text
 from roadshift.errors import RoadshiftError
@@ -119,11 +119,17 @@ def explain_by_hand(archives: Iterable[Archive], places: Places) -> str:
 
 
 def local_archive(archive: Archive, places: Places) -> Path | None:
-    """Returns the file of an archive on this machine; None if it would be downloaded."""
+    """Returns the file of an archive on this machine; None if it would be downloaded.
+
+    A publisher may hand out the same files as a zip and as a tar file, so that the archive's name
+    can have another suffix of `ARCHIVE_SUFFIXES`.
+    """
     folders = [places.by_hand, *filter(None, [_mirror_folder(places)])]
-    return next(
-        (folder / archive.name for folder in folders if (folder / archive.name).is_file()), None
-    )
+    suffix = max((s for s in ARCHIVE_SUFFIXES if archive.name.lower().endswith(s)), key=len)
+    stem = archive.name[: -len(suffix)]
+    names = [archive.name, *(f"{stem}{other}" for other in ARCHIVE_SUFFIXES)]
+    files = (folder / name for folder in folders for name in names)
+    return next((file for file in files if file.is_file()), None)
 
 
 def _mirror_folder(places: Places) -> Path | None:
@@ -138,7 +144,9 @@ def _locate(archive: Archive, places: Places, retry_policy: RetryPolicy) -> Arch
     if file is not None:
         sums = file.with_name(SUMS)
         text = sums.read_text("utf-8", "replace") if sums.is_file() else None
-        return ArchiveLocation(archive, file, _expected(archive, text, str(sums)))
+        by_card = archive.sha256 if file.name == archive.name else None
+        expected = by_card if text is None else _listed(file.name, text, str(sums))
+        return ArchiveLocation(archive, file, expected)
     if folder is not None and not folder.is_dir():
         raise RoadshiftError(
             f"{MIRROR_VARIABLE}: '{folder}' is not a folder; give the path or URL of one"
@@ -162,24 +170,24 @@ def _in_url(
         text = read_text(sums, retry_policy) if is_there(sums, retry_policy) else None
     except TransferError as error:
         raise RoadshiftError(f"{error}; {explain_by_hand([archive], places)}") from None
-    return ArchiveLocation(archive, url, _expected(archive, text, sums))
+    expected = archive.sha256 if text is None else _listed(archive.name, text, sums)
+    return ArchiveLocation(archive, url, expected)
 
 
-def _expected(archive: Archive, sums: str | None, where: str) -> str | None:
-    if sums is None:
-        return archive.sha256
+def _listed(archive: str, sums: str, where: str) -> str:
+    """Returns the checksum of an archive's name in the text of a SHA256SUMS file."""
     for line in sums.lstrip("\ufeff").splitlines():
         digest, name = _digest_and_name(line)
-        if name != archive.name:
+        if name != archive:
             continue
         if not re.fullmatch("[0-9a-f]{64}", digest):
             raise RoadshiftError(
-                f"{where}: expected the 64 hexadecimal digits of a SHA-256 for '{archive.name}', "
+                f"{where}: expected the 64 hexadecimal digits of a SHA-256 for '{archive}', "
                 f"found {digest[:80]!r}; write the line that sha256sum prints for it"
             )
         return digest
     raise RoadshiftError(
-        f"{where}: does not list '{archive.name}'; add the line that sha256sum prints for it"
+        f"{where}: does not list '{archive}'; add the line that sha256sum prints for it"
     )
 
 

@@ -4,13 +4,13 @@ import shutil
 from pathlib import Path
 
 from roadshift.datasets.card import Card
-from roadshift.datasets.samples import pair_files
+from roadshift.datasets.pairing import pair_files
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
 
 
 def copy_set(card: Card, source: Path, folder: Path) -> None:
-    """Copies the images and labels that fit the card's layout, and the set's own encoding.
+    """Copies the images and labels that fit the card's layout, its encoding, and lists of splits.
 
     They are copied, not linked, so that no later step touches the user's own files. Links among the
     user's files are followed.
@@ -34,7 +34,8 @@ def copy_set(card: Card, source: Path, folder: Path) -> None:
     table = card.table_in(source)
     pairs = pair_files(card, source, card.splits.published)
     files = [file for pair in pairs for file in (pair.image, pair.label)]
-    files += card.table_files(source)
+    files += [*card.table_files(source), *card.list_files(source)]
+    files = [*dict.fromkeys(files)]
     with progress_bar(f"copy {card.name}", "file", len(files)) as progress:
         for file in files:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)

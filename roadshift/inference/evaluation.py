@@ -10,6 +10,7 @@ from roadshift.inference.segmenter import Segment, Segmentation
 from roadshift.records.reader import ShardSet, examples
 from roadshift.scoring.domain_metrics import score_domain
 from roadshift.scoring.extremes import example_ids
+from roadshift.scoring.numbers import percent
 from roadshift.scoring.results import (
     DomainScores,
     ExamplePredictions,
@@ -72,8 +73,11 @@ def evaluate_network(
                 class_names=shards.class_names,
                 settings=settings,
                 seed=seed,
+                partial_labels=found.partial_labels,
             )
-            print(f"{name} ({shards.name}): mIoU {score.miou}")
+            joined = f" with joined classes ({'; '.join(score.joined)})" if score.joined else ""
+            miou = "none" if score.miou is None else f"{percent(score.miou)} %"
+            print(f"{name} ({shards.name}): mIoU {miou}{joined}")
             return score
 
         found, predictions[role] = score_and_keep(

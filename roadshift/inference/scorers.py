@@ -1,6 +1,6 @@
 """Scores a network on labelled images: as it was trained, and adapted at test time."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,8 +13,9 @@ from roadshift.inference.test_time import TentSegmenter, adapted_batch_norm
 from roadshift.networks.settings import InferenceSettings
 from roadshift.records.reader import Example, ShardSet, examples
 from roadshift.scoring.calibration import CalibrationSums, calibration_sums, no_pixels
-from roadshift.scoring.confusion import confusion_matrix
+from roadshift.scoring.confusion import confusion_matrix, joined_matrices, partial_rows
 from roadshift.scoring.results import ImageMatrices, Method
+from roadshift.taxonomy import IGNORE_ID, PartialLabel
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,39 +24,60 @@ class SplitScores:
 
     Attributes:
         matrices: confusion matrix of each image, in the order of the images.
-        calibration: calibration sums over all images.
+        calibration: calibration sums over all images, of the pixels with exact labels.
+        partial_labels: the partial labels that occur in the images, whose classes are joined in
+            `matrices`.
     """
 
     matrices: ImageMatrices
     calibration: CalibrationSums
+    partial_labels: tuple[PartialLabel, ...] = ()
 
 
 def score_examples(
-    segment: Segment, labelled: Iterable[Example], *, classes: int, calibration_bins: int = 15
+    segment: Segment,
+    labelled: Iterable[Example],
+    *,
+    classes: int,
+    calibration_bins: int = 15,
+    partial_labels: Sequence[PartialLabel] = (),
 ) -> SplitScores:
     """Scores images at their labels' own resolution.
+
+    Classes that the partial labels in the images do not tell apart are joined: label and prediction
+    count as the first of them.
 
     Args:
         segment: function that segments an image.
         labelled: images with labels, at least one.
         classes: number of classes.
         calibration_bins: number of confidence bins.
+        partial_labels: the partial labels that may occur among the labels; default none.
 
     Raises:
-        RoadshiftError: an image cannot be segmented.
+        RoadshiftError: an image cannot be segmented, or a label has an id of no label.
     """
-    ids, matrices, calibration = [], [], no_pixels(calibration_bins)
+    ids, matrices, rows, calibration = [], [], [], no_pixels(calibration_bins)
+    partial_ids = [partial.id for partial in partial_labels]
     for example in labelled:
         try:
             result = segment(example.image)
         except RoadshiftError as error:
             raise RoadshiftError(f"{example.id}: {error}") from None
+        label, prediction = example.label, result.ids
+        rows.append(partial_rows(label, prediction, partial_labels, classes))
+        if rows[-1].any():
+            label = np.where(np.isin(label, partial_ids), np.uint8(IGNORE_ID), label)
         ids.append(example.id)
-        matrices.append(confusion_matrix(example.label, result.ids, classes))
-        calibration += calibration_sums(
-            example.label, result.ids, result.confidence, bins=calibration_bins
-        )
-    return SplitScores(ImageMatrices(tuple(ids), np.stack(matrices)), calibration)
+        matrices.append(confusion_matrix(label, prediction, classes))
+        calibration += calibration_sums(label, prediction, result.confidence, bins=calibration_bins)
+    found = [k for k in range(len(partial_labels)) if any(each[k].any() for each in rows)]
+    occurring = tuple(partial_labels[k] for k in found)
+    total = np.stack(matrices)
+    if occurring:
+        # Which classes are joined is known only now that all images have been seen.
+        total = joined_matrices(total, np.stack(rows)[:, found], occurring)
+    return SplitScores(ImageMatrices(tuple(ids), total), calibration, occurring)
 
 
 def score_split(
@@ -71,6 +93,7 @@ def score_split(
         examples(shards, split),
         classes=len(shards.class_names),
         calibration_bins=calibration_bins,
+        partial_labels=shards.partial_labels,
     )
 
 

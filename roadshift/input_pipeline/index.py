@@ -8,6 +8,7 @@ import tensorflow as tf
 from roadshift.errors import RoadshiftError
 from roadshift.records.contents import FILE, read_contents
 from roadshift.records.reader import ShardSet, record_bounds
+from roadshift.taxonomy import spread_pixels
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class ImageIndex:
         files: str (images,), shard of each image.
         bounds: int64 (images, 2), first byte of the record in its shard, and the byte after its
             last.
-        pixels: int64 (images, classes), number of pixels of each class.
+        pixels: (images, classes), number of pixels of each class: int64, or float64 with those of
+            partial labels, each spread over its classes.
         places: int64 (images,), place of each image in the order of the records, from 0.
     """
 
@@ -59,7 +61,7 @@ def index_images(shards: ShardSet, split: str) -> ImageIndex:
         RoadshiftError: the split is empty, or the table does not match the shards.
     """
     files = shards.files(split)
-    contents = read_contents(shards.folder, split, shards.class_names)
+    contents = read_contents(shards.folder, split, shards.label_names)
     bounds = [record_bounds(file) for file in shards.shard_lengths[split]]
     found = sum(map(len, bounds))
     if found != len(contents.ids) or contents.pixels.sum(axis=0).tolist() != shards.pixels[split]:
@@ -73,7 +75,7 @@ def index_images(shards: ShardSet, split: str) -> ImageIndex:
         ids[order],
         np.repeat(np.array(files), [len(part) for part in bounds])[order],
         np.concatenate(bounds)[order],
-        contents.pixels[order],
+        spread_pixels(contents.pixels[order], shards.partial_labels, len(shards.class_names)),
         order,
     )
 

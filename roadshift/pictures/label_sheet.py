@@ -48,7 +48,14 @@ def label_sheet(shards: ShardSet, split: str, *, number: int, seed: int, over: b
         f"{taxonomy.name}"
     )
     rows = [panels[start : start + COLUMNS] for start in range(0, len(panels), COLUMNS)]
-    return contact_sheet(rows, taxonomy, PANEL_WIDTH, title=title, pixels=pixels)
+    return contact_sheet(
+        rows,
+        taxonomy,
+        PANEL_WIDTH,
+        title=title,
+        pixels=pixels,
+        partial_labels=shards.partial_labels,
+    )
 
 
 def _panels(example: Example, taxonomy: Taxonomy, over: bool) -> list[Panel]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from roadshift.taxonomy import IGNORE_ID, Taxonomy
+from roadshift.taxonomy import IGNORE_ID, PartialLabel, Taxonomy
 
 GAP = 6
 CAPTION = 16
@@ -14,6 +14,8 @@ SWATCH = (16, 12)
 INK, PAPER = (30, 30, 30), (255, 255, 255)
 HATCH, STEP, LINE = (170, 170, 170), 8, 2
 """Colour, distance and width in pixels of the diagonal lines on ignored pixels, which are black."""
+STRIPE = 4
+"""Width in pixels of the diagonal stripes on partial labels, each in the colour of a class."""
 STRIP = 2**20
 """Number of pixels that are drawn at once, so that memory does not grow with an image."""
 
@@ -39,7 +41,8 @@ def coloured(
     """Colours class ids, or blends their colours half and half with an image.
 
     Args:
-        label: class ids, uint8 (H, W); ignored pixels, 255, become black with grey diagonal lines.
+        label: label ids, uint8 (H, W); ignored pixels, 255, become black with grey diagonal lines,
+            those of partial labels striped with the colours of their classes.
         taxonomy: taxonomy of the classes.
         image: uint8 RGB (H, W, 3) to blend with; default None for colours alone.
         top: row of the whole label that `label` begins at, where it is a strip; default 0.
@@ -49,11 +52,18 @@ def coloured(
     """
     colours = taxonomy.palette[label]
     columns = np.arange(label.shape[1])
+    classes, partial_labels = len(taxonomy.classes), taxonomy.partial_labels
     for rows in strips(*label.shape):
-        strip, ignored = colours[rows], label[rows] == IGNORE_ID
-        if ignored.any():
+        strip, ids = colours[rows], label[rows]
+        if (ids >= classes).any():
             diagonal = np.arange(top + rows.start, top + rows.stop)[:, np.newaxis] + columns
-            strip[ignored & (diagonal % STEP < LINE)] = HATCH
+            strip[(ids == IGNORE_ID) & (diagonal % STEP < LINE)] = HATCH
+            for partial in partial_labels:
+                shown = ids == partial.id
+                if shown.any():
+                    members = np.array(partial.classes)
+                    stripe = members[diagonal[shown] // STRIPE % len(members)]
+                    strip[shown] = taxonomy.palette[stripe]
         if image is not None:
             strip[...] = np.add(strip, image[rows], dtype=np.uint16) // 2
     return colours
@@ -78,6 +88,7 @@ def contact_sheet(
     *,
     title: str = "",
     pixels: np.ndarray | None = None,
+    partial_labels: Sequence[PartialLabel] = (),
 ) -> Image.Image:
     """Draws rows of panels, scaled to one width, above a legend of the classes.
 
@@ -88,11 +99,12 @@ def contact_sheet(
         title: text above the panels; default '' for none.
         pixels: number of pixels of each label id, (256,), for shares in the legend; default None
             for no shares.
+        partial_labels: partial labels of the legend; default none.
     """
     font = ImageFont.load_default(size=11)
     width = max(len(row) for row in rows) * (panel_width + GAP) + GAP
     heights = [max(scaled_size(p.image, panel_width)[1] for p in row) for row in rows]
-    legend = class_legend(taxonomy, width, pixels=pixels)
+    legend = class_legend(taxonomy, width, pixels=pixels, partial_labels=partial_labels)
     head = CAPTION + GAP if title else 0
     height = head + sum(h + CAPTION + GAP for h in heights) + GAP + legend.height
     sheet = Image.new("RGB", (width, height), PAPER)
@@ -127,6 +139,7 @@ def class_legend(
     pixels: np.ndarray | None = None,
     scale: float = 1,
     ignored: bool = True,
+    partial_labels: Sequence[PartialLabel] = (),
 ) -> Image.Image:
     """Draws the colours of the classes with their names, in as many rows as they need.
 
@@ -136,11 +149,16 @@ def class_legend(
         pixels: number of pixels of each label id, (256,), for shares; default None for no shares.
         scale: factor on all sizes; at 1, the default, letters are 11 pixels high.
         ignored: whether there is an entry for ignored pixels, which is the default.
+        partial_labels: partial labels that have entries; default none.
     """
     gap, caption = round(GAP * scale), round(CAPTION * scale)
     swatch_width, swatch_height = (round(side * scale) for side in SWATCH)
     font = ImageFont.load_default(size=11 * scale)
-    entries = [*enumerate(taxonomy.class_names), *([(IGNORE_ID, "ignored")] if ignored else [])]
+    entries = [
+        *enumerate(taxonomy.class_names),
+        *((partial.id, partial.name) for partial in partial_labels),
+        *([(IGNORE_ID, "ignored")] if ignored else []),
+    ]
     places, left, top = [], gap, gap
     for label_id, name in entries:
         text = name if pixels is None else f"{name} {share_text(pixels, label_id)}"

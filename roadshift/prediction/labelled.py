@@ -5,13 +5,15 @@ from pathlib import Path
 
 from roadshift.datasets.card import Card
 from roadshift.datasets.images import read_image
+from roadshift.datasets.label_readers import label_reader
+from roadshift.datasets.pairing import pair_files
 from roadshift.datasets.remap import Remapper, read_native
-from roadshift.datasets.samples import Sample, find_samples, pair_files
+from roadshift.datasets.samples import Sample, find_samples
 from roadshift.datasets.splits import SplitConfig
 from roadshift.errors import RoadshiftError, listed
 from roadshift.progress import progress_bar
 from roadshift.records.reader import Example
-from roadshift.taxonomy import Taxonomy
+from roadshift.taxonomy import PartialLabel, Taxonomy
 
 
 class LabelledFolder:
@@ -25,6 +27,7 @@ class LabelledFolder:
         *,
         split: str | None = None,
         split_config: SplitConfig | None = None,
+        accept_partial_labels: bool = False,
     ) -> None:
         """Finds the images.
 
@@ -35,6 +38,8 @@ class LabelledFolder:
             split: name of the split, 'train', 'val' or 'test'; it needs `split_config`. None, the
                 default, takes all images that are there.
             split_config: split scheme with its seed and shares.
+            accept_partial_labels: whether names that straddle classes become partial labels; else,
+                which is the default, they are refused.
 
         Raises:
             RoadshiftError: there is no such folder, the labels are too coarse for the taxonomy,
@@ -43,9 +48,19 @@ class LabelledFolder:
         if not folder.is_dir():
             raise RoadshiftError(f"{folder}: there is no such folder")
         try:
-            self._remapper = Remapper.of(card.table_in(folder), taxonomy)
+            encoding = card.table_in(folder)
+            reader = label_reader(card, encoding, folder)
         except RoadshiftError as error:
             raise RoadshiftError(f"{card.name}: {error}") from None
+        if not accept_partial_labels:
+            try:
+                taxonomy.check_carries(encoding.names)
+            except RoadshiftError as error:
+                raise RoadshiftError(f"{card.name}: {error}, or give --partial-labels") from None
+        self._remapper = Remapper.of(
+            encoding, taxonomy, partial_labels=accept_partial_labels, reader=reader
+        )
+        self._partial_labels = taxonomy.partial_labels
         self._folder, self._name = folder, card.name
         if split and split_config:
             found = find_samples(card, folder, split_config)
@@ -58,8 +73,14 @@ class LabelledFolder:
         if not self._samples:
             raise RoadshiftError(f"{card.name}: no image in split '{split}' in {folder}")
 
+    @property
+    def partial_labels(self) -> tuple[PartialLabel, ...]:
+        """The partial labels that labels of this set may have."""
+        ids = {*self._remapper.class_id.tolist()}
+        return tuple(partial for partial in self._partial_labels if partial.id in ids)
+
     def __iter__(self) -> Iterator[Example]:
-        """Yields each image with its label in ids of the taxonomy, and shows a progress bar.
+        """Yields each image with its label in label ids, and shows a progress bar.
 
         After the first sample that cannot be read the others are only read, so that the error names
         all of them.

@@ -1,4 +1,4 @@
-"""The table beside the shards: pixels of each class of every image, in record order."""
+"""The table beside the shards: pixels of each label of every image, in record order."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,8 @@ class Contents:
 
     Attributes:
         ids: id of each image.
-        pixels: int64 (images, classes), number of pixels of each class, without ignored ones.
+        pixels: int64 (images, labels), number of pixels of each class, then of each partial label,
+            without ignored ones.
     """
 
     ids: tuple[str, ...]
@@ -26,28 +27,28 @@ class Contents:
 
 
 def write_contents(
-    rows: Iterable[tuple[str, str, Sequence[int]]], class_names: Sequence[str], folder: Path
+    rows: Iterable[tuple[str, str, Sequence[int]]], label_names: Sequence[str], folder: Path
 ) -> None:
     """Writes the table.
 
     Args:
-        rows: split, id and number of pixels of each class, one row for each image.
-        class_names: names of the classes, in the order of their ids.
+        rows: split, id and number of pixels of each label, one row for each image.
+        label_names: names of the classes and partial labels, in the order of their ids.
         folder: folder of the shards.
     """
     with (folder / FILE).open("w", encoding="utf-8", newline="") as sink:
         writer = csv.writer(sink, lineterminator="\n")
-        writer.writerow(["split", "id", *class_names])
+        writer.writerow(["split", "id", *label_names])
         writer.writerows([split, name, *pixels] for split, name, pixels in rows)
 
 
-def read_contents(folder: Path, split: str, class_names: Sequence[str]) -> Contents:
+def read_contents(folder: Path, split: str, label_names: Sequence[str]) -> Contents:
     """Reads the rows of a split.
 
     Args:
         folder: folder of the shards.
         split: name of the split.
-        class_names: names of the classes, in the order of their ids.
+        label_names: names of the classes and partial labels, in the order of their ids.
 
     Raises:
         RoadshiftError: the table is missing or damaged.
@@ -59,15 +60,15 @@ def read_contents(folder: Path, split: str, class_names: Sequence[str]) -> Conte
         with file.open(encoding="utf-8", newline="") as source:
             reader = csv.reader(source, strict=True)
             header = next(reader, [])
-            if header != ["split", "id", *class_names]:
+            if header != ["split", "id", *label_names]:
                 raise RoadshiftError(
                     f"{file}: columns {', '.join(header) or 'none'}, expected split, id, "
-                    f"{', '.join(class_names)}; {again}"
+                    f"{', '.join(label_names)}; {again}"
                 )
             for row in reader:
                 counts = [int(value) for value in row[2:]]
-                if len(counts) != len(class_names) or min(counts) < 0:
-                    raise ValueError("not a count of pixels for each class")
+                if len(counts) != len(label_names) or min(counts) < 0:
+                    raise ValueError("not a count of pixels for each label")
                 if row[0] == split:
                     ids.append(row[1])
                     pixels.append(counts)
@@ -77,4 +78,4 @@ def read_contents(folder: Path, split: str, class_names: Sequence[str]) -> Conte
         raise RoadshiftError(
             f"{file}: damaged in line {reader.line_num} ({error}); {again}"
         ) from None
-    return Contents(tuple(ids), np.array(pixels, np.int64).reshape(-1, len(class_names)))
+    return Contents(tuple(ids), np.array(pixels, np.int64).reshape(-1, len(label_names)))

@@ -12,9 +12,12 @@ import tensorflow_datasets as tfds
 from google.protobuf.json_format import ParseError
 
 from roadshift.errors import RoadshiftError
+from roadshift.taxonomy import PartialLabel
 
 # A TFRecord is: length (8 bytes, little endian), its checksum (4), the data, its checksum (4).
 HEADER, FOOTER = 12, 4
+PARTIAL_LABELS = "partial_labels"
+"""Key of the metadata; by label id, the names of the partial label's classes."""
 _AGAIN = "run the shard stage again"
 
 
@@ -27,18 +30,26 @@ class ShardSet:
         name: name of the data set.
         taxonomy: name of the taxonomy of the labels.
         class_names: names of the classes, in the order of their ids.
+        partial_labels: the partial labels in the shards, in the order of their ids.
         features: features of a record.
         shard_lengths: shards of each split, in order, with their numbers of records.
-        pixels: number of pixels of each class in each split, in the order of the classes' ids.
+        pixels: number of pixels of each class, then of each partial label, in each split, in the
+            order of their ids.
     """
 
     folder: Path
     name: str
     taxonomy: str
     class_names: tuple[str, ...]
+    partial_labels: tuple[PartialLabel, ...]
     features: tfds.features.FeaturesDict
     shard_lengths: dict[str, dict[Path, int]]
     pixels: dict[str, list[int]]
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the classes, then of the partial labels in the shards."""
+        return (*self.class_names, *(partial.name for partial in self.partial_labels))
 
     def count(self, split: str) -> int:
         """Returns the number of samples of a split; 0 if there is no such split."""
@@ -69,6 +80,10 @@ def open_shards(folder: Path) -> ShardSet:
         info = tfds.builder_from_directory(str(folder)).info
         taxonomy, pixels = info.metadata["taxonomy"], info.metadata["pixels"]
         class_names = tuple(info.features["label"].names)
+        partial_labels = tuple(
+            PartialLabel.of(int(label_id), map(class_names.index, names), class_names)
+            for label_id, names in info.metadata.get(PARTIAL_LABELS, {}).items()
+        )
         lengths = {
             split: {
                 Path(path): length
@@ -84,7 +99,9 @@ def open_shards(folder: Path) -> ShardSet:
             found = len(record_bounds(file))
             if found != expected:
                 raise RoadshiftError(f"{file}: {found} records, expected {expected}; {_AGAIN}")
-    return ShardSet(folder, info.name, taxonomy, class_names, info.features, lengths, pixels)
+    return ShardSet(
+        folder, info.name, taxonomy, class_names, partial_labels, info.features, lengths, pixels
+    )
 
 
 def record_bounds(file: Path) -> np.ndarray:
@@ -147,7 +164,7 @@ class Example:
         id: id of the sample.
         group: drive or city that the image is from.
         image: uint8 (H, W, 3), RGB.
-        label: uint8 (H, W), class ids, 255 = ignore.
+        label: uint8 (H, W), ids of classes and partial labels, 255 = ignore.
     """
 
     id: str
@@ -208,6 +225,23 @@ def _only(records: tf.data.Dataset, places: list[int]) -> tf.data.Dataset:
     wanted = tf.constant(places, tf.int64)
     chosen = records.enumerate().filter(lambda place, _: tf.reduce_any(place == wanted))
     return chosen.map(lambda _, record: record)
+
+
+def all_partial_labels(sets: Iterable[ShardSet]) -> tuple[PartialLabel, ...]:
+    """Returns the partial labels of data sets with the same taxonomy, each once, by their ids.
+
+    Raises:
+        RoadshiftError: an id stands for other classes in one set than in another.
+    """
+    found: dict[int, PartialLabel] = {}
+    for shards in sets:
+        for partial in shards.partial_labels:
+            if found.setdefault(partial.id, partial) != partial:
+                raise RoadshiftError(
+                    f"{shards.folder}: label id {partial.id} is '{partial.name}', elsewhere it is "
+                    f"'{found[partial.id].name}'; run the remap and shard stages again"
+                )
+    return tuple(found[label_id] for label_id in sorted(found))
 
 
 def same_classes(sets: Iterable[ShardSet]) -> tuple[str, tuple[str, ...]]:

@@ -31,7 +31,7 @@ def draw_ids(shards: ShardSet, split: str, *, number: int, seed: int) -> list[st
     Raises:
         RoadshiftError: the split has fewer images.
     """
-    ids = read_contents(shards.folder, split, shards.class_names).ids
+    ids = read_contents(shards.folder, split, shards.label_names).ids
     if number > len(ids):
         raise RoadshiftError(
             f"{number} images are to be drawn from split '{split}' of data set '{shards.name}', "
@@ -65,11 +65,12 @@ def write_subset(
         dataset=shards.name,
         taxonomy=shards.taxonomy,
         class_names=shards.class_names,
+        partial_labels=shards.partial_labels,
         features=shards.features,
         shard_megabytes=shard_megabytes,
     )
     for split, ids in wanted.items():
-        contents = read_contents(shards.folder, split, shards.class_names)
+        contents = read_contents(shards.folder, split, shards.label_names)
         lengths = np.concatenate(
             [np.diff(record_bounds(Path(f)))[:, 0] for f in shards.files(split)]
         )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from itertools import islice, pairwise
 from math import ceil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -23,7 +23,8 @@ from roadshift.datasets.splits import seeded_order
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
 from roadshift.records.contents import write_contents
-from roadshift.taxonomy import IGNORE_ID, Taxonomy
+from roadshift.records.reader import PARTIAL_LABELS
+from roadshift.taxonomy import IGNORE_ID, PartialLabel, Taxonomy
 
 VERSION = "1.0.0"
 
@@ -57,8 +58,8 @@ def write_shards(
 
     Images keep their resolution, without loss. The order of the samples depends on their ids alone,
     and is shuffled so that neighbours in a drive are apart. A split without samples is left out of
-    the folder's metadata, which also count the pixels of each class. A table beside the shards
-    counts them for each image.
+    the folder's metadata, which also count the pixels of each class and name the partial labels
+    that occur. A table beside the shards counts pixels for each image.
 
     Args:
         samples: the samples of the data set's manifest.
@@ -79,6 +80,7 @@ def write_shards(
         dataset=dataset,
         taxonomy=taxonomy.name,
         class_names=taxonomy.class_names,
+        partial_labels=taxonomy.partial_labels,
         features=features,
         shard_megabytes=shard_megabytes,
     )
@@ -109,7 +111,7 @@ class Entry(NamedTuple):
 
     Attributes:
         id: id of the sample.
-        pixels: int64 (classes,), number of pixels of each class.
+        pixels: int64 (labels,), number of pixels of each class, then of each partial label.
         record: the serialized record.
     """
 
@@ -126,6 +128,9 @@ class ShardWriter:
         dataset: name of the data set in file names and metadata.
         taxonomy: name of the taxonomy of the labels.
         class_names: names of the classes, in the order of their ids.
+        partial_labels: partial labels that may occur, in the order of their ids. Those that do not
+            occur are left out of table and metadata, so that exact labels alone give the same
+            files with and without them.
         features: features of the records.
         shard_megabytes: approximate largest size of a shard, in MB.
     """
@@ -137,18 +142,20 @@ class ShardWriter:
         dataset: str,
         taxonomy: str,
         class_names: Sequence[str],
+        partial_labels: Sequence[PartialLabel],
         features: tfds.features.FeaturesDict,
         shard_megabytes: int,
     ) -> None:
         self._folder, self._dataset, self._taxonomy = folder, dataset, taxonomy
-        self._class_names, self._features = class_names, features
+        self._class_names, self._partial_labels = class_names, partial_labels
+        self._features = features
         self._shard_bytes = shard_megabytes * 1_000_000
         self._template = tfds.core.ShardedFileTemplate(
             data_dir=folder, dataset_name=dataset, filetype_suffix="tfrecord"
         )
         self._infos: list[tfds.core.SplitInfo] = []
-        self._rows: list[tuple[str, str, list[int]]] = []
-        self._pixels: dict[str, list[int]] = {}
+        self._rows: list[tuple[str, str, np.ndarray]] = []
+        self._pixels: dict[str, np.ndarray] = {}
 
     def write_split(self, split: str, entries: Iterable[Entry], *, count: int, size: int) -> None:
         """Writes a split as shards of nearly equal numbers of records.
@@ -164,7 +171,8 @@ class ShardWriter:
         lengths = [stop - start for start, stop in pairwise(bounds)]
         template = self._template.replace(split=split)
         remaining = iter(entries)
-        total, written = np.zeros(len(self._class_names), np.int64), 0
+        labels = len(self._class_names) + len(self._partial_labels)
+        total, written = np.zeros(labels, np.int64), 0
         for shard, length in enumerate(lengths):
             file = template.sharded_filepath(shard_index=shard, num_shards=number)
             with _record_writer(Path(file)) as sink:
@@ -172,8 +180,8 @@ class ShardWriter:
                     sink.write(entry.record)
                     written += len(entry.record)
                     total += entry.pixels
-                    self._rows.append((split, entry.id, entry.pixels.tolist()))
-        self._pixels[split] = total.tolist()
+                    self._rows.append((split, entry.id, entry.pixels))
+        self._pixels[split] = total
         self._infos.append(
             tfds.core.SplitInfo(
                 name=split,
@@ -185,7 +193,26 @@ class ShardWriter:
 
     def finish(self) -> None:
         """Writes the table with a row for each image, and the metadata files of TFDS."""
-        write_contents(self._rows, self._class_names, self._folder)
+        classes = len(self._class_names)
+        occur = [
+            partial
+            for column, partial in enumerate(self._partial_labels, classes)
+            if any(total[column] for total in self._pixels.values())
+        ]
+        columns = [*range(classes), *(classes + self._partial_labels.index(p) for p in occur)]
+        write_contents(
+            ((split, name, pixels[columns].tolist()) for split, name, pixels in self._rows),
+            [*self._class_names, *(partial.name for partial in occur)],
+            self._folder,
+        )
+        metadata: dict[str, Any] = {
+            "taxonomy": self._taxonomy,
+            "pixels": {split: total[columns].tolist() for split, total in self._pixels.items()},
+        }
+        if occur:
+            metadata[PARTIAL_LABELS] = {
+                str(p.id): [self._class_names[class_id] for class_id in p.classes] for p in occur
+            }
         info = tfds.core.DatasetInfo(
             builder=tfds.core.dataset_info.DatasetIdentity(
                 name=self._dataset,
@@ -195,7 +222,7 @@ class ShardWriter:
             ),
             description=f"{self._dataset}, labels in the taxonomy {self._taxonomy}",
             features=self._features,
-            metadata=tfds.core.MetadataDict(taxonomy=self._taxonomy, pixels=self._pixels),
+            metadata=tfds.core.MetadataDict(metadata),
         )
         info.set_file_format(tfds.core.FileFormat.TFRECORD)
         info.set_splits(tfds.core.splits.SplitDict(self._infos))
@@ -227,7 +254,7 @@ def _entries(
         record = _record(
             sample, images=images, label=label, features=features, serializer=serializer
         )
-        pixels = np.bincount(label.ravel(), minlength=256)[: len(taxonomy.classes)]
+        pixels = np.bincount(label.ravel(), minlength=256)[: len(taxonomy.label_names)]
         progress.update()
         yield Entry(sample.id, pixels, record)
 
@@ -235,7 +262,7 @@ def _entries(
 def _label(sample: Sample, labels: Path, taxonomy: Taxonomy) -> np.ndarray:
     with opened(labels / sample.label) as image:
         label = np.asarray(image)
-    if bad := set(np.unique(label).tolist()) - {*range(len(taxonomy.classes)), IGNORE_ID}:
+    if bad := set(np.unique(label).tolist()) - {*range(len(taxonomy.label_names)), IGNORE_ID}:
         raise RoadshiftError(
             f"{sample.label}: id {min(bad)} is not in taxonomy '{taxonomy.name}'; run remap again"
         )

@@ -6,6 +6,7 @@ with the interval over the scored images. Sentences are plain text.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from roadshift.datasets.card import Card
 from roadshift.report.conclusions import drop_to, interval, listed, verdict
@@ -14,7 +15,7 @@ from roadshift.scoring.comparison import Variant, VariantScore, compare_variants
 from roadshift.scoring.numbers import percent, points
 from roadshift.scoring.results import DomainScores, MixMatrices, MixScores
 from roadshift.scoring.settings import EvaluateSettings
-from roadshift.scoring.tables import best_mix, domain_gap
+from roadshift.scoring.tables import best_mix, comparable, domain_gap
 
 NAMED = 3
 """Number of classes that a sentence names."""
@@ -73,6 +74,7 @@ class RunFacts:
         seed: seed of the run.
         strengths: by key of `aug`, its value.
         cards: by role, the card of its data set.
+        network: the mix to go on with, such as that with the highest score on the target.
         target_train: number of images of the target that a training could see.
         saw_target: whether a training saw images of the target.
     """
@@ -80,6 +82,7 @@ class RunFacts:
     seed: int
     strengths: Mapping[str, float]
     cards: Mapping[str, Card]
+    network: str
     target_train: int
     saw_target: bool
 
@@ -133,7 +136,7 @@ def findings(
         text = _compared_text(variant.name, f"{best} as trained", target, cell.difference, level)
         found.append(Finding(f"{name}, which saw the scored images", text))
     found += _class_findings(best, row, sources[best], target)
-    return found
+    return found + _held_out_findings(scores, sources)
 
 
 def _gap_text(
@@ -141,6 +144,9 @@ def _gap_text(
 ) -> str:
     gap = domain_gap(row, own, target)
     seen = f"Of the networks, {mix} has the highest mIoU on {target}, {percent(row[target].miou)} %"
+    own = comparable(row, own, target)
+    if not own:
+        return f"{seen}. Its own domains are scored on other joined classes."
     if gap is None:
         return f"{seen}. Its own domains have no labelled pixel to compare it with."
     where = "its own domain" if len(own) == 1 else "its own domains, their mean"
@@ -176,13 +182,15 @@ def class_losses(
         target: the target domain.
 
     Returns:
-        By class, the mean IoU on the own domains minus that on the target, the largest loss first.
-        Classes that the ground truth of one of these domains lacks come last, with None.
+        By class, the mean IoU on the own domains that compare with the target (see `comparable`)
+        minus that on the target, the largest loss first. Classes that the ground truth of one of
+        these domains lacks come last, with None.
     """
     losses: dict[str, float | None] = {}
+    own = comparable(row, own, target)
     for name, there in row[target].iou.items():
         home = [iou for source in own if (iou := row[source].iou[name]) is not None]
-        known = there is not None and len(home) == len(own)
+        known = there is not None and 0 < len(home) == len(own)
         losses[name] = sum(home) / len(own) - (there or 0.0) if known else None
     lost = {name: loss for name, loss in losses.items() if loss is not None}
     order = sorted(lost, key=lambda name: (-lost[name], name))
@@ -212,6 +220,27 @@ def _class_findings(
         text += f" Without labels there: {listed([_class_name(name) for name in absent])}."
     found.append(Finding("Weakest classes", text))
     return found
+
+
+def _held_out_findings(
+    scores: Mapping[str, MixScores], sources: Mapping[str, Sequence[str]]
+) -> list[Finding]:
+    """Says how well a source is done without it: of the networks that never saw it, the best."""
+    roles = list(dict.fromkeys(chain(*sources.values())))
+    named = []
+    for role in roles if len(roles) > 2 else []:
+        unseen = {mix: found for mix, found in scores.items() if role not in sources[mix]}
+        seen = {mix: found for mix, found in scores.items() if role in sources[mix]}
+        without, having = best_mix(unseen, role), best_mix(seen, role)
+        if without is None or having is None:
+            continue
+        mious = [scores[mix].domains[role].miou for mix in (without, having)]
+        named.append(
+            f"{role}: {percent(mious[0])} % by {without} without it, {percent(mious[1])} % by "
+            f"{having} with it"
+        )
+    text = "The highest mIoU on each source, by a network that never saw it and by one that did: "
+    return [Finding("Held-out sources", f"{text}{'; '.join(named)}.")] if named else []
 
 
 def _class_name(name: str) -> str:
@@ -315,7 +344,8 @@ def _data_steps(facts: RunFacts, target: str) -> list[Step]:
         return []
     own = Step(
         "How does a network do on your own images? docs/how-to/own-data.md says how they lie.",
-        "roadshift evaluate models/ab.keras /data/my_camera --card folder --split all",
+        f"roadshift evaluate models/{facts.network}.keras /data/my_camera --card folder "
+        "--split all",
     )
     if all(each.world is not None for each in facts.cards.values()):
         return [Step("The same on real street scenes:", "make streets"), own]

@@ -2,10 +2,13 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
@@ -23,6 +26,16 @@ _WIDTH = 9.8
 """Width of a chart in inches; at 100 dots an inch it is the width of the report's text."""
 _LETTER = 0.06
 """Width of a letter of a small label in inches, a little more than it takes."""
+_VALIDATION = "val_miou/"
+"""Prefix of the metrics on a source's validation images."""
+_SMALL: dict[str, Any] = {"frameon": False, "fontsize": 8}
+"""Options of a legend with many lines."""
+_LEGEND_LINE = 0.21
+"""Height of a line of a legend in inches."""
+_LINES_INSIDE = 6
+"""A legend of more lines stands below the curves, and tells networks and sources apart."""
+_IN_A_ROW = 3
+"""Number of confusion matrices beside each other, and of entries in a line of a legend."""
 _DENSITY = 1.5
 _COLOURS = 128
 
@@ -39,12 +52,19 @@ def png(figure: Figure) -> bytes:
     return content.getvalue()
 
 
-def _figure(
-    height: float, columns: int = 1, *, shared_y: bool = False
-) -> tuple[Figure, list[Axes]]:
+def _figure(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
-    axes = figure.subplots(1, columns, squeeze=False, sharey=shared_y)
+    axes = figure.subplots(1, columns, squeeze=False)
     return figure, list(axes[0])
+
+
+def _colour(place: int) -> str:
+    return SERIES[place % len(SERIES)]
+
+
+def _again(place: int) -> bool:
+    """Returns whether another series has had this one's colour already."""
+    return place // len(SERIES) % 2 == 1
 
 
 def _grid(axes: Axes, axis: str) -> None:
@@ -60,27 +80,45 @@ def learning_curves(curves: Mapping[str, Mapping[str, Sequence[float]]]) -> Figu
         curves: by network and metric, a value for each epoch. The metrics are `loss` and, for each
             source, `val_miou/<source>`.
     """
-    figure, (left, right) = _figure(3.8, 2)
+    every = [key for metrics in curves.values() for key in metrics if key.startswith(_VALIDATION)]
+    many = len(every) > _LINES_INSIDE
+    rows = ceil(len(curves) / _IN_A_ROW) if many else 0
+    figure, (left, right) = _figure(3.8 + _LEGEND_LINE * rows, 2)
     for place, (name, metrics) in enumerate(curves.items()):
-        colour = SERIES[place % len(SERIES)]
+        colour = _colour(place)
         epochs = range(1, len(metrics["loss"]) + 1)
-        left.plot(epochs, metrics["loss"], color=colour, label=f"trained on {name}")
-        sources = [key for key in metrics if key.startswith("val_miou/")]
+        dashes = "--" if _again(place) else "-"
+        left.plot(epochs, metrics["loss"], dashes, color=colour, label=f"trained on {name}")
+        sources = [key for key in metrics if key.startswith(_VALIDATION)]
         for style, key in enumerate(sources):
+            source = key.removeprefix(_VALIDATION)
+            marker = [*dict.fromkeys(every)].index(key) if many else style
             right.plot(
                 epochs,
                 [100 * value for value in metrics[key]],
                 color=colour,
-                marker=MARKERS[style % len(MARKERS)],
+                marker=MARKERS[marker % len(MARKERS)],
                 markersize=4,
+                markerfacecolor="white" if _again(place) else colour,
                 linestyle=("-", "--", ":")[style % 3],
-                label=f"trained on {name}, on {key.removeprefix('val_miou/')}",
+                label=f"trained on {name}, on {source}",
             )
     left.set(title="Training loss", xlabel="epoch", ylabel="loss", ylim=(0, None))
     right.set(title="Validation images of the sources", xlabel="epoch", ylabel="mIoU, %")
+    if many:
+        # A line of text for each pair would take more room than the curves.
+        handles, labels = left.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", **_SMALL, ncols=_IN_A_ROW)
+        points = [
+            Line2D([], [], color=INK, marker=MARKERS[place % len(MARKERS)], markersize=4, ls="",
+                   label=f"on {key.removeprefix(_VALIDATION)}")
+            for place, key in enumerate(dict.fromkeys(every))
+        ]  # fmt: skip
+        right.legend(handles=points, **_SMALL)
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(frameon=False, fontsize=8)
+        if not many:
+            axes.legend(**_SMALL)
         _grid(axes, "both")
     return figure
 
@@ -102,12 +140,18 @@ def share_bars(shares: Mapping[str, Mapping[str, float]]) -> Figure:
 def class_bars(scores: Mapping[str, DomainScores], title: str) -> Figure:
     """Draws the IoU of each class on one domain, a bar for each network; absent classes have none.
 
+    Where the domain's labels join classes, the joined ones stand in place of their members.
+
     Args:
         scores: by network, its scores on the domain.
         title: title of the chart.
     """
     by_network = {
-        f"trained on {name}": {c: np.nan if v is None else v for c, v in score.iou.items()}
+        f"trained on {name}": {
+            c: np.nan if v is None else v
+            for c, v in {**score.iou, **score.joined}.items()
+            if c not in score.joined_parts
+        }
         for name, score in scores.items()
     }
     figure = _bars(by_network, title, "IoU, %")
@@ -124,12 +168,17 @@ def _bars(
     lines = [n.replace("_", "\n") for n in names]
     letters = max(len(line) for name in lines for line in name.split("\n"))
     fits = letters * 1.3 * _LETTER * len(names) < 0.9 * _WIDTH
-    figure, (axes,) = _figure(3.2 if fits else 3.2 + _LETTER * max(map(len, names)))
+    lines_below = ceil(len(series) / _IN_A_ROW) if len(series) > _IN_A_ROW else 0
+    room = 0 if fits else _LETTER * max(map(len, names))
+    figure, (axes,) = _figure(3.2 + room + _LEGEND_LINE * lines_below)
     width = 0.8 / len(series)
     for place, (name, values) in enumerate(series.items()):
         left = np.arange(len(names)) + (place - (len(series) - 1) / 2) * width
         heights = 100 * np.array([values[n] for n in names], np.float64)
-        axes.bar(left, heights, width, color=SERIES[place % len(SERIES)], label=name)
+        axes.bar(
+            left, heights, width, color=_colour(place), label=name,
+            hatch="////" if _again(place) else None, edgecolor="white", linewidth=0,
+        )  # fmt: skip
     axes.set_xticks(
         range(len(names)),
         lines if fits else [n.replace("_", " ") for n in names],
@@ -140,7 +189,10 @@ def _bars(
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set(title=title, ylabel=label)
-    axes.legend(frameon=False, fontsize=9, ncols=min(len(series), 3))
+    if lines_below:
+        figure.legend(frameon=False, fontsize=9, ncols=_IN_A_ROW, loc="outside lower center")
+    else:
+        axes.legend(frameon=False, fontsize=9, ncols=len(series))
     axes.margins(x=0.01, y=0.15)
     _grid(axes, "y")
     return figure
@@ -149,20 +201,26 @@ def _bars(
 def confusion_figure(
     matrices: Mapping[str, np.ndarray], class_names: Sequence[str], title: str
 ) -> Figure:
-    """Draws confusion matrices side by side, each row in percent of the true class's pixels.
+    """Draws confusion matrices, each row in percent of the true class's pixels.
 
     Args:
         matrices: by its title, each matrix, int64 (classes, classes); rows are the truth.
         class_names: names of the classes in the order of their ids.
         title: title of the chart.
     """
-    number, labels = len(matrices), [n.replace("_", " ") for n in class_names]
+    labels = [n.replace("_", " ") for n in class_names]
+    columns = min(len(matrices), _IN_A_ROW)
+    lines = ceil(len(matrices) / columns)
     room = _LETTER * max(map(len, labels))
     # The charts are square: names take room at the left once, and below each.
-    side = (_WIDTH - room - 1.3) / number
+    side = (_WIDTH - room - 1.3) / columns
     size = min(7.0, 0.9 * 72 * side / len(labels))
-    figure, row = _figure(side + room + 1.1, number, shared_y=True)
-    for axes, (name, matrix) in zip(row, matrices.items(), strict=True):
+    figure = Figure(figsize=(_WIDTH, lines * (side + room + 0.7) + 0.4), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
+    row = list(grid.flat)
+    for axes in row[len(matrices) :]:
+        axes.remove()
+    for axes, (name, matrix) in zip(row, matrices.items(), strict=False):
         truth = matrix.sum(axis=1, keepdims=True)
         shares = np.where(truth > 0, 100 * matrix / np.maximum(truth, 1), np.nan)
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
@@ -176,8 +234,12 @@ def confusion_figure(
         axes.set_yticks(range(len(labels)), labels, fontsize=size)
         axes.set_title(name, fontsize=9)
         axes.set_xlabel("predicted", fontsize=8)
-    row[0].set_ylabel("truth", fontsize=8)
-    figure.colorbar(row[0].images[0], ax=row, shrink=0.7, label="% of the true class's pixels")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("truth", fontsize=8)
+    figure.colorbar(
+        row[0].images[0], ax=row[: len(matrices)], shrink=0.7 / lines,
+        label="% of the true class's pixels",
+    )  # fmt: skip
     figure.suptitle(title, fontsize=11)
     return figure
 
@@ -191,7 +253,7 @@ def drop_chart(drops: Mapping[str, Difference], title: str) -> Figure:
     """
     figure, (axes,) = _figure(0.9 + 0.45 * len(drops))
     for place, (drop, low, high) in enumerate(drops.values()):
-        axes.barh(place, 100 * (drop or 0.0), 0.6, color=SERIES[place % len(SERIES)])
+        axes.barh(place, 100 * (drop or 0.0), 0.6, color=_colour(place))
         if low is not None and high is not None:
             axes.plot([100 * low, 100 * high], [place, place], color=INK, linewidth=1.5)
     axes.set_yticks(range(len(drops)), list(drops))
@@ -213,12 +275,13 @@ def shift_chart(shifts: Mapping[str, Sequence[float]], title: str) -> Figure:
     figure, (axes,) = _figure(3.2)
     for place, (domain, values) in enumerate(shifts.items()):
         axes.plot(
-            range(1, len(values) + 1), values, color=SERIES[place % len(SERIES)],
-            marker=MARKERS[place % len(MARKERS)], markersize=4, label=f"on {domain}",
+            range(1, len(values) + 1), values, "--" if _again(place) else "-",
+            color=_colour(place), marker=MARKERS[place % len(MARKERS)], markersize=4,
+            label=f"on {domain}",
         )  # fmt: skip
     axes.set(title=title, xlabel="normalized layer, in the order of the forward pass")
     axes.set(ylabel="distance of the features' means\n(standard deviations)", ylim=(0, None))
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, ncols=ceil(len(shifts) / _LINES_INSIDE))
     _grid(axes, "both")
     return figure
 

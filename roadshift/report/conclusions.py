@@ -13,6 +13,7 @@ from roadshift.scoring.comparison import VariantScore
 from roadshift.scoring.metrics import mean_iou
 from roadshift.scoring.numbers import level_percent, percent, points, whole_percent
 from roadshift.scoring.results import DomainScores, MixMatrices, MixScores
+from roadshift.scoring.tables import comparable
 
 _ROUNDING = 1e-4
 """Metrics are written with four decimals."""
@@ -44,13 +45,17 @@ def drop_to(scores: Mapping[str, DomainScores], own: Sequence[str], target: str)
 
     Args:
         scores: by domain, the network's scores.
-        own: the domains that the network was trained on.
+        own: the domains that the network was trained on; those that do not compare with the target
+            (see `comparable`) are left out.
         target: the target domain.
 
     Returns:
         The drop, positive where the target is lower, with its interval, as shares; None where an
-        mIoU, or its interval, does not exist.
+        mIoU, or its interval, does not exist, or no own domain compares.
     """
+    own = comparable(scores, own, target)
+    if not own:
+        return Difference(None, None, None)
     terms = [(1 / len(own), scores[source]) for source in own] + [(-1.0, scores[target])]
     mious = [(weight, score.miou) for weight, score in terms if score.miou is not None]
     if len(mious) < len(terms):
@@ -115,6 +120,12 @@ def drop_sentence(
     """
     network = capital(network_of(own))
     drop = drop_to(scores, own, target)
+    own = comparable(scores, own, target)
+    if not own:
+        return (
+            f"{network}: nothing can be said of its drop to the {target}, since its own domains "
+            "are scored on other joined classes."
+        )
     if drop.difference is None:
         without = [d for d in (*own, target) if scores[d].miou is None]
         return (
@@ -217,20 +228,25 @@ def mixing_sentence(
     }[verdict(cell.difference or Difference(None, None, None))]
 
 
-def closed_sentence(single: Difference, mixed: Difference, level: float) -> str:
-    """Says how much of the better single source's drop the mix of sources closes.
+def closed_sentence(
+    single: Difference, mixed: Difference, level: float, *, sources: Sequence[str]
+) -> str:
+    """Says how much of the best single source's drop a mix of sources closes.
 
     Args:
         single: the drop of the single source's network, from `drop_to`.
         mixed: the drop of the network of several sources.
         level: level of the intervals, 0..1.
+        sources: the several sources.
     """
+    together = listed([f"**{source}**" for source in sources])
     if single.difference is None or mixed.difference is None:
-        return "The effect of mixing on the drop cannot be said: an mIoU is missing."
+        return f"The effect of mixing {together} on the drop cannot be said: an mIoU is missing."
     change = single.difference - mixed.difference
     seen = (
-        f"The drop to the target goes from {points(single.difference)} points"
-        f"{interval(single, level, signed=True)} to {points(mixed.difference)}"
+        f"With {together} together the drop to the target goes from "
+        f"{points(single.difference)} points{interval(single, level, signed=True)} to "
+        f"{points(mixed.difference)}"
         f"{interval(mixed, level, signed=True)}"
     )
     if single.difference <= 0:
@@ -264,9 +280,14 @@ def lost_sentence(
     scores: Mapping[str, DomainScores], own: Sequence[str], target: str, *, number: int = 3
 ) -> str:
     """Says which `number` classes lose most IoU from a network's own domains to the target."""
-    lost = {}
+    compared, lost = comparable(scores, own, target), {}
+    if not compared:
+        return (
+            f"{capital(network_of(own))}: nothing can be said of the classes that lose IoU on the "
+            f"{target}, since its own domains are scored on other joined classes."
+        )
     for name, there in scores[target].iou.items():
-        home = [scores[source].iou[name] for source in own]
+        home = [scores[source].iou[name] for source in compared]
         known = [iou for iou in home if iou is not None]
         if there is not None and len(known) == len(home):
             lost[name] = sum(known) / len(known) - there
@@ -281,11 +302,12 @@ def calibration_sentence(
     scores: Mapping[str, DomainScores], own: Sequence[str], target: str
 ) -> str:
     """Says how a network's calibration error changes from its own domains to the target."""
+    network = capital(network_of(own))
+    own = comparable(scores, own, target)
     errors = [scores[source].calibration_error for source in own]
     home = [error for error in errors if error is not None]
     there = scores[target].calibration_error
-    network = capital(network_of(own))
-    if there is None or len(home) < len(errors):
+    if there is None or not home or len(home) < len(errors):
         return f"{network}: its calibration error is not known."
     at_home = sum(home) / len(home)
     change = "rises" if there > at_home else "falls" if there < at_home else "stays the same,"

@@ -2,13 +2,14 @@
 
 import base64
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
 from roadshift.pictures.palette import WRONG
 from roadshift.pictures.sheet import scaled_size
-from roadshift.taxonomy import IGNORE_ID, Taxonomy
+from roadshift.taxonomy import IGNORE_ID, PartialLabel, Taxonomy, is_wrong
 
 MAX_WIDTH = 640
 """Greatest width of an image, pixels."""
@@ -49,21 +50,29 @@ def image_uri(image: np.ndarray) -> str:
 
 
 def classes_uri(ids: np.ndarray, taxonomy: Taxonomy) -> str:
-    """Returns class ids, uint8 (H, W), as PNG in the taxonomy's colours; 255 is transparent."""
-    classes = len(taxonomy.classes)
-    indices = np.where(ids == IGNORE_ID, classes, ids).astype(np.uint8)
+    """Returns label ids, uint8 (H, W), as PNG in the taxonomy's colours; 255 is transparent."""
     colours = [(*entry.colour, 255) for entry in taxonomy.classes.values()]
-    return _palette_uri(indices, [*colours, (0, 0, 0, 0)])
+    indices = np.arange(256, dtype=np.uint8)
+    # The palette has only what occurs of partial labels: a short one takes fewer bits a pixel.
+    for partial in taxonomy.partial_labels:
+        if (ids == partial.id).any():
+            indices[partial.id] = len(colours)
+            colours.append((*taxonomy.partial_colours[partial.name], 255))
+    indices[IGNORE_ID] = len(colours)
+    return _palette_uri(indices[ids], [*colours, (0, 0, 0, 0)])
 
 
-def errors_uri(label: np.ndarray, prediction: np.ndarray) -> str:
+def errors_uri(
+    label: np.ndarray, prediction: np.ndarray, partial_labels: Sequence[PartialLabel] = ()
+) -> str:
     """Returns a PNG in `ERROR_COLOURS` that shows where a prediction is wrong.
 
     Args:
-        label: uint8 (H, W), class ids, 255 = ignore.
+        label: uint8 (H, W), ids of classes and partial labels, 255 = ignore.
         prediction: uint8 (H, W), class ids.
+        partial_labels: the partial labels that may occur; default none.
     """
-    indices = np.where(label == prediction, _RIGHT, _WRONG)
+    indices = np.where(is_wrong(label, prediction, partial_labels), _WRONG, _RIGHT)
     indices[label == IGNORE_ID] = _IGNORED
     return _palette_uri(indices.astype(np.uint8), ERROR_COLOURS)
 

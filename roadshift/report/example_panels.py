@@ -1,6 +1,6 @@
 """Image panels of a report: augmentations one by one, and predictions with their errors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +14,7 @@ from roadshift.pictures.palette import WRONG
 from roadshift.pictures.sheet import Panel, coloured
 from roadshift.records.reader import Example
 from roadshift.settings import parameter_doc
-from roadshift.taxonomy import IGNORE_ID, Taxonomy
+from roadshift.taxonomy import IGNORE_ID, PartialLabel, Taxonomy, is_wrong
 
 IGNORED = (255, 255, 255)
 """Colour of ignored pixels in error maps."""
@@ -104,20 +104,26 @@ def as_bytes(image: np.ndarray) -> np.ndarray:
     return np.rint(image).clip(0, 255).astype(np.uint8)
 
 
-def error_map(image: np.ndarray, label: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+def error_map(
+    image: np.ndarray,
+    label: np.ndarray,
+    prediction: np.ndarray,
+    partial_labels: Sequence[PartialLabel] = (),
+) -> np.ndarray:
     """Draws where a prediction is wrong: orange over a pale grey image, ignored pixels white.
 
     Args:
         image: uint8 RGB (H, W, 3).
-        label: uint8 (H, W), class ids, 255 = ignore.
+        label: uint8 (H, W), ids of classes and partial labels, 255 = ignore.
         prediction: uint8 (H, W), class ids.
+        partial_labels: the partial labels that may occur; default none.
 
     Returns:
         uint8 RGB (H, W, 3).
     """
     grey = image.mean(axis=-1, keepdims=True).repeat(3, axis=-1)
     shown = 255 - PALE * (255 - grey)
-    shown[label != prediction] = WRONG
+    shown[is_wrong(label, prediction, partial_labels)] = WRONG
     shown[label == IGNORE_ID] = IGNORED
     return as_bytes(shown)
 
@@ -139,6 +145,9 @@ def result_panels(
             Panel(f"{head}: {example.id}", example.image),
             Panel("label", coloured(example.label, taxonomy)),
             Panel(f"prediction, {score}", coloured(prediction, taxonomy)),
-            Panel("errors orange", error_map(example.image, example.label, prediction)),
+            Panel(
+                "errors orange",
+                error_map(example.image, example.label, prediction, taxonomy.partial_labels),
+            ),
         )
     ]

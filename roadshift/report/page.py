@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import resources
+from itertools import chain
 from math import ceil, floor
 from typing import Any
 
@@ -24,7 +25,13 @@ from roadshift.report.advice import Advice, class_losses
 from roadshift.report.views import DomainViews
 from roadshift.scoring.numbers import level_percent, percent, points
 from roadshift.scoring.results import MixScores
-from roadshift.scoring.tables import adaptation_methods, best_mix, domain_gap
+from roadshift.scoring.tables import (
+    adaptation_methods,
+    best_mix,
+    domain_gap,
+    held_out,
+    held_out_mean,
+)
 from roadshift.taxonomy import Taxonomy
 
 CHOSEN = "chosen"
@@ -87,7 +94,8 @@ def page_html(
     """Writes the page. The same arguments give the same text.
 
     Args:
-        scores: by mix, its scores; the page opens with the last mix.
+        scores: by mix, its scores; the page opens with the mix of the most sources, of equals with
+            the last.
         sources: by mix, the domains it was trained on.
         target: the target domain; the page opens with it.
         domains: by role, the domain, in the order of the columns.
@@ -111,8 +119,10 @@ def page_html(
     )
     environment.filters |= {"percent": percent, "points": points, "breakable": breakable}
     views = domains[target].views
-    kind = "median" if "median" in views.kinds[mixes[-1]] else CHOSEN
-    index = views.kinds[mixes[-1]].get(kind, 0)
+    first = max(reversed(mixes), key=lambda mix: len(sources[mix]))
+    kind = "median" if "median" in views.kinds[first] else CHOSEN
+    index = views.kinds[first].get(kind, 0)
+    unseen = {mix: held_out(mix, sources) for mix in mixes}
     script = _asset("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return environment.get_template("page.html").render(
@@ -124,6 +134,13 @@ def page_html(
         seen={mix: found.target_images for mix, found in scores.items()},
         gaps={mix: domain_gap(row, sources[mix], target) for mix, row in rows.items()},
         sources=sources,
+        held_out=unseen,
+        # With two sources the mean is a cell of the table.
+        held_out_means=(
+            {mix: held_out_mean(row, unseen[mix]) for mix, row in rows.items()}
+            if len({*chain(*sources.values())}) > 2
+            else {}
+        ),
         target=target,
         domains=domains,
         taxonomy=taxonomy,
@@ -134,7 +151,7 @@ def page_html(
         best=best_mix(scores, target),
         losses={mix: class_losses(row, sources[mix], target) for mix, row in rows.items()},
         advice=advice,
-        first={"mix": mixes[-1], "domain": target, "kind": kind},
+        first={"mix": first, "domain": target, "kind": kind},
         opening=views.images[index] if index < len(views.images) else None,
         names={role: shown_name(domain.card) for role, domain in domains.items()},
         card_facts={role: card_facts(domain.card) for role, domain in domains.items()},
@@ -173,6 +190,7 @@ def _embedded(domains: Mapping[str, PageDomain], taxonomy: Taxonomy) -> dict[str
     """Returns the data of the page's script, ready for JSON."""
     return {
         "classes": {name: entry.colour for name, entry in taxonomy.classes.items()},
+        "partial": taxonomy.partial_colours,
         "domains": {role: asdict(domain.views) for role, domain in domains.items()},
     }
 

@@ -1,17 +1,34 @@
 """Sentences of a report's summary: the cells, the drops, and what was chosen on what."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from roadshift.report.conclusions import capital, listed, network_of
 from roadshift.scoring.bootstrap import Difference
 from roadshift.scoring.numbers import percent, points
 from roadshift.scoring.results import DomainScores
+from roadshift.scoring.tables import held_out, held_out_mean
 
 NO_MIX = "No network of several sources was trained, so nothing is said of training on more."
+NO_SINGLE = (
+    "No network of a single source was trained, so nothing is said of what a source alone would do."
+)
+NOTHING_HELD_OUT = "No network was trained without a source that another one has."
 PARAMETERS_CHOSEN = (
     "No program chose the parameters. Whoever picks them by the scores in this report makes these "
     "optimistic."
 )
+
+
+def row_heads(sources: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Returns the head of each network's row: its sources, and its mix where another has the same.
+
+    Args:
+        sources: by mix, the domains it was trained on.
+    """
+    heads = {mix: listed(own) for mix, own in sources.items()}
+    known = list(heads.values())
+    return {m: h if known.count(h) == 1 else f"{h} ({m})" for m, h in heads.items()}
 
 
 def cells_sentence(
@@ -70,3 +87,56 @@ def chosen_sentence(selected: Mapping[str, int], sources: Mapping[str, Sequence[
         f"{capital(listed(epochs))} had the highest mean mIoU on validation images of its own "
         "sources. Test images choose nothing in the workflow."
     )
+
+
+def asked_sentence(roles: Sequence[str], sources: Mapping[str, Sequence[str]], target: str) -> str:
+    """Says what a run asks: its sources, its other domains, and what each network is trained on.
+
+    Args:
+        roles: all domains, in their order.
+        sources: by mix, the domains it was trained on.
+        target: the target domain.
+    """
+    trained = [role for role in roles if any(role in own for own in sources.values())]
+    others = [role for role in roles if role not in trained and role != target]
+    named = listed([f"**{role}**" for role in trained])
+    sets = f"data set{'s' if len(trained) > 1 else ''} of street scenes, {named}"
+    text = f"{len(trained)} labelled {sets}, and a **{target}** whose images no training sees"
+    if others:
+        are = "are" if len(others) > 1 else "is"
+        text += f"; {listed([f'**{role}**' for role in others])} {are} only scored, too"
+    networks = listed([f"one on {listed([f'**{s}**' for s in own])}" for own in sources.values()])
+    return (
+        f"**Asked:** {text}. How well does a network do on the {target}, and what raises its score "
+        f"there? {len(sources)} network{'s are' if len(sources) > 1 else ' is'} trained, "
+        f"{networks}; each is scored on all {len(roles)} domains."
+    )
+
+
+def held_out_sentence(
+    scores: Mapping[str, Mapping[str, DomainScores]], sources: Mapping[str, Sequence[str]]
+) -> str:
+    """Says how well each network does on its held-out sources, and what holding one out costs.
+
+    Args:
+        scores: by mix and domain, the scores.
+        sources: by mix, the domains it was trained on.
+    """
+    without = {mix: held_out(mix, sources) for mix in sources}
+    means = [
+        f"{network_of(sources[mix])} has {percent(mean)} % on {listed([f'**{n}**' for n in names])}"
+        for mix, names in without.items()
+        if (mean := held_out_mean(scores[mix], names)) is not None
+    ]
+    if not means:
+        return NOTHING_HELD_OUT
+    text = f"The mean mIoU on held-out sources: {listed(means)}."
+    by_source = {names[0]: mix for mix, names in without.items() if len(names) == 1}
+    mious = [scores[mix][source].miou for source, mix in by_source.items()]
+    known = [miou for miou in mious if miou is not None]
+    if len(known) == len({*chain(*sources.values())}) > 1:
+        text += (
+            f" Each source held out in turn: the mean mIoU on them is "
+            f"**{percent(sum(known) / len(known))} %**."
+        )
+    return text

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import chain
 from typing import NamedTuple
 
 from matplotlib import colormaps
@@ -10,7 +11,7 @@ from matplotlib.colors import to_hex, to_rgb
 from roadshift.pictures.palette import INK, VERDICTS
 from roadshift.scoring.numbers import percent, percent_interval
 from roadshift.scoring.results import DomainScores, MixScores
-from roadshift.scoring.tables import cross_domain_columns
+from roadshift.scoring.tables import cross_domain_columns, held_out, held_out_mean
 
 _SHADES = colormaps["Blues"]
 """One hue from light to dark, which is readable with any colour vision."""
@@ -100,6 +101,27 @@ def cross_domain_table(
     return html_table(["trained on", *(column.title for column in columns)], body, caption)
 
 
+def held_out_table(
+    scores: Mapping[str, MixScores],
+    sources: Mapping[str, Sequence[str]],
+    rows: Mapping[str, str],
+) -> str:
+    """Writes a table of the mIoU in percent on held-out sources, and their mean, in HTML.
+
+    Args:
+        scores: by mix, its scores.
+        sources: by mix, the domains it was trained on.
+        rows: by mix, the head of its row.
+    """
+    names = list(dict.fromkeys(chain(*sources.values())))
+    body: list[list[str | Cell]] = []
+    for mix, found in scores.items():
+        unseen = held_out(mix, sources)
+        cells = (_miou_cell(found.domains[n], 0.0, 1.0) if n in unseen else "" for n in names)
+        body.append([rows[mix], *cells, percent(held_out_mean(found.domains, unseen))])
+    return html_table(["trained on", *(f"{name} held out" for name in names), "mean"], body)
+
+
 def _miou_cell(score: DomainScores | None, low: float, high: float) -> Cell:
     if score is None or score.miou is None:
         return Cell("–", None)
@@ -130,17 +152,22 @@ def class_shares(
 
 
 def shares_sentence(domain: str, shares: Mapping[str, float]) -> str:
-    """Says which class is the rarest and which the most frequent in a domain.
+    """Says which class is the rarest and which the most frequent in a domain, and which it lacks.
 
     Args:
         domain: the domain.
         shares: by class, its share of the pixels, from `class_shares`.
     """
-    rarest, commonest = (find(shares, key=lambda name: shares[name]) for find in (min, max))
+    there = {name: share for name, share in shares.items() if share > 0}
+    absent = [name.replace("_", " ") for name in shares if name not in there]
+    if not there:
+        return f"In **{domain}** no pixel is of a class."
+    rarest, commonest = (find(there, key=lambda name: there[name]) for find in (min, max))
+    lacking = f" No pixel is labelled as {', '.join(absent)}." if absent else ""
     return (
         f"In **{domain}** the rarest class is {rarest.replace('_', ' ')}, with "
         f"{share_percent(shares[rarest])} % of the pixels; the most frequent, "
-        f"{commonest.replace('_', ' ')}, has {share_percent(shares[commonest])} %."
+        f"{commonest.replace('_', ' ')}, has {share_percent(shares[commonest])} %.{lacking}"
     )
 
 
@@ -175,7 +202,8 @@ def merged_table(
     }
     for key in sorted(ignored):
         shares = [_share(rows, [key]) for rows in totals.values()]
-        body.append([key[0], _reason(audits, key), *shares])
+        # A partial label has no reason but the name that straddles its classes.
+        body.append([key[0], _reason(audits, key) or key[1], *shares])
     head = ["class", "merged names in these sets", *(f"{d}, % of pixels" for d in audits)]
     return html_table(head, body)
 

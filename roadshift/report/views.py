@@ -141,7 +141,7 @@ def domain_views(
     Raises:
         RoadshiftError: the images are not those that were scored, or a record is damaged.
     """
-    ids = read_contents(shards.folder, split, shards.class_names).ids
+    ids = read_contents(shards.folder, split, shards.label_names).ids
     for mix, entry in scored.items():
         if entry.matrices.ids != ids:
             raise RoadshiftError(
@@ -255,7 +255,7 @@ class _Drawing:
             prediction = _narrowed(ids, width, Image.Resampling.NEAREST)
             predictions[mix] = ShownPrediction(
                 prediction=classes_uri(prediction, self.taxonomy),
-                error=errors_uri(label, prediction),
+                error=errors_uri(label, prediction, self.shards.partial_labels),
             )
         mious = {
             mix: mean_iou(entry.matrices.matrices[layers.place])

@@ -1,9 +1,11 @@
 """The confusion matrix of one image, in integers, so that sums do not depend on their order."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from roadshift.errors import RoadshiftError
-from roadshift.taxonomy import IGNORE_ID
+from roadshift.taxonomy import IGNORE_ID, PartialLabel, scored_ids
 
 
 def confusion_matrix(
@@ -33,6 +35,51 @@ def confusion_matrix(
     _check_ids("prediction", predicted, classes)
     pairs = np.bincount(classes * truth + predicted, minlength=classes * classes)
     return pairs.reshape(classes, classes).astype(np.int64, copy=False)
+
+
+def partial_rows(
+    label: np.ndarray, prediction: np.ndarray, partial_labels: Sequence[PartialLabel], classes: int
+) -> np.ndarray:
+    """Counts the pixels of each pair of partial label and predicted class.
+
+    Args:
+        label: uint8 (H, W), label ids.
+        prediction: uint8 (H, W), ids 0..classes-1.
+        partial_labels: the partial labels to count.
+        classes: number of classes, 1..255.
+
+    Returns:
+        int64 (partial labels, classes): rows that follow those of `confusion_matrix`.
+    """
+    rows = np.zeros((len(partial_labels), classes), np.int64)
+    for row, partial in zip(rows, partial_labels, strict=True):
+        row += np.bincount(prediction[label == partial.id], minlength=classes)
+    return rows
+
+
+def joined_matrices(
+    matrices: np.ndarray, rows: np.ndarray, partial_labels: Sequence[PartialLabel]
+) -> np.ndarray:
+    """Joins the classes that partial labels do not tell apart: all count as the first of them.
+
+    Args:
+        matrices: int64 (images, classes, classes), the confusion matrices of the exact labels.
+        rows: int64 (images, partial labels, classes), see `partial_rows`.
+        partial_labels: the partial labels, in the order of the rows.
+
+    Returns:
+        int64 (images, classes, classes). The rows and columns of the other joined classes are 0.
+    """
+    classes = matrices.shape[-1]
+    scored = scored_ids(partial_labels, classes)
+    labels = scored[[*range(classes), *(partial.id for partial in partial_labels)]]
+    counts = np.concatenate([matrices, rows], axis=1)
+    columns, joined = np.zeros_like(counts), np.zeros_like(matrices)
+    for predicted in range(classes):
+        columns[..., scored[predicted]] += counts[..., predicted]
+    for row, label in enumerate(labels):
+        joined[:, label] += columns[:, row]
+    return joined
 
 
 def _check_ids(name: str, ids: np.ndarray, classes: int) -> None:

@@ -9,6 +9,7 @@ from roadshift.scoring.bootstrap import bootstrap_miou
 from roadshift.scoring.calibration import CalibrationSums
 from roadshift.scoring.results import DomainScores, ImageMatrices
 from roadshift.scoring.settings import EvaluateSettings
+from roadshift.taxonomy import PartialLabel, joined_classes, joined_name
 
 _DECIMALS = 4
 
@@ -21,8 +22,12 @@ def score_domain(
     class_names: Sequence[str],
     settings: EvaluateSettings,
     seed: int = 0,
+    partial_labels: Sequence[PartialLabel] = (),
 ) -> DomainScores:
     """Scores a network on a domain.
+
+    Classes that the domain's partial labels do not tell apart are scored as one joined class. Their
+    calibration error is not defined: a network's confidence is that in one class.
 
     Args:
         matrices: the confusion matrix of each image, in any order.
@@ -31,6 +36,8 @@ def score_domain(
         class_names: names of the classes in the order of their ids.
         settings: number of resamples and level of the confidence interval.
         seed: seed of the bootstrap.
+        partial_labels: partial labels of the domain, with which `matrices` were counted; default
+            none.
 
     Returns:
         The metrics, rounded to 4 decimals.
@@ -48,7 +55,15 @@ def score_domain(
         name: None if np.isnan(value) else _rounded(value)
         for name, value in zip(class_names, metrics.class_iou(total), strict=True)
     }
-    absent = [name for name, value in iou.items() if value is None]
+    joined, alone = {}, dict(iou)
+    for group in joined_classes(partial_labels, len(class_names)):
+        names = [class_names[class_id] for class_id in group]
+        joined[joined_name(names)] = iou[names[0]]
+        for name in names:
+            iou[name] = None
+            del alone[name]
+    scored = alone | joined
+    absent = [name for name, value in scored.items() if value is None]
     # The bootstrap draws by position. Sorting makes the interval independent of the order in which
     # images were scored.
     low, high = bootstrap_miou(
@@ -64,12 +79,13 @@ def score_domain(
         miou_low=_rounded(low),
         miou_high=_rounded(high),
         iou=iou,
-        classes_scored=len(class_names) - len(absent),
+        joined=joined,
+        classes_scored=len(scored) - len(absent),
         classes_absent=absent,
         pixel_accuracy=_rounded(metrics.pixel_accuracy(total)),
         mean_accuracy=_rounded(metrics.mean_accuracy(total)),
         frequency_weighted_iou=_rounded(metrics.frequency_weighted_iou(total)),
-        calibration_error=_rounded(calibration.expected_calibration_error()),
+        calibration_error=(None if joined else _rounded(calibration.expected_calibration_error())),
     )
 
 

@@ -13,11 +13,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from roadshift.atomic import atomic_file
 from roadshift.errors import RoadshiftError
 from roadshift.settings import Settings, format_validation_error
+from roadshift.taxonomy import split_joined
 
 Method = Literal["adabn", "tent"]
 """A method of test-time adaptation."""
@@ -37,7 +43,10 @@ class DomainScores(Settings):
         miou: mean IoU over the classes that occur in the ground truth.
         miou_low: lower end of the confidence interval of `miou`.
         miou_high: upper end of the confidence interval of `miou`.
-        iou: IoU of each class by its name; None where the ground truth lacks the class.
+        iou: IoU of each class by its name; None where the ground truth lacks the class, or does not
+            tell it from others.
+        joined: IoU of each joined class, by the names of its classes; empty if the ground truth
+            tells all classes apart.
         classes_scored: number of classes that `miou` is over.
         classes_absent: names of the classes that the ground truth lacks.
         pixel_accuracy: share of the counted pixels that are recognized.
@@ -56,6 +65,7 @@ class DomainScores(Settings):
     iou: dict[str, float | None]
     classes_scored: int
     classes_absent: list[str]
+    joined: dict[str, float | None] = Field(default_factory=dict)
     pixel_accuracy: float | None
     mean_accuracy: float | None
     frequency_weighted_iou: float | None
@@ -68,6 +78,19 @@ class DomainScores(Settings):
         if self.miou_low is None or self.miou_high is None:
             return None
         return self.miou_low, self.miou_high
+
+    @property
+    def joined_parts(self) -> set[str]:
+        """Names of the classes that are scored as a part of a joined class."""
+        return {name for names in self.joined for name in split_joined(names)}
+
+    @model_serializer(mode="wrap")
+    def _without_empty_joins(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content = serialize(self)
+        # A domain with exact labels has the same file with and without partial labels elsewhere.
+        if not self.joined:
+            content.pop("joined", None)
+        return content
 
 
 class MixScores(Settings):

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 from roadshift.atomic import atomic_file
 from roadshift.scoring.numbers import percent, percent_interval
 from roadshift.scoring.results import DomainScores, ImageMatrices, Method, MixScores
+from roadshift.taxonomy import PartialLabel, joined_classes, joined_name
 
 
 def confusion_rows(matrix: np.ndarray, class_names: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -36,14 +38,30 @@ def confusion_rows(matrix: np.ndarray, class_names: Sequence[str]) -> Iterator[d
 
 
 def write_confusion(
-    domains: Mapping[str, ImageMatrices], class_names: Sequence[str], file: Path
+    domains: Mapping[str, ImageMatrices],
+    class_names: Sequence[str],
+    file: Path,
+    *,
+    partial_labels: Mapping[str, Sequence[PartialLabel]] | None = None,
 ) -> None:
-    """Writes the confusion matrix of every domain as CSV, for plots (see `confusion_rows`)."""
-    rows = [
-        {"domain": domain, **row}
-        for domain, matrices in domains.items()
-        for row in confusion_rows(matrices.total, class_names)
-    ]
+    """Writes the confusion matrix of every domain as CSV, for plots (see `confusion_rows`).
+
+    Args:
+        domains: by domain, its confusion matrices.
+        class_names: names of the classes in the order of their ids.
+        file: CSV file to write.
+        partial_labels: by domain, its partial labels, whose classes have the rows and columns of
+            joined classes; default none.
+    """
+    rows = []
+    for domain, matrices in domains.items():
+        names = dict(enumerate(class_names))
+        for group in joined_classes((partial_labels or {}).get(domain, ()), len(names)):
+            names[group[0]] = joined_name(class_names[class_id] for class_id in group)
+            for class_id in group[1:]:
+                del names[class_id]
+        kept = matrices.total[np.ix_([*names], [*names])]
+        rows += [{"domain": domain, **row} for row in confusion_rows(kept, [*names.values()])]
     with atomic_file(file) as partial, partial.open("w", encoding="utf-8", newline="") as sink:
         writer = csv.DictWriter(sink, list(rows[0]), lineterminator="\n")
         writer.writeheader()
@@ -62,8 +80,9 @@ def summarize(
 
     Returns:
         By mix: for each domain `miou`, and `miou_<method>` for each method of test-time adaptation;
-        and `gap` (see `domain_gap`). Where training saw images of the target, the target's `miou`
-        and the `gap` have columns of their own, `miou_<use>` and `gap_<use>`.
+        `gap` (see `domain_gap`); and `held_out` (see `held_out_mean`) where the networks have more
+        than two sources, since with two it is a cell. Where training saw images of the target, the
+        target's `miou` and the `gap` have columns of their own, `miou_<use>` and `gap_<use>`.
     """
     table: dict[str, dict[str, Any]] = {}
     for mix, found in scores.items():
@@ -73,7 +92,24 @@ def summarize(
             for domain, score in found.domains.items()
         }
         table[mix][f"gap{suffix}"] = domain_gap(found.domains, sources[mix], target)
+        if len({*chain(*sources.values())}) > 2:
+            table[mix]["held_out"] = held_out_mean(found.domains, held_out(mix, sources))
     return table
+
+
+def comparable(domains: Mapping[str, DomainScores], own: Sequence[str], target: str) -> list[str]:
+    """Returns the own domains whose mIoU compares with the target's.
+
+    A mean over joined classes does not compare with one over all classes, so own domains that are
+    scored on other joined classes than the target are left out.
+
+    Args:
+        domains: by domain, the network's scores.
+        own: the domains that the network was trained on.
+        target: the target domain.
+    """
+    joined = domains[target].joined.keys()
+    return [name for name in own if domains[name].joined.keys() == joined]
 
 
 def domain_gap(
@@ -87,14 +123,45 @@ def domain_gap(
         target: the target domain.
 
     Returns:
-        The gap as a share, -1..1, rounded to 4 decimals; None where an mIoU is not defined.
+        The gap as a share, -1..1, rounded to 4 decimals; None where an mIoU is not defined, or no
+        own domain is comparable.
     """
-    mious = [domains[source].miou for source in own]
+    mious = [domains[name].miou for name in comparable(domains, own, target)]
     there = domains[target].miou
     known = [miou for miou in mious if miou is not None]
-    if there is None or len(known) < len(mious):
+    if there is None or not known or len(known) < len(mious):
         return None
     return round(sum(known) / len(known) - there, 4)
+
+
+def held_out(mix: str, sources: Mapping[str, Sequence[str]]) -> list[str]:
+    """Returns the held-out sources of a network: those of other networks that it never saw.
+
+    Args:
+        mix: the network's mix.
+        sources: by mix, the domains it was trained on.
+    """
+    return [
+        source for source in dict.fromkeys(chain(*sources.values())) if source not in sources[mix]
+    ]
+
+
+def held_out_mean(domains: Mapping[str, DomainScores], names: Sequence[str]) -> float | None:
+    """Returns a network's mean mIoU on its held-out sources, without those on joined classes.
+
+    Args:
+        domains: by domain, the network's scores.
+        names: the held-out sources, from `held_out`.
+
+    Returns:
+        The mean as a share, 0..1, rounded to 4 decimals; None without a source, or where an mIoU is
+        not defined.
+    """
+    mious = [domains[name].miou for name in names if not domains[name].joined]
+    known = [miou for miou in mious if miou is not None]
+    if not known or len(known) < len(mious):
+        return None
+    return round(sum(known) / len(known), 4)
 
 
 def best_mix(scores: Mapping[str, MixScores], domain: str) -> str | None:
@@ -148,8 +215,12 @@ def cross_domain_columns(scores: Mapping[str, MixScores]) -> list[Column]:
 
 
 def domain_title(domain: str, score: DomainScores) -> str:
-    """Returns the head of a domain's column: its role, data set and number of images."""
-    return f"{domain} = {score.data_set} ({score.images} images)"
+    """Returns the head of a domain's column: its role, data set and number of images.
+
+    It says so where classes are joined.
+    """
+    joined = ", joined classes" if score.joined else ""
+    return f"{domain} = {score.data_set} ({score.images} images{joined})"
 
 
 def markdown_table(scores: Mapping[str, MixScores]) -> str:

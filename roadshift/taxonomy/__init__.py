@@ -1,5 +1,14 @@
 """Class tables: universal names, taxonomies, and the lookup tables made from them."""
 
+from roadshift.taxonomy.partial import (
+    PartialLabel,
+    is_wrong,
+    joined_classes,
+    joined_name,
+    scored_ids,
+    split_joined,
+    spread_pixels,
+)
 from roadshift.taxonomy.table import (
     IGNORE_ID,
     Taxonomy,
@@ -13,11 +22,18 @@ from roadshift.taxonomy.table import (
 
 __all__ = [
     "IGNORE_ID",
+    "PartialLabel",
     "Taxonomy",
     "coarse_names",
+    "is_wrong",
+    "joined_classes",
+    "joined_name",
     "load_taxonomy",
     "meant_name",
     "not_universal",
+    "scored_ids",
+    "split_joined",
+    "spread_pixels",
     "taxonomy_names",
     "universal_names",
 ]

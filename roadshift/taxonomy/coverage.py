@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from roadshift.taxonomy.partial import joined_classes
 from roadshift.taxonomy.table import Taxonomy
 
 State = Literal["yes", "part", "ignored", "coarse", "absent"]
@@ -16,8 +17,8 @@ class ClassCoverage:
     Attributes:
         state: 'yes' if the set has the class; 'part' if an ignored name covers some of the class;
             'ignored' if the set has it only under ignored names; 'coarse' if a name of the set
-            straddles this class and others, for which the set is refused; 'absent' if the set
-            does not have it.
+            straddles this class and others, for which the set is refused unless partial labels are
+            accepted; 'absent' if the set does not have it.
         because: the set's names that cause the state, and why; '' for 'yes' and 'absent'.
     """
 
@@ -51,6 +52,31 @@ class Coverage:
             for name, row in self.cells.items()
             if all(cell.state in ("yes", "part") for cell in row.values())
         )
+
+    @property
+    def partial_labels(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """For each refused set, by name that is too coarse, the classes of its partial label."""
+        return {
+            data_set: {name: self.taxonomy.straddled(name) for name in names}
+            for data_set, names in self.refused.items()
+        }
+
+    def scored_on(self, data_set: str) -> tuple[tuple[str, ...], ...]:
+        """Returns the classes that a set is scored on where its partial labels are accepted.
+
+        A joined class has several names. All labels of the set are taken to occur.
+        """
+        class_names = self.taxonomy.class_names
+        ids = {self.taxonomy.label_id_of(name) for name in self.refused.get(data_set, ())}
+        partial = [each for each in self.taxonomy.partial_labels if each.id in ids]
+        groups = [*joined_classes(partial, len(class_names))]
+        joined = {class_id for group in groups for class_id in group}
+        groups += [
+            (class_id,)
+            for class_id, name in enumerate(class_names)
+            if class_id not in joined and self.cells[name][data_set].state in ("yes", "part")
+        ]
+        return tuple(tuple(class_names[k] for k in group) for group in sorted(groups))
 
 
 def compare_coverage(taxonomy: Taxonomy, names: Mapping[str, Collection[str]]) -> Coverage:

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from roadshift.errors import RoadshiftError
 from roadshift.settings import Settings, format_validation_error, suggestion
+from roadshift.taxonomy.partial import PartialLabel
 
 IGNORE_ID = 255
 """The label id of pixels that neither loss nor score counts."""
@@ -47,7 +48,8 @@ class Taxonomy(Settings):
         title: description in a few words.
         classes: class name to class, in the order of the ids.
         ignored: universal name to the reason why its pixels are not counted.
-        too_coarse: coarse universal name to the reason why a set that uses it is refused.
+        too_coarse: coarse universal name to the reason why a set that uses it is refused, unless
+            partial labels are accepted.
     """
 
     name: str
@@ -96,6 +98,43 @@ class Taxonomy(Settings):
             for class_id, (name, entry) in enumerate(self.classes.items())
         ]
 
+    @property
+    def partial_labels(self) -> tuple[PartialLabel, ...]:
+        """The partial labels: one for each set of classes that a coarse name straddles.
+
+        Their ids follow the classes', in the order of names/coarse.yaml.
+        """
+        coarse = [name for name in coarse_names() if name in self.too_coarse]
+        sets = dict.fromkeys(self.straddled(name) for name in coarse)
+        places = {name: class_id for class_id, name in enumerate(self.classes)}
+        return tuple(
+            PartialLabel.of(label_id, (places[name] for name in names), self.class_names)
+            for label_id, names in enumerate(sets, len(places))
+        )
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names by label id: the classes', then the partial labels'."""
+        return (*self.class_names, *(partial.name for partial in self.partial_labels))
+
+    @property
+    def partial_colours(self) -> dict[str, Colour]:
+        """The colour of each partial label by its name: nearly the mean of its classes' colours.
+
+        No two labels share a colour. Drawings on paper stripe partial labels instead.
+        """
+        entries = list(self.classes.values())
+        taken = {entry.colour for entry in entries}
+        colours: dict[str, Colour] = {}
+        for partial in self.partial_labels:
+            channels = zip(*(entries[class_id].colour for class_id in partial.classes), strict=True)
+            red, green, blue = (sum(channel) // len(partial.classes) for channel in channels)
+            while (red, green, blue) in taken:
+                blue = (blue + 1) % 256
+            colours[partial.name] = red, green, blue
+            taken.add(colours[partial.name])
+        return colours
+
     def id_of(self, universal: str) -> int:
         """Returns the label id of a universal name, `IGNORE_ID` if the taxonomy ignores it.
 
@@ -109,6 +148,16 @@ class Taxonomy(Settings):
         if universal in self.ignored:
             return IGNORE_ID
         raise RoadshiftError(not_universal(universal))
+
+    def label_id_of(self, universal: str) -> int:
+        """Returns the label id of a universal name, that of a partial label if it is too coarse.
+
+        Raises:
+            RoadshiftError: the name is not a universal name.
+        """
+        if universal not in self.too_coarse:
+            return self.id_of(universal)
+        return self.label_names.index(" or ".join(self.straddled(universal)))
 
     def straddled(self, universal: str) -> tuple[str, ...]:
         """Returns the classes that hold parts of a coarse name, in the order of their ids."""

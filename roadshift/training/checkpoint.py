@@ -19,7 +19,7 @@ from pydantic_core import to_json
 from tqdm import tqdm
 
 from roadshift.atomic import atomic_file
-from roadshift.checksum import sha256_of
+from roadshift.checksum import folder_digest
 from roadshift.environment import arithmetic_settings
 from roadshift.source_code import code_digest
 from roadshift.training.history import Epoch, History
@@ -49,12 +49,7 @@ def fingerprint(params: Mapping[str, Any], data: Iterable[Path]) -> str:
     sources["__main__"] = getattr(sys.modules["__main__"], "__file__", None)
     content = {
         "params": params,
-        "data": [
-            [f.relative_to(folder).as_posix(), sha256_of(f)]
-            for folder in data
-            for f in sorted(folder.rglob("*"))
-            if f.is_file()
-        ],
+        "data": [folder_digest(folder) for folder in data],
         "code": [
             [name, code_digest(Path(file).read_text("utf-8"))]
             for name, file in sorted(sources.items())

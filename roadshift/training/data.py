@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import tensorflow as tf
 
 from roadshift.augment.policy import build_policy, weak_and_strong
@@ -10,7 +11,8 @@ from roadshift.augment.settings import AugmentSettings
 from roadshift.input_pipeline.batches import BatchSource, training_batches, unlabelled_batches
 from roadshift.input_pipeline.image_cache import TrainImages, open_train_images
 from roadshift.records.contents import read_contents
-from roadshift.records.reader import ShardSet
+from roadshift.records.reader import ShardSet, all_partial_labels
+from roadshift.taxonomy import PartialLabel, spread_pixels
 from roadshift.training.settings import TrainSettings
 
 
@@ -93,15 +95,32 @@ class TrainingData:
         return [*sources, *(shards for shards in further if shards not in sources)]
 
     @property
-    def pixels(self) -> list[Sequence[int]]:
-        """Number of training pixels of each class, one sequence for each source."""
-        return [shards.pixels["train"] for shards in self.sources.values()]
+    def pixels(self) -> list[Sequence[float]]:
+        """Number of training pixels of each class, one sequence for each source.
+
+        Those of partial labels are spread over their classes.
+        """
+        return [
+            spread_pixels(
+                np.array(shards.pixels["train"]), shards.partial_labels, len(shards.class_names)
+            ).tolist()
+            for shards in self.sources.values()
+        ]
+
+    @property
+    def partial_labels(self) -> tuple[PartialLabel, ...]:
+        """The partial labels in the shards of the training.
+
+        Raises:
+            RoadshiftError: an id stands for other classes in one set than in another.
+        """
+        return all_partial_labels(self.all_shards)
 
     def target_images(self) -> dict[str, list[str]]:
         """Returns the ids of the target's images by their use, 'labelled' and 'unlabelled'."""
         uses = {"labelled": self.labelled, "unlabelled": self.unlabelled}
         return {
-            use: list(read_contents(shards.folder, "train", shards.class_names).ids)
+            use: list(read_contents(shards.folder, "train", shards.label_names).ids)
             for use, shards in uses.items()
             if shards
         }

@@ -13,12 +13,15 @@ from roadshift.errors import RoadshiftError
 from roadshift.networks.batch_norm import updating_batch_norms
 from roadshift.networks.statistics import recompute_statistics
 from roadshift.progress import progress_bar
+from roadshift.scoring.numbers import percent
+from roadshift.taxonomy import PartialLabel
 from roadshift.training.checkpoint import Checkpoint, TrainingState
 from roadshift.training.ema import ExponentialMovingAverage
 from roadshift.training.history import Epoch, History
 from roadshift.training.losses import (
     REGION_STRIDE,
     cross_entropy,
+    exact_labels,
     lovasz_softmax,
     soft_dice,
     weight_penalty,
@@ -86,6 +89,7 @@ def build_step(
     class_weights: np.ndarray | None,
     average: ExponentialMovingAverage | None,
     self_training: SelfTraining | None = None,
+    partial_labels: Sequence[PartialLabel] = (),
 ) -> Step:
     """Builds the training step: loss, gradients, new weights.
 
@@ -97,6 +101,8 @@ def build_step(
         class_weights: float32 (classes,), weight of each class in the loss; None for none.
         average: average of the weights, which each step updates; None for none.
         self_training: self-training, whose teacher each step updates; None for none.
+        partial_labels: the partial labels of the sources; default none. Cross-entropy and its focal
+            form count their pixels, Dice and Lovász ignore them.
     """
     variables = network.trainable_variables
     slow = {id(variable) for variable in pretrained}
@@ -125,17 +131,20 @@ def build_step(
                 label_smoothing=reg.label_smoothing,
                 class_weights=class_weights,
                 focal_gamma=settings.focal_gamma,
+                partial_labels=partial_labels,
             )
+            exact = exact_labels(labels, logits.shape[-1]) if partial_labels else labels
             if settings.dice_weight:
-                loss += settings.dice_weight * soft_dice(labels[grid], logits[grid])
+                loss += settings.dice_weight * soft_dice(exact[grid], logits[grid])
             if settings.lovasz_weight:
-                loss += settings.lovasz_weight * lovasz_softmax(labels[grid], logits[grid])
+                loss += settings.lovasz_weight * lovasz_softmax(exact[grid], logits[grid])
             if self_training and mixed:
                 loss += self_training.weight * cross_entropy(
                     mixed.labels,
                     mixed_logits,
                     class_weights=class_weights,
                     confidence=mixed.confidence,
+                    partial_labels=partial_labels,
                 )
             loss += weight_penalty(variables, reg.l1, reg.l2)
         gradients = tape.gradient(loss, variables)
@@ -179,6 +188,7 @@ def train(
     on_epoch: Callable[[Epoch], None],
     checkpoint: Checkpoint | None = None,
     self_training: SelfTraining | None = None,
+    partial_labels: Sequence[PartialLabel] = (),
 ) -> History:
     """Trains a network in place and leaves it with the weights of its best epoch.
 
@@ -201,6 +211,7 @@ def train(
         checkpoint: checkpoint that is written after each epoch; training resumes from the state
             that it holds, to the same bytes. None for none.
         self_training: self-training on the unlabelled images, after its warm-up; None for none.
+        partial_labels: the partial labels of the sources; default none.
 
     Returns:
         The history of all epochs.
@@ -217,6 +228,7 @@ def train(
         class_weights=class_weights,
         average=average,
         self_training=self_training,
+        partial_labels=partial_labels,
     )
     alone = self_training.warmup_steps(settings.steps_per_epoch) if self_training else 0
     reached = checkpoint.load(step.variables, name) if checkpoint else None
@@ -267,10 +279,10 @@ def train(
 def _told(epoch: Epoch, epochs: int, is_best: bool) -> str:
     """Returns an epoch's line for the terminal or the log; of one source its name says enough."""
     each = epoch.val_miou.items()
-    roles = [f"{role} {100 * miou:.1f}" if len(each) > 1 else role for role, miou in each]
+    roles = [f"{role} {percent(miou)}" if len(each) > 1 else role for role, miou in each]
     return (
         f"epoch {epoch.number} of {epochs}: loss {epoch.loss:.3f}, "
-        f"val mIoU {100 * epoch.selection_score:.1f} % ({', '.join(roles)})"
+        f"val mIoU {percent(epoch.selection_score)} % ({', '.join(roles)})"
         f"{', the best so far' if is_best else ''}"
     )
 

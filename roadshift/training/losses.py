@@ -6,12 +6,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from roadshift.taxonomy import IGNORE_ID
+from roadshift.taxonomy import IGNORE_ID, PartialLabel
 
 RARE = 0.001
 """Share of the pixels below which a class's weight rises no further."""
 SURE = 1e-7
 """Lower bound on 1 - p in the focal loss; it avoids an infinite gradient."""
+MASKED = -1e9
+"""The logit of a class that a sum of probabilities leaves out; finite, so that gradients are."""
 REGION_STRIDE = 6
 """Training computes the Dice and Lovász terms on every sixth pixel of every sixth row.
 
@@ -20,7 +22,7 @@ training step; on this grid they do not.
 """
 
 
-def class_weights(pixels: Sequence[Sequence[int]], exponent: float) -> np.ndarray:
+def class_weights(pixels: Sequence[Sequence[float]], exponent: float) -> np.ndarray:
     """Computes loss weights that raise rare classes; their mean over the pixels is 1.
 
     A class's weight is its share of the pixels to the power of minus the exponent. The share is the
@@ -47,6 +49,7 @@ def cross_entropy(
     class_weights: np.ndarray | None = None,
     focal_gamma: float = 0.0,
     confidence: tf.Tensor | None = None,
+    partial_labels: Sequence[PartialLabel] = (),
 ) -> tf.Tensor:
     """Computes the mean cross-entropy over the pixels that count, weighted by class if wanted.
 
@@ -54,6 +57,9 @@ def cross_entropy(
     (Szegedy et al. 2016, https://arxiv.org/abs/1512.00567). With a focusing parameter γ each
     pixel's loss is multiplied by (1 - p)^γ, where p is the probability of its label, so that
     certain pixels count less (Lin et al. 2017, https://arxiv.org/abs/1708.02002).
+
+    The probability of a partial label is the sum of those of its classes (Bevandić et al. 2022,
+    https://arxiv.org/abs/2108.11224), and its weight the mean of theirs.
 
     Args:
         labels: uint8 (N, H, W), `IGNORE_ID` where a pixel does not count.
@@ -63,6 +69,8 @@ def cross_entropy(
         focal_gamma: γ >= 0; 0 for plain cross-entropy. Not together with label smoothing.
         confidence: float32 (N, H, W) in 0..1, factor on each pixel's loss; None for none. The mean
             is still over all pixels that count, so that uncertain pixels lower the loss.
+        partial_labels: the partial labels that may occur among the labels; default none. Without
+            any, nothing of them is computed.
 
     Returns:
         float32 scalar; 0, with gradient 0, where no pixel counts.
@@ -71,8 +79,16 @@ def cross_entropy(
     weight = tf.cast(counted, logits.dtype)
     target = tf.where(counted, tf.cast(labels, tf.int32), 0)
     if class_weights is not None:
-        weight *= tf.gather(tf.constant(class_weights), target)
-    loss = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
+        weight *= tf.gather(tf.constant(_label_weights(class_weights, partial_labels)), target)
+    if partial_labels:
+        exact = target < logits.shape[-1]
+        loss = tf.where(
+            exact,
+            tf.nn.sparse_softmax_cross_entropy_with_logits(tf.where(exact, target, 0), logits),
+            _partial_cross_entropy(target, logits, partial_labels),
+        )
+    else:
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
     if focal_gamma:
         # 1 - p, kept away from 0, where the gradient of a power below 1 is infinite.
         loss *= tf.maximum(-tf.math.expm1(-loss), SURE) ** focal_gamma
@@ -83,6 +99,37 @@ def cross_entropy(
     if confidence is not None:
         loss *= confidence
     return tf.math.divide_no_nan(tf.reduce_sum(loss * weight), tf.reduce_sum(weight))
+
+
+def _label_weights(class_weights: np.ndarray, partial_labels: Sequence[PartialLabel]) -> np.ndarray:
+    """Returns the weight of each label id, float32: a class's own, a partial label's the mean."""
+    if not partial_labels:
+        return class_weights
+    weights = np.zeros(partial_labels[-1].id + 1, np.float32)
+    weights[: len(class_weights)] = class_weights
+    for partial in partial_labels:
+        weights[partial.id] = class_weights[list(partial.classes)].mean()
+    return weights
+
+
+def _partial_cross_entropy(
+    target: tf.Tensor, logits: tf.Tensor, partial_labels: Sequence[PartialLabel]
+) -> tf.Tensor:
+    """Returns -log of the summed probability of the labels' classes, 0 where a label is exact."""
+    members = np.ones((partial_labels[-1].id + 1, logits.shape[-1]), bool)
+    for partial in partial_labels:
+        members[partial.id] = False
+        members[partial.id, list(partial.classes)] = True
+    member = tf.gather(tf.constant(members), target)
+    inside = tf.reduce_logsumexp(tf.where(member, logits, MASKED), -1)
+    outside = tf.reduce_logsumexp(tf.where(member, MASKED, logits), -1)
+    # log Σ all - log Σ inside, without the difference of two large numbers: never below 0.
+    return tf.nn.softplus(outside - inside)
+
+
+def exact_labels(labels: tf.Tensor, classes: int) -> tf.Tensor:
+    """Returns labels with partial labels ignored, for a loss that is of single classes."""
+    return tf.where(labels < classes, labels, tf.constant(IGNORE_ID, labels.dtype))
 
 
 def soft_dice(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

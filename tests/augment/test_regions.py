@@ -174,3 +174,18 @@ def test_erasing_happens_as_often_as_asked(strength):
         for key in keys(80)
     ]
     assert np.mean(erased) == pytest.approx(strength, abs=0.16)
+
+
+def test_classmix_pastes_a_partial_label_whole_or_not_at_all():
+    """An id above those of the classes is one more class to choose from."""
+    other = pair(1, [3, 13, 14], 100, 100)
+    own = pair(0, [0], 100, 100)
+    taken = []
+    for key in keys(20):
+        _, label = mixed(regions.classmix, key, own, other)
+        pasted = {*np.unique(label).tolist()} - {0}
+        assert len(pasted) == 2
+        for each in pasted:
+            assert ((label == each) == (other[1] == each)).all()
+        taken.append(pasted)
+    assert {13, 14} in taken

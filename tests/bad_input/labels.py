@@ -32,6 +32,11 @@ def coloured_table() -> None:
     (OWN / "encoding.yaml").write_text(yaml.safe_dump(content), "utf-8")
 
 
+def red_table() -> None:
+    content = yaml.safe_load(TABLE) | {"kind": "red"}
+    (OWN / "encoding.yaml").write_text(yaml.safe_dump(content), "utf-8")
+
+
 def see_through_label() -> None:
     coloured_table()
     for file in (OWN / "labels").iterdir():
@@ -84,7 +89,30 @@ LABELS = (
         "colours in a set of ids",
         saved(noise, LABEL),
         PREPARE,
-        "data/raw/target/labels/003.png: expected one grey byte a pixel, found mode RGB",
+        "data/raw/target/labels/003.png: expected one grey byte a pixel, found RGB whose "
+        "channels differ (…); in the encoding write 'kind: colour' for colours, 'kind: red' for "
+        "ids in the red channel",
+    ),
+    Case(
+        "ids in three equal channels",
+        saved(lambda: np.dstack([label()] * 3), LABEL),
+        PREPARE,
+        works="the ids are read, as OpenCV may write them",
+        check=keeps_values,
+    ),
+    Case(
+        "grey labels in a set of ids in red",
+        red_table,
+        PREPARE,
+        "folder: 10 of 10 samples cannot be remapped; correct their files, or add to the "
+        "encoding what it lacks\n"
+        "data/raw/target/labels/000.png: expected 8-bit RGB with ids in red, found mode L\n⋮",
+    ),
+    Case(
+        "a PNM file whose values end below 255",
+        lambda: write(LABEL, b"P5 64 40 3\n" + label().tobytes()),
+        PREPARE,
+        "data/raw/target/labels/003.png: values of 0..3, expected 0..255; save it as PNG",
     ),
     Case(
         "ids in a set of colours",

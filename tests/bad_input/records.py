@@ -390,7 +390,8 @@ MODELS = (
         bool,
         (("roadshift", "evaluate", str(READY), "data/raw/a", "--card", "idd_lite"),),
         "idd_lite: labels too coarse for the taxonomy 'driving11': 'non_drivable' "
-        "straddles …; choose another data.taxonomy (binary, driving7) or another set",
+        "straddles …; choose another data.taxonomy (binary, driving7) or another set, or give "
+        "--partial-labels",
     ),
     Case(
         "another taxonomy",

@@ -4,8 +4,9 @@ import pytest
 from click.testing import CliRunner
 
 from roadshift.__main__ import main
-from roadshift.commands.datasets import images_by_split
+from roadshift.commands.datasets import images_by_split, split_text
 from roadshift.datasets.card import card_names, load_card
+from roadshift.datasets.splits import Split, Splits
 
 OBTAINED = ("automatic", "by hand", "by TFDS", "drawn", "yours")
 
@@ -55,6 +56,14 @@ def test_every_set_says_what_it_was_tried_on(name):
     assert (card.tried is None) == of_no_publisher, "add `tried` to the card"
 
 
+def test_the_groups_of_kitti_are_not_called_drives_alone():
+    text = split_text(load_card("kitti").splits)
+    assert text == (
+        "groups (drives, cities or runs of neighbours) at random by data.split.seed: 60% train, "
+        "10% val, 30% test"
+    )
+
+
 def test_what_was_tried_on_real_files():
     tried = {name: load_card(name).tried for name in card_names()}
     real = {name for name, what in tried.items() if what == "real"}
@@ -90,7 +99,8 @@ def test_a_card_in_full():
         "CVPR 2016",
         "https://www.cityscapes-dataset.com",
         "train 2975, val 500",
-        "train as train, val as test; 10% of the drives or cities of train kept as val",
+        "train as train, val as test; 10% of the groups (drives, cities or runs of neighbours) of "
+        "train kept as val",
         "gtFine_trainvaltest.zip",
         "<= 3000 MB",
         "by hand: register at https://www.cityscapes-dataset.com/downloads",
@@ -103,8 +113,17 @@ def test_a_card_in_full():
 
 def test_the_splits_that_a_card_names():
     assert "split 'drives'" in show("camvid")
-    assert "by drives or cities: 0016E5 train" in show("camvid")
+    assert "by groups (drives, cities or runs of neighbours): 0016E5 train" in show("camvid")
     assert "shuffled by random.seed(123)" in show("kitti")
+
+
+def test_the_lists_of_a_publisher_are_shown_and_counted():
+    lists: dict[Split, str] = {"train": "train.txt", "test": "eval.txt"}
+    update = {"splits": Splits(lists=lists), "samples": {"train": 7, "test": 3}}
+    card = load_card("camvid").model_copy(update=update)
+    assert images_by_split(card) == {"train": 7, "val": 0, "test": 3}
+    text = "the publisher's lists: train.txt as train, eval.txt as test"
+    assert split_text(card.splits) == text
 
 
 def test_a_table_of_ones_own_is_asked_for():

@@ -23,7 +23,7 @@ def folder(tmp_path_factory, draw_blocks, save_image):
     folder = tmp_path_factory.mktemp("kitti")
     for number in range(10):
         image, label = draw_blocks(number)
-        name = f"{number:06}_10.png"
+        name = f"{10 * number:06}_10.png"  # each in a group of its own
         save_image(folder / "training/image_2" / name, image)
         save_image(folder / "training/semantic_rgb" / name, TAXONOMY.palette[label])
     return folder
@@ -61,7 +61,7 @@ def test_scores_agree_with_a_count_by_hand(evaluate, folder, colour_network, dra
     right, pixels = 0, 0
     for sample in find_samples(load_card("kitti"), folder, split_config):
         if sample.split == "val":
-            image, label = draw_blocks(int(sample.id[:6]))
+            image, label = draw_blocks(int(sample.id[:5]))
             right += np.count_nonzero(segment(image).ids == label)
             pixels += label.size
     found = json.loads(evaluate(folder, "--card", "kitti", "--split", "val", "--json").stdout)
@@ -150,6 +150,7 @@ def test_the_table_has_every_class_and_the_mean(evaluate, folder):
     ("card", "message"),
     [
         ("idd_lite", "idd_lite: labels too coarse for the taxonomy 'driving11'"),
+        ("idd_lite", "or another set, or give --partial-labels"),
         ("camvid", "camvid: no image fits"),
         ("kiti", "'kiti' is not a data set; did you mean 'kitti'?"),
     ],
@@ -173,3 +174,72 @@ def test_an_unknown_colour_is_named(evaluate, tmp_path, folder, save_image):
         save_image(file, np.full((64, 96, 3), 9))
     done = evaluate(tmp_path, "--card", "kitti", status=1)
     assert "colours unknown to the card's encoding: (9, 9, 9) (6144 pixels)" in done.stderr
+
+
+COARSE = {
+    "road": 0, "sidewalk": 1, "person": 2, "vehicle": 3, "two_wheeler": 3, "fence": 4, "pole": 4,
+    "traffic_sign": 4, "building": 5, "vegetation": 5, "sky": 6,
+}  # fmt: skip
+"""By class, the id that IDD Lite gives it."""
+JOINED = {
+    "sidewalk + building + fence + pole + traffic_sign + vegetation",
+    "person + vehicle + two_wheeler",
+}
+
+
+@pytest.fixture(scope="module")
+def coarse(tmp_path_factory, draw_blocks, save_image):
+    """Three images in IDD Lite's layout, whose labels straddle classes of driving11."""
+    folder = tmp_path_factory.mktemp("idd_lite")
+    ids = np.array([COARSE[name] for name in TAXONOMY.class_names])
+    for number in range(3):
+        image, label = draw_blocks(number)
+        root = folder / "idd20k_lite"
+        save_image(root / f"leftImg8bit/val/{number}/7_image.jpg", image)
+        save_image(root / f"gtFine/val/{number}/7_label.png", ids[label])
+    return folder
+
+
+def test_labels_that_straddle_classes_are_scored_on_joined_classes_if_asked(
+    evaluate, coarse, colour_network, draw_blocks
+):
+    from roadshift.datasets.images import read_image
+    from roadshift.inference.segmenter import Segmenter
+    from roadshift.networks.files import load_network
+
+    arguments = ("--card", "idd_lite", "--split", "all", "--partial-labels")
+    found = json.loads(evaluate(coarse, *arguments, "--json").stdout)
+    assert found["joined"].keys() == JOINED
+    assert found["partial_labels"] == [
+        "sidewalk or vegetation",
+        "sidewalk or fence or pole or traffic_sign",
+        "building or vegetation",
+        "person or two_wheeler",
+        "vehicle or two_wheeler",
+    ]
+    assert {name for name, iou in found["iou"].items() if iou is not None} == {"road", "sky"}
+    assert (found["classes_scored"], found["classes_absent"]) == (4, [])
+    assert found["calibration_error"] is None
+    segment = Segmenter(load_network(colour_network), InferenceSettings())
+    groups = np.array([0, 1, 1, 1, 1, 1, 1, 2, 3, 3, 3])
+    right = [
+        groups[segment(read_image(file)).ids] == groups[draw_blocks(int(file.parent.name))[1]]
+        for file in coarse.rglob("*.jpg")
+    ]
+    assert found["pixel_accuracy"] == round(np.mean(right), 4) > 0.5
+    output = evaluate(coarse, *arguments).stdout
+    lines = [line.rsplit(maxsplit=1) for line in output.splitlines() if " " in line.strip()]
+    rows = {name.strip(): value for name, value in lines}
+    assert rows["building"] == rows["person"] == "joined"
+    assert {float(rows[name]) for name in JOINED} == {
+        round(100 * iou, 1) for iou in found["joined"].values()
+    }
+    assert "over 4 classes" in output
+    assert "joined, since labels do not tell them apart: sidewalk or vegetation; " in output
+
+
+def test_labels_that_fit_are_scored_the_same_where_partial_labels_are_accepted(evaluate, folder):
+    arguments = ("--card", "kitti", "--json")
+    assert evaluate(folder, *arguments).stdout == (
+        evaluate(folder, *arguments, "--partial-labels").stdout
+    )

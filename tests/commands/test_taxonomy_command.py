@@ -43,8 +43,7 @@ def test_the_summary_has_the_best_taxonomy_first():
     assert cells("driving11", "\n".join(lines))[1] == "11 of 11"
     assert cells("cityscapes19", "\n".join(lines))[1:] == [
         "0 of 19",
-        "camvid is too coarse (vegetation_or_terrain, traffic_sign_or_light, motor_vehicle, "
-        "two_wheeler)",
+        "camvid is too coarse (traffic_sign_or_light, motor_vehicle, two_wheeler)",
     ]
 
 
@@ -68,6 +67,18 @@ def test_the_matrix_says_yes_coarse_and_why():
     ]  # fmt: skip
 
 
+def test_the_matrix_says_what_would_be_partial_labels_and_what_they_are_scored_on():
+    output = show("idd_lite", "camvid", "--taxonomy", "driving11")
+    assert "idd_lite is refused, unless data.partial_labels=true accepts its partial" in output
+    assert cells("non_drivable", output) == ["non_drivable", "idd_lite", "sidewalk or vegetation"]
+    assert cells("vehicle", output.partition("too coarse")[2])[2] == "vehicle or two_wheeler"
+    assert (
+        "With them idd_lite is scored on 4 classes: road; sidewalk + building + fence + pole + "
+        "traffic_sign + vegetation; sky; person + vehicle + two_wheeler."
+    ) in output
+    assert "partial" not in show("camvid", "kitti", "--taxonomy", "driving11")
+
+
 def test_the_matrix_says_part_where_a_straddling_name_is_ignored():
     output = show("camvid", "idd_lite", "-t", "driving7")
     assert cells("vehicle", output) == [
@@ -83,6 +94,9 @@ def test_json():
     assert found["refused"] == {
         "idd_lite": ["non_drivable", "living_thing", "vehicle", "roadside_object", "far_object"]
     }
+    assert found["partial_labels"]["idd_lite"]["far_object"] == ["building", "vegetation"]
+    assert ["person", "vehicle", "two_wheeler"] in found["scored_on"]["idd_lite"]
+    assert len(found["scored_on"]["camvid"]) == 11
     assert found["classes"]["building"]["camvid"] == {"state": "yes", "because": ""}
     assert len(json.loads(show("camvid", "--json"))) == len(taxonomy_names())
     assert [t["name"] for t in json.loads(show("--json"))] == list(taxonomy_names())

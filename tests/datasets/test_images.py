@@ -72,8 +72,52 @@ def test_a_label_one_can_see_through_is_refused(tmp_path):
 
 def test_a_label_of_the_other_kind_is_refused(tmp_path):
     rgb, grey = saved(tmp_path / "rgb.png", RGB), saved(tmp_path / "grey.png", GREY)
-    assert "expected one grey byte a pixel, found mode RGB" in refuse(read_label, rgb, "grey")
+    message = refuse(read_label, rgb, "grey")
+    assert "expected one grey byte a pixel, found RGB whose channels differ (" in message
+    assert "write 'kind: colour' for colours, 'kind: red' for ids in the red channel" in message
     assert "expected RGB colours, found mode L" in refuse(read_label, grey, "colour")
+
+
+@pytest.mark.parametrize("alpha", [[], [255]])
+def test_ids_in_three_equal_channels_are_grey(tmp_path, alpha):
+    """OpenCV writes what it has read as colours."""
+    bands = [GREY] * 3 + [np.full_like(GREY, value) for value in alpha]
+    label = read_label(saved(tmp_path / "l.png", np.dstack(bands)), "grey")
+    assert label.dtype == np.uint8
+    assert label.tolist() == GREY.tolist()
+
+
+@pytest.mark.parametrize("channel", range(3))
+def test_a_single_pixel_whose_channels_differ_is_refused(tmp_path, channel):
+    values = np.dstack([GREY] * 3)
+    values[1, 2, channel] ^= 1
+    message = refuse(read_label, saved(tmp_path / "l.png", values), "grey")
+    assert f"found RGB whose channels differ ({', '.join(map(str, values[1, 2]))})" in message
+
+
+def test_equal_channels_that_one_can_see_through_are_refused(tmp_path):
+    veiled = np.dstack([GREY] * 3 + [np.full_like(GREY, 254)])
+    message = refuse(read_label, saved(tmp_path / "l.png", veiled), "grey")
+    assert "expected one grey byte a pixel, found mode RGBA" in message
+
+
+@pytest.mark.parametrize("alpha", [[], [255], [0]])
+def test_ids_in_the_red_channel(tmp_path, alpha):
+    """As CARLA's camera writes them; green and blue may number the instances."""
+    values = np.dstack([RGB] + [np.full(RGB.shape[:2], value, np.uint8) for value in alpha])
+    label = read_label(saved(tmp_path / "l.png", values), "red")
+    assert label.dtype == np.uint8
+    assert label.tolist() == RGB[..., 0].tolist()
+
+
+def test_a_label_without_a_red_channel_of_eight_bits_is_refused(tmp_path, deep_png):
+    grey = saved(tmp_path / "grey.png", GREY)
+    assert "expected 8-bit RGB with ids in red, found mode L" in refuse(read_label, grey, "red")
+    Image.fromarray(RGB).convert("P").save(tmp_path / "palette.png")
+    assert "found mode P" in refuse(read_label, tmp_path / "palette.png", "red")
+    (tmp_path / "deep.png").write_bytes(deep_png(GREY.astype(int)))
+    for kind in ("red", "grey"):
+        assert "found 16 bits a channel" in refuse(read_label, tmp_path / "deep.png", kind)
 
 
 def test_a_sixteen_bit_label_is_refused(tmp_path):
@@ -122,6 +166,23 @@ def test_colours_of_sixteen_bits_are_not_cut_to_eight(tmp_path, deep_png):
     assert read_image(tmp_path / "i.ppm").tolist() == [[[0, 1, 2], [3, 4, 5]]]
 
 
+@pytest.mark.parametrize(
+    ("kind", "head"), [("grey", "P5"), ("grey", "P2"), ("colour", "P6"), ("red", "P3")]
+)
+def test_a_label_whose_format_scales_its_values_is_refused(tmp_path, kind, head):
+    """Pillow would make 89 of 7 out of 20."""
+    content = b"0 7 20" if head in ("P2", "P3") else bytes([0, 7, 20])
+    width = 3 if kind == "grey" else 1
+    for top, given in ((20, content), (255, content)):
+        file = tmp_path / "l.pnm"
+        file.write_bytes(f"{head} {width} 1 {top}\n".encode() + given)
+        if top == 20:
+            assert "values of 0..20, expected 0..255" in refuse(read_label, file, kind)
+        else:
+            expected = {"grey": [0, 7, 20], "colour": [7 * 256 + 20], "red": [0]}[kind]
+            assert read_label(file, kind).tolist() == [expected]
+
+
 @pytest.mark.slow
 def test_a_panorama_is_read_without_a_warning_and_a_bomb_is_not(tmp_path, few_bits_png):
     (tmp_path / "i.png").write_bytes(few_bits_png(np.zeros((1, 90_000_000), np.uint8), 1))
@@ -132,9 +193,9 @@ def test_a_panorama_is_read_without_a_warning_and_a_bomb_is_not(tmp_path, few_bi
     assert "more than 178956970 pixels" in refuse(image_size, tmp_path / "i.png")
 
 
-@pytest.mark.parametrize("kind", ["grey", "grey16", "colour"])
+@pytest.mark.parametrize("kind", ["grey", "grey16", "red", "colour"])
 def test_a_label_in_a_lossy_format_or_turned_is_refused(tmp_path, kind):
-    arrays = {"grey": GREY, "grey16": GREY.astype(np.uint16), "colour": RGB}
+    arrays = {"grey": GREY, "grey16": GREY.astype(np.uint16), "red": RGB, "colour": RGB}
     if kind != "grey16":
         saved(tmp_path / "l.jpg", arrays[kind])
         assert "a label in JPEG compression: its ids" in refuse(

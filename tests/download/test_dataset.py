@@ -4,7 +4,7 @@ import zipfile
 
 import pytest
 
-from roadshift.datasets.card import Archive, load_card
+from roadshift.datasets.card import Archive, Layout, load_card
 from roadshift.download.dataset import download_dataset
 from roadshift.download.fetch import Places
 from roadshift.errors import RoadshiftError
@@ -19,7 +19,8 @@ def zip_file(members):
 
 
 def card_of(*archives):
-    fields = {"archive": None, "archives": archives}
+    layout = Layout(image="{id}.png", label="{id}.png")
+    fields = {"archive": None, "archives": archives, "layout": layout}
     return load_card("kitti").model_copy(update=fields)
 
 

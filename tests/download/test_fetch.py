@@ -75,6 +75,27 @@ def test_a_mirrors_folder(mirror, get, places):
     assert not places.downloads.exists()
 
 
+@pytest.mark.parametrize("name", ["set.tar.gz", "set.tgz", "set.tar"])
+def test_an_archive_of_another_kind_under_the_same_name(mirror, get, places, name):
+    """Its checksum is its own, not that of the card's file."""
+    (mirror / "set.zip").rename(mirror / name)
+    card = Archive(name="set.zip", by_hand=HAND, sha256=OTHER_SUM, unpacked_megabytes=1)
+    assert get(card, mirror) == mirror / name
+    (mirror / "SHA256SUMS").write_text(f"{WRONG}  {name}\n{SUM}  set.zip\n")
+    refuse(get, f"its SHA-256 is {SUM}, expected {WRONG}", card, mirror)
+    put_by_hand(places)
+    assert get(ARCHIVE, mirror) == places.by_hand / "set.zip"
+
+
+def test_the_cards_own_kind_of_archive_comes_first(mirror, get):
+    (mirror / "set.tar").write_bytes(OTHER)
+    assert get(ARCHIVE, mirror) == mirror / "set.zip"
+    (mirror / "settings.zip").write_bytes(OTHER)
+    (mirror / "set.zip").unlink()
+    (mirror / "set.tar").unlink()
+    refuse(get, "'set.zip' is not in", ARCHIVE, mirror, lines=3)
+
+
 def test_checksums_of_binary_mode_and_in_capitals(mirror, get):
     (mirror / "SHA256SUMS").write_text(f"{SUM.upper()} *set.zip\r\n")
     assert get(ARCHIVE, mirror).read_bytes() == CONTENT

@@ -71,3 +71,24 @@ def test_shares_are_of_all_pixels_and_never_rounded_to_none(count, shown):
     pixels = np.zeros(256, np.int64)
     pixels[3], pixels[255] = count, 2000 - count
     assert share_text(pixels, 3) == shown
+
+
+def test_a_partial_label_is_striped_with_the_colours_of_its_classes():
+    partial = TAXONOMY.partial_labels[2]
+    assert partial.name == "building or vegetation"
+    drawn = coloured(np.full((3, 16), partial.id, np.uint8), TAXONOMY)
+    building, vegetation = (list(TAXONOMY.classes[n].colour) for n in ("building", "vegetation"))
+    assert drawn[0].tolist() == [*[building] * 4, *[vegetation] * 4] * 2
+    # A stripe goes down to the left, also where a strip of the label is drawn alone.
+    below = coloured(np.full((1, 16), partial.id, np.uint8), TAXONOMY, top=1)
+    assert drawn[1].tolist() == below[0].tolist() == [*drawn[0].tolist()[1:], building]
+
+
+def test_the_legend_has_the_partial_labels_that_are_asked_for():
+    panel = [[Panel("x", np.zeros((8, 16, 3), np.uint8))]]
+    pixels = np.zeros(256, np.int64)
+    plain = contact_sheet(panel, TAXONOMY, 300, pixels=pixels)
+    further = contact_sheet(
+        panel, TAXONOMY, 300, pixels=pixels, partial_labels=TAXONOMY.partial_labels
+    )
+    assert further.height > plain.height

@@ -267,8 +267,10 @@ def test_a_missing_image_is_refused(samples, source, tmp_path):
 
 
 def test_an_id_out_of_the_taxonomy_is_refused(samples, source, tmp_path, save_image):
-    save_image(source / "labels" / samples[0].label, np.full((24, 40), 11))
-    message = refuse_to_write("id 11 is not in taxonomy 'driving11'", samples, source, tmp_path)
+    beyond = len(TAXONOMY.class_names) + len(TAXONOMY.partial_labels)
+    save_image(source / "labels" / samples[0].label, np.full((24, 40), beyond))
+    refused = f"id {beyond} is not in taxonomy 'driving11'"
+    message = refuse_to_write(refused, samples, source, tmp_path)
     assert samples[0].label in message
 
 

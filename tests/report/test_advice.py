@@ -35,8 +35,11 @@ def images(wrong):
     return ImageMatrices(IDS, matrices)
 
 
-def run_of(target, own=5, samples=200, adapted=None):
-    """The findings of a run with so many wrong pixels on the target, by mix."""
+def run_of(target, own=5, samples=200, adapted=None, joined=None):
+    """The findings of a run with so many wrong pixels on the target, by mix.
+
+    `joined` has the mIoU of domains whose labels do not tell the two classes apart.
+    """
     matrices = {
         mix: MixMatrices(
             {"a": images(own), "b": images(own), "target": images(wrong)},
@@ -57,6 +60,12 @@ def run_of(target, own=5, samples=200, adapted=None):
         )
         for mix, found in matrices.items()
     }
+    for each in scores.values():
+        for domain, miou in (joined or {}).items():
+            unknown = dict.fromkeys(each.domains[domain].iou)
+            each.domains[domain] = domain_scores(
+                miou, miou, miou, iou=unknown, joined={"road + car": miou}
+            )
     found = findings(
         scores,
         matrices,
@@ -80,6 +89,21 @@ def test_the_gap_of_the_network_with_the_highest_score_has_its_interval():
 def test_a_target_that_is_easier_has_a_gap_below_zero():
     text = run_of({"a": 2, "b": 30, "ab": 20})["Gap"]
     assert "points above its own domain. The gap is −" in text
+
+
+def test_the_gap_and_its_interval_leave_out_an_own_domain_on_joined_classes():
+    plain = run_of({"ab": 20})["Gap"]
+    found = run_of({"ab": 20}, joined={"b": 0.99})["Gap"]
+    assert "23.4 points below its own domain. The gap is +23.4 (95 % interval +2" in found
+    # One domain less, so one interval less is added: wider than of the mean of two.
+    assert interval_of(found) > interval_of(plain)
+    text = run_of({"ab": 20}, joined={"a": 0.99, "b": 0.99})["Gap"]
+    assert text.endswith("Its own domains are scored on other joined classes.")
+
+
+def interval_of(text):
+    ((low, high),) = re.findall(r"interval \+([0-9.]+) to \+([0-9.]+)", text)
+    return float(high) - float(low)
 
 
 def test_more_sources_are_compared_with_each_source_by_a_paired_interval():
@@ -148,6 +172,35 @@ def test_classes_are_ordered_by_their_loss_and_those_without_one_come_last():
     assert losses["tree"] == pytest.approx(-0.1)
     assert losses["car"] is losses["pole"] is None
     assert class_losses(row, ["a", "b"], "target")["road"] == pytest.approx(0.3)
+    row["b"] = row["b"].model_copy(update={"joined": {"car + pole": 0.9}})
+    assert class_losses(row, ["a", "b"], "target") == losses
+    assert {*class_losses(row, ["b"], "target").values()} == {None}
+
+
+def test_what_a_source_gets_without_it_and_with_it():
+    sources = {"ab": ["a", "b"], "ac": ["a", "c"], "c": ["c"]}
+    cells = {role: domain_scores(0.5) for role in ("a", "b", "c", "target")}
+    scores = {mix: mix_scores({**cells}, mix) for mix in sources}
+    scores["ac"].domains["b"] = domain_scores(0.3)
+    scores["c"].domains["b"] = domain_scores(0.4)
+    matrices = {mix: MixMatrices({role: images(5) for role in cells}, {}) for mix in sources}
+    settings = EvaluateSettings(bootstrap_samples=20)
+
+    def found(mixes):
+        every = findings(
+            {mix: scores[mix] for mix in mixes},
+            {mix: matrices[mix] for mix in mixes},
+            sources={mix: sources[mix] for mix in mixes},
+            target="target",
+            settings=settings,
+            seed=0,
+        )
+        return {finding.about: finding.text for finding in every}
+
+    text = found(sources)["Held-out sources"]
+    assert "; b: 40.0 % by c without it, 50.0 % by ab with it;" in text
+    # With two sources it is read off the table.
+    assert "Held-out sources" not in found(["ac", "c"])
 
 
 def facts(cards=("synthetic_noon", "synthetic_overcast", "synthetic_dusk"), **changes):
@@ -157,6 +210,7 @@ def facts(cards=("synthetic_noon", "synthetic_overcast", "synthetic_dusk"), **ch
         "cards": {
             role: load_card(name) for role, name in zip(("a", "b", "target"), cards, strict=True)
         },
+        "network": "ab",
         "target_train": 120,
         "saw_target": False,
     }

@@ -7,6 +7,7 @@ from roadshift.report import conclusions
 from roadshift.scoring.bootstrap import Difference
 from roadshift.scoring.comparison import VariantScore
 from roadshift.scoring.results import ImageMatrices, MixMatrices
+from roadshift.scoring.tables import domain_gap
 from tests.results import domain_scores, mix_scores
 
 
@@ -30,6 +31,16 @@ def test_a_drop_of_two_sources_is_from_their_mean():
     assert drop.low == pytest.approx(0.15 - (0.01**2 + 0.03**2) ** 0.5)
 
 
+def test_a_drop_leaves_out_a_source_on_joined_classes_as_the_gap_does():
+    coarse = domain_scores(0.9, 0.88, 0.92, joined={"car + bus": 0.9}, iou={"road": 0.9})
+    cells = {"a": score(0.6, 0.58, 0.62), "c": coarse, "target": score(0.4, 0.38, 0.42)}
+    drop = conclusions.drop_to(cells, ["a", "c"], "target")
+    assert round(drop.difference or 0, 4) == domain_gap(cells, ["a", "c"], "target") == 0.2
+    assert "60.0 % on its own domain and" in conclusions.drop_sentence(cells, ["a", "c"], "target")
+    assert conclusions.drop_to(cells, ["c"], "target") == Difference(None, None, None)
+    assert "other joined classes" in conclusions.drop_sentence(cells, ["c"], "target")
+
+
 @pytest.mark.parametrize(
     ("target", "words"),
     [
@@ -50,6 +61,41 @@ def test_a_drop_of_two_sources_is_from_their_mean():
 def test_the_sentence_on_a_drop(target, words):
     scores = {"a": score(0.60, 0.58, 0.62), "target": target}
     assert words in conclusions.drop_sentence(scores, ["a"], "target", 0.95)
+
+
+def joined(miou, low=None, high=None):
+    """The score of a domain whose labels do not tell cars from trains."""
+    return score(miou, low, high, iou={"road": miou, "car": None, "train": None}).model_copy(
+        update={"joined": {"car + train": miou}, "calibration_error": None}
+    )
+
+
+PARTLY_JOINED = {
+    "a": score(0.60, 0.58, 0.62, iou={"road": 0.8, "car": 0.6, "train": None}),
+    "c": joined(0.90, 0.89, 0.91),
+    "target": score(0.40, 0.38, 0.42, iou={"road": 0.7, "car": 0.1, "train": None}),
+}
+"""An own domain on the classes of the target, and one on joined classes."""
+
+
+def test_a_drop_is_from_own_domains_that_are_scored_on_the_target_s_classes():
+    alone = {role: PARTLY_JOINED[role] for role in ("a", "target")}
+    drop = conclusions.drop_to(PARTLY_JOINED, ["a", "c"], "target")
+    assert drop == conclusions.drop_to(alone, ["a"], "target")
+    text = conclusions.drop_sentence(PARTLY_JOINED, ["a", "c"], "target")
+    assert "60.0 % on its own domain and 40.0 % on the target" in text
+    text = conclusions.lost_sentence(PARTLY_JOINED, ["a", "c"], "target")
+    assert "loses most IoU in car (50.0 points) and road (10.0 points)" in text
+    text = conclusions.calibration_sentence(PARTLY_JOINED, ["a", "c"], "target")
+    assert "from 2.0 points on its own domain to 2.0 on the target" in text
+
+
+def test_nothing_is_said_of_a_drop_from_joined_classes_alone():
+    assert conclusions.drop_to(PARTLY_JOINED, ["c"], "target").difference is None
+    for sentence in (conclusions.drop_sentence, conclusions.lost_sentence):
+        text = sentence(PARTLY_JOINED, ["c"], "target")
+        assert text.endswith("since its own domains are scored on other joined classes.")
+        assert text.startswith("The network trained on **c**: nothing can be said of")
 
 
 def test_a_changed_metric_changes_the_sentence():
@@ -103,7 +149,11 @@ def test_the_sentences_on_two_networks(difference, words, mixing):
     ],
 )
 def test_the_sentence_on_what_mixing_closes(single, mixed, words):
-    assert words in conclusions.closed_sentence(Difference(*single), Difference(*mixed), 0.95)
+    said = conclusions.closed_sentence(
+        Difference(*single), Difference(*mixed), 0.95, sources=["a", "b", "c"]
+    )
+    assert words in said
+    assert "**a**, **b** and **c**" in said
 
 
 IOU = {"road": 0.9, "person": 0.2, "pole": 0.1, "sky": None, "traffic_sign": 0.3}

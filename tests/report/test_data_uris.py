@@ -79,3 +79,15 @@ def test_a_flat_drawing_keeps_its_colours_in_a_palette_and_a_photograph_is_a_jpe
     assert {*map(bytes, small[..., :3].reshape(-1, 3))} <= {*map(bytes, flat.reshape(-1, 3))}
     photograph = generator.integers(0, 256, (40, 60, 3)).astype(np.uint8)
     assert opened(drawing_uri(photograph, 30), "jpeg").size == (30, 20)
+
+
+def test_a_partial_label_has_its_own_colour_and_is_no_error_where_one_of_its_classes_is_predicted():
+    partial = TAXONOMY.partial_labels[2]
+    ids = np.array([[0, partial.id, partial.id, partial.id, 255]], np.uint8)
+    expected = [*TAXONOMY.partial_colours[partial.name], 255]
+    assert rgba(classes_uri(ids, TAXONOMY))[0, 1:4].tolist() == [expected] * 3
+    assert rgba(classes_uri(ids, TAXONOMY))[0, 4, 3] == 0
+    prediction = np.array([[0, *partial.classes, 0, 0]], np.uint8)
+    drawn = rgba(errors_uri(ids, prediction, TAXONOMY.partial_labels))[0].tolist()
+    assert [colour[3] for colour in drawn] == [0, 0, 0, 255, 170]
+    assert drawn[3] == [213, 94, 0, 255]

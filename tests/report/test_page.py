@@ -52,7 +52,8 @@ def test_every_cell_has_its_score_interval_and_count(parts):
     for mix, row in parts.scores.items():
         for domain, cell in row.items():
             low, high = percent(cell.miou_low), percent(cell.miou_high)
-            place = "own domain" if domain in mix else "shifted"
+            place = "own domain" if domain in mix else "held out"
+            place = "shifted" if domain == "target" else place
             assert f"{percent(cell.miou)} {low} to {high} 4 images {place}" in text
 
 
@@ -297,3 +298,27 @@ def test_luminance_is_that_of_wcag():
 
 def test_a_name_may_be_broken_and_is_escaped():
     assert breakable("a_b/<c>") == "a_<wbr>b/<wbr>&lt;c&gt;"
+
+
+def test_a_domain_on_joined_classes_says_so_and_which_they_are(parts):
+    plain = Text(parts.html()).words
+    assert "joined" not in plain.lower()
+    for row in parts.scores.values():
+        iou = row["b"].iou | {"building": None, "vegetation": None}
+        row["b"] = row["b"].model_copy(
+            update={"iou": iou, "joined": {"building + vegetation": 0.5}}
+        )
+    text = Text(parts.html()).words
+    assert text.count("4 images, joined classes") == len(parts.scores)
+    assert "one class: building + vegetation." in text
+    assert embedded(parts.html())["partial"] == {
+        name: list(colour) for name, colour in TAXONOMY.partial_colours.items()
+    }
+
+
+def test_no_gap_is_told_from_an_own_domain_on_joined_classes_alone(parts):
+    parts.scores["b"]["b"] = parts.scores["b"]["b"].model_copy(
+        update={"joined": {"building + vegetation": 0.5}}
+    )
+    html = parts.html()
+    assert re.findall(r'<td class="gap">(.*?)</td>', html).count("–") == 1

@@ -2,6 +2,7 @@ import base64
 import html
 import io
 import re
+from itertools import product
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from roadshift.records.reader import Example
 from roadshift.report import charts, example_panels, figures
 from roadshift.scoring.bootstrap import Difference
 from roadshift.settings import parameter_doc
-from roadshift.taxonomy import load_taxonomy
+from roadshift.taxonomy import PartialLabel, load_taxonomy
 from tests.drawn_text import crowded, cut_off
 from tests.results import domain_scores
 
@@ -86,7 +87,22 @@ def test_charts_take_classes_that_are_absent():
 
 
 LONG = [f"vegetation_and_terrain_{k}" for k in range(3)]
-NETWORKS = ["a", "b and c", "a and b and c and d", "a and b and c and d and e"]
+NETWORKS = [
+    *("a", "b and c", "a and b and c and d", "a and b and c and d and e"),
+    *("a, b and d", "a, c, d and e", "b, c, d and e"),
+]
+
+
+def test_joined_classes_have_a_bar_in_place_of_their_members():
+    scores = domain_scores(0.5, iou={"road": 0.9, "person": None, "two_wheeler": None})
+    joined = scores.model_copy(update={"joined": {"person + two_wheeler": 0.4}})
+    axes = charts.class_bars({"a": joined}, "on a").axes[0]
+    assert [label.get_text().replace("\n", " ") for label in axes.get_xticklabels()] == [
+        "road", "person + two wheeler",
+    ]  # fmt: skip
+    tops = [bar.get_extents().y1 for bar in axes.patches]
+    bottom, top = axes.transData.transform([(0, 0), (0, 100)])[:, 1]
+    assert [(y - bottom) / (top - bottom) for y in tops] == pytest.approx([0.9, 0.4])
 
 
 def long_charts(classes, networks):
@@ -98,7 +114,7 @@ def long_charts(classes, networks):
     title = "Trained on a and b and c and d"
     yield "shares", charts.share_bars(dict.fromkeys(networks, values))
     yield "classes", charts.class_bars(ious, "IoU of each class on target (a_long_name_of_a_set)")
-    yield "confusion", charts.confusion_figure(dict.fromkeys(networks[:3], matrix), names, title)
+    yield "confusion", charts.confusion_figure(dict.fromkeys(networks[:5], matrix), names, title)
     drops = {f"trained on {network}": Difference(0.1, 0.05, 0.2) for network in networks}
     yield "drops", charts.drop_chart(drops, "Drop to the target")
     yield "shifts", charts.shift_chart({network: [0.1, 0.5] for network in networks}, title)
@@ -106,11 +122,31 @@ def long_charts(classes, networks):
     yield "curves", charts.learning_curves(dict.fromkeys(networks, curves))
 
 
-@pytest.mark.parametrize(("classes", "networks"), [(3, 1), (11, 3), (19, 4), (34, 4)])
+@pytest.mark.parametrize(("classes", "networks"), [(3, 1), (11, 3), (19, 4), (34, 4), (11, 7)])
 def test_no_label_of_a_chart_is_cut_off_or_lies_over_another(classes, networks):
     for name, figure in long_charts(classes, NETWORKS[:networks]):
         assert cut_off(figure) == [], name
         assert crowded(figure) == [], name
+
+
+def test_the_legend_of_many_networks_lies_beside_what_is_drawn():
+    for name, figure in long_charts(11, NETWORKS):
+        figure.draw_without_rendering()
+        assert len(figure.legends) == (name in ("shares", "classes", "curves")), name
+        for legend, axes in product(figure.legends, figure.axes):
+            assert not axes.get_window_extent().overlaps(legend.get_window_extent()), name
+
+
+def test_many_networks_look_different_from_each_other():
+    values = dict.fromkeys(["road", "sky"], 0.5)
+    figure = charts.class_bars({n: domain_scores(0.5, iou=values) for n in NETWORKS}, "on a")
+    bars = figure.axes[0].patches
+    assert len({(bar.get_facecolor(), bar.get_hatch()) for bar in bars}) == len(NETWORKS)
+    curves = {name: [0.2, 0.1] for name in ("loss", "val_miou/a")}
+    for axes in charts.learning_curves(dict.fromkeys(NETWORKS, curves)).axes:
+        looks = {(line.get_color(), line.get_linestyle(), line.get_markerfacecolor())
+                 for line in axes.lines}  # fmt: skip
+        assert len(looks) == len(NETWORKS)
 
 
 def test_captions_of_images_are_whole_and_images_no_larger_than_they_are_shown():
@@ -131,3 +167,12 @@ def test_the_legend_has_every_class_with_its_colour():
     for name, entry in TAXONOMY.classes.items():
         assert name.replace("_", " ") in legend
         assert css_colour(entry.colour) in legend
+
+
+def test_a_partial_label_is_no_error_where_one_of_its_classes_is_predicted():
+    partial = [PartialLabel(11, (1, 3), "sidewalk or fence")]
+    image, label = np.full((1, 3, 3), 100, np.uint8), np.full((1, 3), 11, np.uint8)
+    prediction = np.array([[1, 2, 3]], np.uint8)
+    first, wrong, second = example_panels.error_map(image, label, prediction, partial)[0].tolist()
+    assert first == second
+    assert tuple(wrong) == example_panels.WRONG

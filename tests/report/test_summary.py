@@ -34,3 +34,39 @@ def test_what_the_epochs_were_chosen_on():
         "**b** had the highest mean mIoU on validation images of its own sources. Test images "
         "choose nothing in the workflow."
     )
+
+
+def test_what_a_run_asks_names_every_source_and_what_is_only_scored():
+    assert summary.asked_sentence(
+        ["a", "b", "target"], {"a": ["a"], "b": ["b"], "ab": ["a", "b"]}, "target"
+    ) == (
+        "**Asked:** 2 labelled data sets of street scenes, **a** and **b**, and a **target** whose "
+        "images no training sees. How well does a network do on the target, and what raises its "
+        "score there? 3 networks are trained, one on **a**, one on **b** and one on **a** and "
+        "**b**; each is scored on all 3 domains."
+    )
+    five = summary.asked_sentence(
+        ["a", "b", "c", "d", "target"], {"abc": ["a", "b", "c"]}, "target"
+    )
+    assert "3 labelled data sets of street scenes, **a**, **b** and **c**, and a **target**" in five
+    assert "; **d** is only scored, too. How well" in five
+    assert "1 network is trained, one on **a**, **b** and **c**; each is scored on all 5" in five
+
+
+def test_networks_of_the_same_sources_have_rows_of_their_own():
+    sources = {"ab": ["a", "b"], "more_a": ["a", "b"], "abc": ["a", "b", "c"]}
+    assert summary.row_heads(sources) == {
+        "ab": "a and b (ab)", "more_a": "a and b (more_a)", "abc": "a, b and c",
+    }  # fmt: skip
+
+
+def test_each_source_held_out_in_turn_has_one_mean():
+    cells = {"a": domain_scores(0.6), "b": domain_scores(0.4), "c": domain_scores(0.2)}
+    sources = {"without_a": ["b", "c"], "without_b": ["a", "c"], "without_c": ["a", "b"]}
+    said = summary.held_out_sentence(dict.fromkeys(sources, cells), sources)
+    assert "the network trained on **b** and **c** has 60.0 % on **a**" in said
+    assert said.endswith("Each source held out in turn: the mean mIoU on them is **40.0 %**.")
+    some = {mix: sources[mix] for mix in ("without_a", "without_b")}
+    assert "in turn" not in summary.held_out_sentence(dict.fromkeys(some, cells), some)
+    alone = {"a": ["a"]}
+    assert summary.held_out_sentence({"a": cells}, alone) == summary.NOTHING_HELD_OUT

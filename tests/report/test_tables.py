@@ -1,8 +1,11 @@
+import re
+
 from roadshift.report.tables import (
     Cell,
     class_shares,
     cross_domain_table,
     folded,
+    held_out_table,
     html_table,
     merged_table,
     share_percent,
@@ -93,5 +96,35 @@ def test_the_sentence_on_shares_rounds_as_the_table_does():
         "In **b** the rarest class is pole, with 0.05 % of the pixels; the most frequent, "
         "sky, has 60.00 %."
     )
+    lacking = shares_sentence("b", {"road": 1.0, "traffic_sign": 0.0, "pole": 0.0})
+    assert lacking == (
+        "In **b** the rarest class is road, with 100.00 % of the pixels; the most frequent, road, "
+        "has 100.00 %. No pixel is labelled as traffic sign, pole."
+    )
+    assert shares_sentence("b", {"road": 0.0}) == "In **b** no pixel is of a class."
     table = merged_table({"road": ["road"], "sky": ["sky"]}, AUDITS)
     assert f"<td>{share_percent(shares['sky'])}</td>" in table
+
+
+def test_a_partial_label_has_a_row_with_the_name_that_straddles_its_classes():
+    audits = {"c": [row("road or sky", "far_object", 4)]}
+    table = merged_table({"road": ["road"], "sky": ["sky"]}, audits)
+    assert "<td>far_object</td><td>100.00</td>" in table
+    assert ">road or sky<" in table
+
+
+def test_held_out_cells_stand_alone_beside_their_mean():
+    sources = {"a": ["a"], "bc": ["b", "c"]}
+    cells = {role: domain_scores(miou) for role, miou in zip("abc", (0.6, 0.4, 0.2), strict=True)}
+    html = held_out_table(
+        {mix: mix_scores({**cells, "target": domain_scores(0.9)}, mix) for mix in sources},
+        sources,
+        {"a": "a", "bc": "b and c"},
+    )
+    rows = re.findall(r"<tr>(.*?)</tr>", html)
+    texts = [re.findall(r"<t[hd][^>]*>([^<]*)<", row) for row in rows]
+    assert texts == [
+        ["trained on", "a held out", "b held out", "c held out", "mean"],
+        ["a", "", "40.0", "20.0", "30.0"],
+        ["b and c", "60.0", "", "", "60.0"],
+    ]

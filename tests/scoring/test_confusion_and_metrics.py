@@ -7,7 +7,8 @@ from sklearn import metrics as sklearn_metrics
 
 from roadshift.errors import RoadshiftError
 from roadshift.scoring import metrics
-from roadshift.scoring.confusion import confusion_matrix
+from roadshift.scoring.confusion import confusion_matrix, joined_matrices, partial_rows
+from roadshift.taxonomy import PartialLabel, scored_ids
 
 # Class 2 is absent from the truth but predicted once; class 3 is absent from both.
 LABEL = np.array([[0, 0, 1], [1, 1, 255]], np.uint8)
@@ -142,3 +143,26 @@ def test_partition_of_the_pixels_changes_nothing():
 def test_scoring_does_not_import_tensorflow():
     program = "import sys, roadshift.scoring.domain_metrics; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+@pytest.mark.parametrize("sets", [[(0, 2)], [(1, 3), (2, 4)], [(0, 1), (1, 4), (2, 3, 5)]])
+def test_joined_matrices_count_as_if_labels_and_predictions_had_the_joined_ids(sets):
+    generator = np.random.default_rng(len(sets))
+    partial = [PartialLabel.of(7 + 2 * k, ids, "abcdef") for k, ids in enumerate(sets)]
+    ids = [*range(6), *(each.id for each in partial), 255]
+    labels = generator.choice(ids, (4, 9, 8)).astype(np.uint8)
+    predictions = generator.integers(0, 6, labels.shape).astype(np.uint8)
+    exact = np.where(labels < 6, labels, 255)
+    matrices, rows = (
+        np.stack([count(*pair) for pair in zip(values, predictions, strict=True)])
+        for values, count in (
+            (exact, lambda label, guess: confusion_matrix(label, guess, 6)),
+            (labels, lambda label, guess: partial_rows(label, guess, partial, 6)),
+        )
+    )
+    scored = scored_ids(partial, 6)
+    expected = [
+        confusion_matrix(scored[label], scored[guess], 6)
+        for label, guess in zip(labels, predictions, strict=True)
+    ]
+    np.testing.assert_array_equal(joined_matrices(matrices, rows, partial), expected)

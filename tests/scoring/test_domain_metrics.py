@@ -10,12 +10,15 @@ from roadshift.scoring.calibration import calibration_sums, no_pixels
 from roadshift.scoring.domain_metrics import score_domain
 from roadshift.scoring.results import DomainScores, ImageMatrices
 from roadshift.scoring.settings import EvaluateSettings
+from roadshift.taxonomy import PartialLabel
 
 NAMES = ["road", "car", "train"]
 MATRICES = np.array([[[6, 0, 0], [1, 2, 0], [0, 0, 0]], [[5, 1, 1], [0, 2, 0], [0, 0, 0]]])
 
 
-def score(ids=("x", "y"), matrices=MATRICES, settings=None, calibration=None, seed=0):
+def score(
+    ids=("x", "y"), matrices=MATRICES, settings=None, calibration=None, seed=0, partial_labels=()
+):
     return score_domain(
         ImageMatrices(tuple(ids), matrices),
         calibration or no_pixels(),
@@ -23,6 +26,7 @@ def score(ids=("x", "y"), matrices=MATRICES, settings=None, calibration=None, se
         class_names=NAMES,
         settings=settings or EvaluateSettings(),
         seed=seed,
+        partial_labels=partial_labels,
     )
 
 
@@ -115,3 +119,32 @@ def test_default_settings():
     assert settings.bootstrap_samples == 1000
     assert settings.confidence_level == 0.95
     assert settings.calibration_bins == 15
+
+
+CAR_OR_TRAIN = (PartialLabel.of(3, (1, 2), NAMES),)
+
+
+def test_a_domain_with_partial_labels_is_scored_on_joined_classes():
+    result = score(partial_labels=CAR_OR_TRAIN)
+    # As counted with `scored_ids`, what is car or train has the place of car.
+    assert result.joined == {"car + train": round(4 / 6, 4)}
+    assert result.iou == {"road": round(11 / 14, 4), "car": None, "train": None}
+    assert result.joined_parts == {"car", "train"}
+    assert result.miou == round((11 / 14 + 4 / 6) / 2, 4)
+    assert (result.classes_scored, result.classes_absent) == (2, [])
+    assert result.calibration_error is None
+
+
+def test_a_joined_class_without_a_pixel_is_absent():
+    matrices = np.zeros((2, 3, 3), np.int64)
+    matrices[:, 0, 0] = 5
+    result = score(matrices=matrices, partial_labels=CAR_OR_TRAIN)
+    assert result.joined == {"car + train": None}
+    assert (result.classes_scored, result.classes_absent) == (1, ["car + train"])
+
+
+def test_joined_classes_are_in_the_file_only_where_there_are_any():
+    for result in (score(), score(partial_labels=CAR_OR_TRAIN)):
+        content = json.loads(result.model_dump_json())
+        assert ("joined" in content) == ("joined" in result.model_dump()) == bool(result.joined)
+        assert DomainScores.model_validate(content) == result

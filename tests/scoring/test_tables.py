@@ -11,11 +11,15 @@ from roadshift.scoring.results import ImageMatrices, target_use
 from roadshift.scoring.tables import (
     best_mix,
     confusion_rows,
+    cross_domain_columns,
     domain_gap,
+    held_out,
+    held_out_mean,
     markdown_table,
     summarize,
     write_confusion,
 )
+from roadshift.taxonomy import PartialLabel
 from tests.results import domain_scores, mix_scores
 
 MATRIX = np.array([[5, 3], [0, 0]])
@@ -47,6 +51,41 @@ def test_the_confusion_file_counts_all_images_of_each_domain(tmp_path):
     )
 
 
+def test_the_confusion_file_has_joined_classes_under_the_names_of_their_parts(tmp_path):
+    matrices = np.array([[[5, 3, 0], [2, 4, 0], [0, 0, 0]]])
+    domains = {role: ImageMatrices(("x",), matrices) for role in ("a", "b")}
+    names = ["road", "car", "train"]
+    joined = {"b": (PartialLabel.of(3, (1, 2), names),), "a": ()}
+    write_confusion(domains, names, tmp_path / "confusion.csv", partial_labels=joined)
+    rows = (tmp_path / "confusion.csv").read_text("utf-8").splitlines()
+    assert rows[1:4] == ["a,road,road,5,0.625", "a,road,car,3,0.375", "a,road,train,0,0.0"]
+    assert [row for row in rows if row.startswith("b,")] == [
+        "b,road,road,5,0.625",
+        "b,road,car + train,3,0.375",
+        "b,car + train,road,2,0.3333",
+        "b,car + train,car + train,4,0.6667",
+    ]
+
+
+def joined(miou):
+    return domain_scores(miou).model_copy(update={"joined": {"car + train": miou}})
+
+
+def test_the_gap_leaves_out_own_domains_on_joined_classes():
+    cells = {"a": domain_scores(0.6), "c": joined(0.9), "target": domain_scores(0.4)}
+    assert domain_gap(cells, ["a", "c"], "target") == 0.2
+    assert domain_gap(cells, ["c"], "target") is None
+    assert domain_gap({**cells, "target": joined(0.4)}, ["a", "c"], "target") == 0.5
+
+
+def test_a_column_on_joined_classes_says_so():
+    plain, said = (
+        cross_domain_columns({"a": mix_scores({"c": score})})[0].title
+        for score in (domain_scores(0.5), joined(0.5))
+    )
+    assert said == plain.replace(" images)", " images, joined classes)") != plain
+
+
 def test_summary_is_the_nine_cells_and_the_gap():
     def scored(a, b, target):
         cells = {"a": a, "b": b, "target": target}
@@ -63,6 +102,39 @@ def test_summary_is_the_nine_cells_and_the_gap():
     }  # fmt: skip
     assert table["b"]["gap"] is None
     assert table["ab"]["gap"] == 0.1
+
+
+THREE = {"a": ["a"], "bc": ["b", "c"], "ac": ["a", "c"]}
+
+
+def test_the_sources_that_a_network_never_saw_are_held_out_for_it():
+    assert {mix: held_out(mix, THREE) for mix in THREE} == {
+        "a": ["b", "c"], "bc": ["a"], "ac": ["b"],
+    }  # fmt: skip
+    # d is a source of no network, so it is held out for none.
+    assert held_out("ab", {"a": ["a"], "ab": ["a", "b"]}) == []
+
+
+def test_the_mean_on_held_out_sources_by_hand():
+    cells = {"a": domain_scores(0.6), "b": domain_scores(0.4), "c": domain_scores(0.3)}
+    assert held_out_mean(cells, ["b", "c"]) == 0.35
+    assert held_out_mean(cells, []) is None
+    assert held_out_mean({**cells, "b": domain_scores(None)}, ["b", "c"]) is None
+    # A mean over joined classes does not compare.
+    assert held_out_mean({**cells, "c": joined(0.9)}, ["b", "c"]) == 0.4
+    assert held_out_mean({**cells, "c": joined(0.9)}, ["c"]) is None
+
+
+def test_the_summary_has_the_mean_on_held_out_sources_of_three_or_more():
+    cells = {role: domain_scores(miou) for role, miou in zip("abc", (0.6, 0.4, 0.3), strict=True)}
+    row = mix_scores({**cells, "target": domain_scores(0.2)})
+    table = summarize(dict.fromkeys(THREE, row), THREE, "target")
+    assert {mix: each["held_out"] for mix, each in table.items()} == {
+        "a": 0.35, "bc": 0.6, "ac": 0.4,
+    }  # fmt: skip
+    assert (
+        "held_out" not in summarize({"a": row, "c": row}, {"a": ["a"], "c": ["c"]}, "target")["a"]
+    )
 
 
 def test_the_gap_by_hand():

@@ -12,9 +12,8 @@ from dvc.dependency import ParamsDependency
 from stages import paths
 
 PROJECT = Path(__file__).parents[2]
-ONE_ROLE = {("adapt", "data/shards/trainval/*"): {"target"}, ("report", "data/raw/*"): {"a"}}
-"""By stage and kind of output, the only role of it that is needed: adaptation is to the target,
-and the report remaps one label as an example."""
+ONE_ROLE = {("adapt", "data/shards/trainval/*"): {"target"}}
+"""By stage and kind of output, the only role of it that is needed: adaptation is to the target."""
 
 
 def by_name(index):
@@ -98,8 +97,8 @@ def left_out(index, *, domains, mixes):
 
     A stage that runs for each role, or for each mix, must run for all of them. A stage that reads
     such a stage's outputs, by its code or by its dependencies, must depend on those of all roles,
-    or of all mixes; where it runs for each of the same keys itself, on those of its own key; and a
-    training on those of its sources.
+    or of all mixes; and where it runs for each of the same keys itself, on those of its own key. A
+    training depends on no shards of a role, but on the digests of its mix's sources.
 
     Args:
         index: the stages, of DVC.
@@ -126,11 +125,14 @@ def left_out(index, *, domains, mixes):
             if other == script or not reads:
                 continue
             if script == "train" and outs.keys() == {*domains}:
-                needed = {*mixes[key]}
+                needed = set()
             elif (script, kind) in ONE_ROLE:
                 needed = ONE_ROLE[script, kind]
             else:
                 needed = {key} if keys[script] == outs.keys() else {*outs}
             if had != needed:
                 found.append(f"{name}: {kind}: {sorted(had)}, not {sorted(needed)}")
+        digests = {path for path in dependencies(stage) if path.is_relative_to(paths.SOURCES)}
+        if script == "train" and digests != {PurePosixPath(paths.sources_file(key))}:
+            found.append(f"{name}: {sorted(map(str, digests))}, not {paths.sources_file(key)}")
     return found

@@ -78,9 +78,9 @@ def test_a_hostile_archive_ends_the_stage_with_status_1(project, no_mirror):
 
 def test_what_a_person_put_there_is_found_and_stays_out_of_git(project, no_mirror):
     archive = project.folder / "data/by_hand/set.zip"
-    archive.write_bytes(zip_file({"training/0.png": b"zero"}))
+    archive.write_bytes(zip_file({"training/image_2/0.png": b"zero"}))
     project.run(sys.executable, "-m", "stages.download", "a")
-    assert (project.folder / "data/raw/a/training/0.png").read_bytes() == b"zero"
+    assert (project.folder / "data/raw/a/training/image_2/0.png").read_bytes() == b"zero"
     assert project.run("git", "status", "--porcelain") == ""
     archive.unlink()
 
@@ -88,7 +88,7 @@ def test_what_a_person_put_there_is_found_and_stays_out_of_git(project, no_mirro
 def test_a_download_that_was_cut_resumes_when_the_stage_is_run_again(
     project, no_mirror, server, answer
 ):
-    body = zip_file({"training/1.png": CONTENT})
+    body = zip_file({"training/image_2/1.png": CONTENT})
     serve(project, server.serve("/set.zip", answer(body, cut=1 << 19), answer(b"", 404)))
     printed = project.run("dvc", "repro", "download@a", ok=False)
     assert "answers 404 Not Found; download by hand set.zip" in printed
@@ -99,7 +99,7 @@ def test_a_download_that_was_cut_resumes_when_the_stage_is_run_again(
     server.serve("/set.zip", answer(body))
     project.run("dvc", "repro", "download@a")
     assert server.requests[-1][1]["Range"] == f"bytes={1 << 19}-"
-    assert (project.folder / "data/raw/a/training/1.png").read_bytes() == CONTENT
+    assert (project.folder / "data/raw/a/training/image_2/1.png").read_bytes() == CONTENT
     assert not part.parent.exists()
     status = project.run("git", "status", "--porcelain").split("\n")
     assert {line[3:] for line in status if line} <= {
@@ -109,7 +109,7 @@ def test_a_download_that_was_cut_resumes_when_the_stage_is_run_again(
 
 
 def test_ctrl_c_ends_cleanly_and_keeps_what_has_come(project, no_mirror, server, answer):
-    body = zip_file({"training/1.png": CONTENT})
+    body = zip_file({"training/image_2/1.png": CONTENT})
     serve(project, server.serve("/set.zip", answer(body, cut=1 << 19, silence=60)))
     part = project.folder / "data/.downloads/a/set.zip.part"
     command = [sys.executable, "-m", "stages.download", "a"]

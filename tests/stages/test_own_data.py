@@ -140,6 +140,33 @@ def test_what_was_copied_is_kept_where_the_folder_is_not(miniature):
     assert "Running stage 'download@target'" not in printed
 
 
+def test_a_card_outside_the_package_is_followed_by_its_content(miniature, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROADSHIFT_MIRROR", str(tmp_path))
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        for n in range(10):
+            save(tmp_path / "i.jpg", np.full((8, 10, 3), 10 * n))
+            save(tmp_path / "l.png", np.full((8, 10), 7))
+            archive.write(tmp_path / "i.jpg", f"images/{n:03}.jpg")
+            archive.write(tmp_path / "l.png", f"labels/{n:03}.png")
+    card = miniature.folder / "cards/outside.yaml"
+    card.parent.mkdir()
+    card.write_text(CARD, "utf-8")
+    miniature.set_params(domains={"target": "cards/outside.yaml"})
+    part_target_by(miniature, "official")
+    miniature.run("dvc", "repro", "shard@target")
+    assert len(shards(miniature, "target")) == 10
+    assert [*(miniature.folder / "data/shards/test/target").glob("outside-test.tfrecord*")]
+
+    def runs(old, new):
+        card.write_text(CARD.replace(old, new), "utf-8")
+        printed = miniature.run("dvc", "repro", "remap@target")
+        return re.findall("Running stage '(.*)@target'", printed)
+
+    assert runs("title: my camera", "title: another") == []
+    assert runs("train: 0.6, val: 0.1", "train: 0.5, val: 0.2") == ["remap"]
+    assert runs("unpacked_megabytes: 500", "unpacked_megabytes: 600")[:1] == ["download"]
+
+
 def test_a_set_too_coarse_is_refused_before_any_download(miniature):
     miniature.set_params(domains={"b": "idd_lite"})
     printed = miniature.run("dvc", "repro", "shard@b", ok=False)

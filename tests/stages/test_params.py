@@ -131,7 +131,8 @@ def test_every_key_of_the_committed_file_is_one_of_the_schema():
             "straddles sidewalk and vegetation; 'living_thing' straddles person and two_wheeler; "
             "'vehicle' straddles vehicle and two_wheeler; 'roadside_object' straddles sidewalk "
             "and fence and pole and traffic_sign; 'far_object' straddles building and vegetation; "
-            "choose another data.taxonomy (binary, driving7) or another set",
+            "choose another data.taxonomy (binary, driving7) or another set, or set "
+            "data.partial_labels=true",
         ),
         ({"mixes.ab": {"a": 1, "c": 1}}, "mixes.ab: 'c' is not a source; sources are a, b"),
         (
@@ -267,11 +268,15 @@ def test_all_keys_of_an_earlier_version_are_named_at_once(load):
 def test_no_name_of_a_role_or_a_mix_meets_another_output(load):
     """Whatever they are called: each output has a folder of its kind to itself."""
     names = ["adapt", "scores", "summary", "test", "trained", "trainval", "predictions"]
-    fixed = [paths.SUMMARY, paths.VALIDATED, paths.ADAPT, paths.OVERVIEW, paths.REPORT, paths.PAGE]
+    fixed = [
+        *(paths.SUMMARY, paths.PLOTS, paths.VALIDATED, paths.ADAPT, paths.OVERVIEW),
+        *(paths.REPORT, paths.PAGE),
+    ]
     by_role = [paths.RAW, paths.REMAPPED, paths.TRAINVAL, paths.TEST, Path("data/.downloads")]
     by_mix = (
         paths.curves_folder, paths.network_file, paths.scores_file, paths.matrices_file,
         paths.predictions_file, paths.facts_file, paths.confusion_file, paths.training_state,
+        paths.sources_file,
     )  # fmt: skip
     places = [
         *fixed,

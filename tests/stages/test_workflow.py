@@ -84,8 +84,10 @@ def test_the_environment_stands_beside_the_metrics_and_in_no_result(reproduced):
 
 def test_a_forced_scoring_gives_the_same_record(reproduced):
     reproduced.run("dvc", "repro", "--force", "--single-item", "evaluate@ab")
-    # The summary is gone until it is made of the new scores.
-    assert reproduced.run("git", "status", "--porcelain") == " D metrics/summary.json\n"
+    # The summary is gone until it is made of the new scores; the plots, since the training before.
+    gone = ("metrics/plots/loss.csv", "metrics/plots/validation.csv", "metrics/summary.json")
+    status = reproduced.run("git", "status", "--porcelain")
+    assert status == "".join(f" D {file}\n" for file in gone)
     reproduced.run("dvc", "repro", "summarize")
     assert reproduced.run("git", "status", "--porcelain") == ""
     assert reproduced.changed_stages() == set()
@@ -189,11 +191,12 @@ def forced(reproduced, tmp_path_factory):
 
 NO_INPUT = re.compile(
     r".*\.pyc?|__editable__.*|pyproject\.toml|roadshift/.*\.dist-info/.*"
+    r"|roadshift/datasets/cards/.*"
     r"|params\.yaml|\.git/.*|(.*/)?\.gitignore|\.dvcignore|\.dvc/.*"
     r"|(.*/)?\..*\.partial(/.*)?|models/\.training/.*"
 )
-"""Code, which data/code stands for; parameters, by their keys; the files of git and DVC, which
-DVCLive asks; and what a stage writes itself."""
+"""Code, which data/code stands for; cards, which data/inputs stands for; parameters, by their keys;
+the files of git and DVC, which DVCLive asks; and what a stage writes itself."""
 
 
 def test_every_file_that_a_stage_reads_is_a_dependency_of_it(reproduced, forced):
@@ -205,9 +208,21 @@ def test_every_file_that_a_stage_reads_is_a_dependency_of_it(reproduced, forced)
             if stage.always_changed:
                 continue
             known = dependencies(stage) | outputs(stage)
+            if name.startswith("train@"):
+                # It stops unless these shards are those that its dependency has the digests of.
+                digests = load(reproduced, f"data/sources/{name.partition('@')[2]}.json")
+                known |= {PurePosixPath("data/shards/trainval") / role for role in digests}
             files = {p for p in read[name] if (reproduced.folder / p).is_file()}
             found = {p for p in files if not NO_INPUT.fullmatch(str(p))}
             assert {str(p) for p in found if not any(overlap(p, k) for k in known)} == set(), name
+
+
+def test_the_digests_of_the_sources_are_made_without_a_look_at_the_target(forced):
+    _, _, read = forced
+    shards = {
+        p.parts[3] for p in read["hash_sources"] if p.parts[:3] == ("data", "shards", "trainval")
+    }
+    assert shards == {"a", "b"}
 
 
 def test_a_forced_run_gives_the_same_bytes(reproduced, forced):
@@ -216,6 +231,21 @@ def test_a_forced_run_gives_the_same_bytes(reproduced, forced):
     assert "Running stage 'download@a'" in printed
     assert (reproduced.folder / "dvc.lock").read_text("utf-8") == before
     assert reproduced.run("git", "status", "--porcelain") == ""
+
+
+def test_a_training_refuses_shards_that_dvc_does_not_know_of(reproduced):
+    """As after `dvc repro --single-item`, which leaves out the stage that hashes them."""
+    file = reproduced.folder / "data/sources/ab.json"
+    before = load(reproduced, "data/sources/ab.json")
+    file.unlink()
+    file.write_text(json.dumps({**before, "b": before["a"]}), "utf-8")
+    printed = reproduced.run("dvc", "repro", "--force", "--single-item", "train@ab", ok=False)
+    assert "error: data/sources/ab.json: made of other shards than those in " in printed
+    assert "data/shards/trainval/b; run `dvc repro hash_sources` first" in printed
+    assert "Traceback" not in printed
+    reproduced.run("git", "checkout", "--", ".")
+    reproduced.run("dvc", "checkout", "--force")
+    assert reproduced.changed_stages() == set()
 
 
 def test_a_mistyped_key_stops_the_workflow_before_any_work(reproduced):

@@ -45,6 +45,21 @@ def test_nothing_is_compared_where_a_set_is_refused():
     assert found.compared == ()
 
 
+def test_a_refused_set_would_have_partial_labels_and_be_scored_on_joined_classes():
+    names = ["road", "far_object", "non_drivable", "car", "pole", "unlabelled"]
+    found = compare_coverage(DRIVING11, {"one": ["road", "sky"], "two": names})
+    assert found.partial_labels == {
+        "two": {
+            "far_object": ("building", "vegetation"),
+            "non_drivable": ("sidewalk", "vegetation"),
+        }
+    }
+    assert found.scored_on("two") == (
+        ("road",), ("sidewalk", "building", "vegetation"), ("pole",), ("vehicle",),
+    )  # fmt: skip
+    assert found.scored_on("one") == (("road",), ("sky",))
+
+
 def test_ignored_names_come_with_their_reason_and_once():
     found = compare_coverage(DRIVING11, {"one": ["unlabelled", "road", "unlabelled", "parking"]})
     assert found.ignored == {

@@ -22,8 +22,8 @@ DRIVING11 = [
     ("road", ["road", "lane_marking", "drivable"]),
     ("sidewalk", ["sidewalk", "kerb"]),
     ("building", ["building"]),
-    ("fence", ["fence", "wall", "guard_rail", "barrier"]),
-    ("pole", ["pole"]),
+    ("fence", ["fence", "guard_rail", "barrier"]),
+    ("pole", ["pole", "pole_group"]),
     ("traffic_sign", ["traffic_sign", "traffic_light", "traffic_sign_or_light"]),
     ("vegetation", ["vegetation", "terrain", "vegetation_or_terrain"]),
     ("sky", ["sky"]),
@@ -48,6 +48,7 @@ DRIVING11 = [
 IGNORED = [
     "parking",
     "rail_track",
+    "wall",
     "bridge",
     "tunnel",
     "bridge_or_tunnel",
@@ -68,6 +69,16 @@ TOO_COARSE = {
     "far_object": ("building", "vegetation"),
     "living_thing": ("person", "two_wheeler"),
     "vehicle": ("vehicle", "two_wheeler"),
+    "undrivable": (
+        "sidewalk",
+        "building",
+        "fence",
+        "pole",
+        "traffic_sign",
+        "vegetation",
+        "sky",
+    ),
+    "movable": ("person", "vehicle", "two_wheeler"),
 }
 KITTI30 = [
     "road",
@@ -273,7 +284,8 @@ def test_driving11_says_what_a_coarse_name_straddles(name):
         table.id_of(name)
     message = str(caught.value)
     assert f"'{name}' straddles {' and '.join(TOO_COARSE[name])}" in message
-    assert "(binary, driving7)" in message
+    fitting = "(binary)" if name in ("undrivable", "movable") else "(binary, driving7)"
+    assert fitting in message
     assert "\n" not in message
 
 
@@ -286,6 +298,13 @@ def test_a_refusal_names_all_that_is_too_coarse_and_taxonomies_that_carry_all():
     assert "'vegetation_or_terrain' straddles vegetation and terrain" in message
     assert "'two_wheeler' straddles rider and motorcycle and bicycle" in message
     assert "(binary, driving11, driving7)" in message
+
+
+@pytest.mark.parametrize("taxonomy", [name for name in TABLES if name != "binary"])
+@pytest.mark.parametrize("name", ["undrivable", "movable"])
+def test_what_comma10k_joins_is_too_coarse_but_for_road_or_not(taxonomy, name):
+    with pytest.raises(RoadshiftError, match=f"'{name}' straddles"):
+        load_taxonomy(taxonomy).check_carries([name])
 
 
 def test_names_that_a_taxonomy_carries_are_not_refused():
@@ -346,6 +365,10 @@ def test_the_classes_of_each_table_in_order(name, classes):
         ("binary", "sidewalk", 1),
         ("binary", "drivable", 0),
         ("binary", "parking", 255),
+        ("binary", "undrivable", 1),
+        ("binary", "movable", 1),
+        ("cityscapes19", "pole_group", 255),
+        ("kitti30", "pole_group", 20),
     ],
 )
 def test_single_places(taxonomy, universal, expected):

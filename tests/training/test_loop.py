@@ -144,7 +144,10 @@ def test_weight_decay_is_decoupled_and_spares_biases():
     assert bias[0] == 2
 
 
-def step_of(network, reg=NO_REG, pretrained=(), class_weights=None, self_training=None, **changes):
+def step_of(
+    network, reg=NO_REG, pretrained=(), class_weights=None, self_training=None, partial_labels=(),
+    **changes,
+):  # fmt: skip
     return build_step(
         network,
         settings=settings(**{"warmup_epochs": 0.0, "clip_norm": 0.0, **changes}),
@@ -153,6 +156,7 @@ def step_of(network, reg=NO_REG, pretrained=(), class_weights=None, self_trainin
         class_weights=class_weights,
         average=None,
         self_training=self_training,
+        partial_labels=partial_labels,
     )
 
 

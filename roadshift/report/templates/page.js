@@ -12,7 +12,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const [stage, reveal, here, list] = ["stage", "reveal", "here", "image"].map(byId);
   const RESTING = here.textContent;
   const names = new Map(
-    Object.entries(data.classes).map(([name, [r, g, b]]) => [(r << 16) | (g << 8) | b, name]),
+    Object.entries({ ...data.classes, ...data.partial }).map(([name, [r, g, b]]) => [(r << 16) | (g << 8) | b, name]),
   );
   let alone = null; // the class that is shown alone
   let current = null; // the id of the image that is shown, or that the hash asks for

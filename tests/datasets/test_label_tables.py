@@ -1,4 +1,4 @@
-"""CVAT's labelmap.txt, and the labels of its export 'Segmentation mask'."""
+"""CVAT's labelmap.txt, and the labels of its export 'Segmentation mask', in the card 'folder'."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ from PIL import Image
 
 from roadshift.datasets.card import load_card
 from roadshift.datasets.images import read_label
-from roadshift.datasets.labelmap import read_labelmap
 from roadshift.datasets.remap import Remapper
+from roadshift.datasets.tool_tables import read_labelmap
 from roadshift.download.local_folder import copy_set
 from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import load_taxonomy
@@ -56,7 +56,7 @@ def test_its_labels_are_remapped_by_their_colours(export, tmp_path, mode):
     assert (copy / "labelmap.txt").read_text("utf-8") == EXPORT
     taxonomy = load_taxonomy("driving11")
     remapper = Remapper.of(card.table_in(copy), taxonomy)
-    values = read_label(copy / "labels/one.png", remapper.kind)
+    values = read_label(copy / "labels/one.png", remapper.reader.kind)
     ids = remapper.class_id[remapper.native(values, "one")]
     named = {name: taxonomy.id_of(name) for name in ("road", "vegetation", "traffic_light")}
     assert (ids[0] == 255).all()

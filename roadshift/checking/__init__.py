@@ -1,0 +1,1 @@
+"""Opens a whole data set before any work, and lists everything that is wrong with it."""

@@ -1,0 +1,312 @@
+"""Pairs of images and labels, found in a set's files by its card's layout."""
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NamedTuple
+
+from roadshift.datasets.card import Card, Layout
+from roadshift.datasets.coco import find_listed
+from roadshift.datasets.layout_patterns import literal_folder, pattern_regex
+from roadshift.datasets.walk import find_files, is_image
+from roadshift.errors import RoadshiftError, listed
+from roadshift.settings import printable
+
+_ANY_SUFFIX = ".*"
+_UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode categories that a name must not have: control characters, surrogates (bytes that are not
+UTF-8) and line breaks. They cannot be written to the manifest, or would break an error's line."""
+
+Matches = dict[tuple[tuple[str, str], ...], str]
+"""Values of a pattern's placeholders, as (name, value) pairs, to the file that has them."""
+
+
+class FilePair(NamedTuple):
+    """An image file and its label file.
+
+    Attributes:
+        parts: name of each placeholder in the layout's patterns, to its value.
+        image: path of the image, relative to the set's folder, with forward slashes.
+        label: path of the label, likewise.
+    """
+
+    parts: dict[str, str]
+    image: str
+    label: str
+
+
+class Alone(NamedTuple):
+    """An image without its label, or the reverse.
+
+    Attributes:
+        file: path of the file, relative to the layout's root.
+        missing: path of the other file, which is not there.
+        hint: what to say of a file that may be meant by it; '' if there is none.
+        is_image: whether the file is the image.
+        is_shared: whether the label file has the labels of other images, too, so that it may be
+            there; for a missing image it is `file`.
+    """
+
+    file: str
+    missing: str
+    hint: str
+    is_image: bool
+    is_shared: bool = False
+
+    def __str__(self) -> str:
+        if self.is_shared and self.is_image:
+            return f"'{self.file}' has no annotation in '{self.missing}'"
+        if self.is_shared:
+            return f"'{self.file}' lists '{self.missing}', which is not there"
+        return f"'{self.file}' has no '{self.missing}'"
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The images and labels in a set's files, and what keeps them from being a set.
+
+    Attributes:
+        pairs: the images that have a label, sorted.
+        images: number of images, with or without a label.
+        unlabelled: number of images without a label that the layout leaves out.
+        alone: images without a label, unless they are left out, then labels without an image.
+        unread: lines about folders that cannot be read and links that lead nowhere.
+        unwritable: names that have control characters, line breaks or bytes that are not UTF-8.
+        twice: lines about two files that fit one place of a pattern.
+        others: files that fit a pattern and are not images.
+        broken: why files with the labels of many images cannot be read.
+    """
+
+    pairs: list[FilePair]
+    images: int
+    unlabelled: int
+    alone: list[Alone]
+    unread: list[str]
+    unwritable: list[str]
+    twice: list[str]
+    others: list[str]
+    broken: list[str]
+
+
+def find_pairs(card: Card, folder: Path, wanted: Collection[str] | None) -> Pairing:
+    """Finds the images and labels that fit the card's layout, and what is wrong with them.
+
+    Links are followed, hidden files are left out, and the suffix may be in upper case. Where a
+    pattern ends in `.*`, files that are not images by their suffix are left out.
+
+    Args:
+        card: the set's card.
+        folder: folder with the set's files.
+        wanted: the publisher's names of the splits to search; None for all.
+    """
+    root = folder / card.layout.root
+    files, unread = _files(card, root)
+    found = _Matcher(card.layout, wanted)
+    images = found.matches(card.layout.image, files)
+    labels = found.matches(card.layout.label, files)
+    broken: list[str] = []
+    if card.layout.is_shared:
+        labels, alone, broken = _shared(card.layout, root, images=images, files=labels)
+    else:
+        alone = _alone(card.layout, root, images=images, labels=labels)
+    prefix = "" if card.layout.root == "." else f"{card.layout.root}/"
+    return Pairing(
+        pairs=[
+            FilePair(dict(key), prefix + images[key], prefix + labels[key])
+            for key in images
+            if key in labels
+        ],
+        images=len(images),
+        unlabelled=len(images.keys() - labels.keys()) if card.layout.skip_unlabelled else 0,
+        alone=alone,
+        unread=unread,
+        unwritable=found.unwritable,
+        twice=found.twice,
+        others=found.others,
+        broken=broken,
+    )
+
+
+def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list[FilePair]:
+    """Finds the images and labels that fit the card's layout; returns them sorted.
+
+    As `find_pairs`. A line says which files are left out since they are not images, and another
+    how many images since they have no label.
+
+    Args:
+        card: the set's card.
+        folder: folder with the set's files.
+        wanted: the publisher's names of the splits to search; None for all.
+
+    Raises:
+        RoadshiftError: there are no images, an image has no label or the reverse, two files
+            have the same placeholders, a name has control characters, a folder cannot be read, or
+            a link leads nowhere.
+    """
+    found = find_pairs(card, folder, wanted)
+    if lines := found.unread:
+        head = f"{card.name}: {lines[0]} ({len(lines)} such); make it readable, or remove it"
+        raise RoadshiftError(listed(head, lines[1:]))
+    if found.broken:
+        raise RoadshiftError(listed(found.broken[0], found.broken[1:]))
+    if names := found.unwritable:
+        head = (
+            f"{card.name}: {names[0]!r} has control characters, line breaks or bytes that are "
+            "not UTF-8 in its name; rename it"
+        )
+        raise RoadshiftError(listed(head, [*map(repr, names[1:])]))
+    if lines := found.twice:
+        raise RoadshiftError(listed(f"{card.name}: {lines[0]}; remove one", lines[1:]))
+    if found.others:
+        shown = ", ".join(f"'{printable(file)}'" for file in found.others[:3])
+        more = f" and {len(found.others) - 3} more" if len(found.others) > 3 else ""
+        print(f"{card.name}: left out what is not an image: {shown}{more}")
+    if not found.images:
+        raise RoadshiftError(
+            f"{card.name}: no image fits '{card.layout.root}/{card.layout.image}' in {folder}; "
+            "compare the card's layout with the files there"
+        )
+    if not found.pairs and found.unlabelled:
+        raise RoadshiftError(
+            f"{card.name}: no label fits '{card.layout.root}/{card.layout.label}' in {folder}; "
+            "compare the card's layout with the files there"
+        )
+    if found.unlabelled:
+        print(f"{card.name}: left out {found.unlabelled} images that have no label")
+    if found.alone:
+        first, *further = found.alone
+        head = (
+            f"{card.name}: {first} ({len(found.alone)} such){first.hint}; add the missing files or "
+            "remove the extra ones"
+        )
+        raise RoadshiftError(listed(head, [f"{each}{each.hint}" for each in further]))
+    return found.pairs
+
+
+def sample_id(parts: Mapping[str, str]) -> str:
+    """Returns the id of a sample from the values of its pattern's placeholders."""
+    return f"{parts['group']}/{parts['id']}" if "group" in parts else parts["id"]
+
+
+def _files(card: Card, root: Path) -> tuple[list[str], list[str]]:
+    """Lists the files in the folders that the patterns begin with, and what cannot be read."""
+    starts = {literal_folder(pattern) for pattern in (card.layout.image, card.layout.label)}
+    files: set[str] = set()
+    unread: dict[str, str] = {}
+    for start in starts:
+        found = find_files(root / start)
+        files |= {file.relative_to(root).as_posix() for file in found.files}
+        unread |= {path.relative_to(root).as_posix(): why for path, why in found.unread.items()}
+    lines = [f"'{printable(path)}' {printable(why)}" for path, why in sorted(unread.items())]
+    return sorted(files), lines
+
+
+class _Matcher:
+    """Matches files with patterns, and keeps the names of those that no set can hold."""
+
+    def __init__(self, layout: Layout, wanted: Collection[str] | None) -> None:
+        self._layout, self._wanted = layout, wanted
+        self.twice: list[str] = []
+        self.unwritable: list[str] = []
+        self.others: list[str] = []
+
+    def matches(self, pattern: str, files: Iterable[str]) -> Matches:
+        """Returns the files that fit a layout pattern, by the values of its placeholders."""
+        regex, wanted = pattern_regex(self._layout, pattern), self._wanted
+        found: Matches = {}
+        for file in files:
+            match = regex.fullmatch(file)
+            split = match.groupdict().get("split", "") if match else ""
+            if not match or (wanted is not None and split not in wanted):
+                continue
+            if "id" in match.groupdict() and sample_id(match.groupdict()) in self._layout.exclude:
+                continue
+            key = tuple(sorted(match.groupdict().items()))
+            if pattern.endswith(_ANY_SUFFIX) and not is_image(file):
+                self.others.append(file)
+            elif _UNWRITABLE & {*map(unicodedata.category, file)}:
+                self.unwritable.append(file)
+            elif key in found:
+                name = match.groupdict().get("id", "")
+                self.twice.append(f"'{found[key]}' and '{file}' both fit '{pattern}' as '{name}'")
+            else:
+                found[key] = file
+        return found
+
+
+def _alone(layout: Layout, root: Path, *, images: Matches, labels: Matches) -> list[Alone]:
+    if images.keys() == labels.keys():
+        return []
+    paired = images.keys() & labels.keys()
+    known = {files[key] for key in paired for files in (images, labels)}
+    present = {file.relative_to(root).as_posix() for file in find_files(root).files}
+    alone = []
+    sides = [(labels, images, layout.image)]
+    if not layout.skip_unlabelled:
+        sides.insert(0, (images, labels, layout.label))
+    for have, lack, pattern in sides:
+        near = _Near(present - known - {*have.values()})
+        for key in have:
+            if key not in lack:
+                expected = pattern.format(**dict(key))
+                hint = near.to(expected)
+                alone.append(Alone(have[key], expected, hint, have is images))
+    return alone
+
+
+class _Shared(NamedTuple):
+    labels: Matches
+    alone: list[Alone]
+    broken: list[str]
+
+
+def _shared(layout: Layout, root: Path, *, images: Matches, files: Matches) -> _Shared:
+    """Pairs images with the files that have the labels of many images, and list these images."""
+    label_of = {}
+    for key, image in images.items():
+        # A file has the placeholders of its images, but for the id.
+        label_of[image] = files.get(tuple(part for part in key if part[0] != "id"), "")
+    found = find_listed(layout, root, {i: label for i, label in label_of.items() if label})
+    alone = []
+    if not layout.skip_unlabelled and not found.broken:
+        for key, image in images.items():
+            if image not in found.labelled:
+                missing = label_of[image] or layout.label.format(**dict(key))
+                alone.append(Alone(image, missing, "", True, is_shared=True))
+    alone += [Alone(label, name, "", False, is_shared=True) for name, label in found.absent]
+    labels = {
+        key: found.labelled[image] for key, image in images.items() if image in found.labelled
+    }
+    return _Shared(labels, alone, found.broken)
+
+
+class _Near:
+    """Finds the file that a missing one may be meant to be."""
+
+    def __init__(self, files: Iterable[str]) -> None:
+        # Names with other numbers belong to other images, however alike they look.
+        self._files: dict[tuple[int, ...], list[str]] = defaultdict(list)
+        for file in sorted(files):
+            self._files[_numbers(file)].append(file)
+
+    def to(self, missing: str) -> str:
+        """Returns what to say of the nearest file; '' if none is near."""
+        names = {_plain(file): file for file in self._files.get(_numbers(missing), [])[:1000]}
+        if _plain(missing) in names:
+            found = names[_plain(missing)]
+            return f", but there is '{printable(found)}', with other letter case or accents"
+        close = get_close_matches(_plain(missing), names, n=1)
+        return f", but there is '{printable(names[close[0]])}'" if close else ""
+
+
+def _numbers(name: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall("[0-9]{1,18}", name)))
+
+
+def _plain(name: str) -> str:
+    """Returns a name without letter case, and with accents in one form."""
+    return unicodedata.normalize("NFKC", name).casefold()
