@@ -9,7 +9,7 @@ export DVC_NO_ANALYTICS ?= 1
 QUICK := not workflow and not browser and not real_data and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro streets experiment holdout table ablation quick check test lock docs git
+.PHONY: help setup repro streets experiment holdout table ablation search quick check test lock docs git
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,9 +49,13 @@ repro: git setup  ## run the workflow with params.yaml
 	dvc repro
 	$(OPEN)
 
-streets: git setup  ## run it on CamVid, KITTI and the ika set, as an experiment
+streets: git setup  ## run it on CamVid, KITTI and the ika set, as an experiment; or once for each of SEEDS="0 1 2"
+ifdef SEEDS
+	$(BIN)/python -m ablation.seeds experiments/streets.txt --seeds $(SEEDS)
+else
 	dvc exp run $$(grep -v '^#' experiments/streets.txt)
 	$(OPEN)
+endif
 
 experiment: git setup  ## run an experiment with the parameters S="key=value ...", with MIX of that mix alone
 	$(BIN)/python -m ablation.experiment $(foreach override,$(S),-S '$(override)') $(if $(MIX),--mix $(MIX))
@@ -63,8 +67,12 @@ table: git setup  ## show the experiments: the cells of each, and the parameters
 	@$(BIN)/python -m ablation.table
 
 FILE ?= experiments/ablation.yaml
-ablation: git setup  ## run the variants of FILE (experiments/ablation.yaml), or those of ONLY, and compare
-	$(BIN)/python -m ablation $(FILE) $(if $(ONLY),--only $(ONLY))
+ablation: git setup  ## compare the variants of FILE, or those of ONLY; with FINAL=1 on test images
+	$(BIN)/python -m ablation $(FILE) $(if $(ONLY),--only $(ONLY)) $(if $(FINAL),--final)
+
+search: FILE = experiments/search_synthetic.yaml
+search: git setup  ## choose a recipe on held-out sources, by the space in FILE
+	$(BIN)/python -m search $(FILE)
 
 quick: setup  ## lint, types and unit tests, in two minutes
 	ruff check .

@@ -1,142 +1,234 @@
-"""The results of an ablation: a Markdown table for people, a CSV table for programs, a chart."""
+"""The results of an ablation: Markdown tables for people, CSV tables for programs, charts."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from ablation.records import RunRecord
+from ablation.columns import Columns, Outcome, test_columns, transfer_columns
+from ablation.race import Race, Settled
 from ablation.variants import Ablation, VariantSettings
 from roadshift.atomic import atomic_file
 from roadshift.pictures.forest import forest_plot
 from roadshift.scoring.comparison import (
+    SEEDS_FOR_A_VERDICT,
     TRANSDUCTIVE,
     Variant,
+    VariantRow,
     compare_variants,
     comparison_rows,
     comparison_table,
+    seeds_apart,
 )
-from roadshift.scoring.results import ImageMatrices, target_use
-from roadshift.scoring.tables import domain_title
+from roadshift.scoring.numbers import percent
+from roadshift.scoring.results import target_use
 from stages.params import TARGET
 from stages.paths import ablation_results
 
 TEXT = """# {question}
 
-Mix `{mix}`. mIoU in percent; after the colon the difference to `{baseline}` in points with its
-{level:g} % interval over the scored images (paired bootstrap), and *better* or *worse* where the
-interval excludes 0. The intervals say nothing about other seeds, and are not widened for the number
-of variants. Several seeds: their mean, and each in brackets. Minutes: wall-clock time of training
-and scoring one network, since its last interruption.{notes}
+{scored}
+
+{mixes}. mIoU in percent; after the colon the difference to `{baseline}` in points with its
+{level:g} % interval over the scored images and, where both have several seeds, over seeds. *Better*
+and *worse* need {needed} seeds of both, and hold for all rows of a column together (Holm). Several
+seeds: their mean, and each in brackets. {floor} Minutes: wall-clock time of training and scoring
+one run, since its last interruption.{notes}
 
 {table}"""
+MAY_CHOOSE = """Scored on images that may choose a variant: of sources that a network was not
+trained on (held out) train and val, of its own val. No test image is among them, and nothing of the
+target."""
+FINAL = """**A look at the test images and the target**, {looks}. They are for a final comparison: a
+variant that is chosen by them makes them images that chose."""
+FLOOR = "Two seeds of `{baseline}` lie apart by {apart} points on average: the noise floor."
+NO_FLOOR = "The noise floor is not known, since `{baseline}` ran with one seed."
 CLOSED = (
     """ Gap closed: how much of the way from the baseline to `{oracle}`, by mIoU on the target."""
 )
 ADAPTED = f""" {TRANSDUCTIVE} Transductive: the network was adapted to the very images that are
 scored, on every domain."""
+RACE = """ Race: each variant may run {seeds} seeds, and is looked at after {first} and after each
+further one. It runs no further seed once it is decided by {column}, or could hardly be any more.
+P-values count {looks} times, the number of looks, so that any verdict of a column is by chance with
+a probability of at most {error:g} %. A variant is compared with the same seeds of `{baseline}`."""
+Kind = Literal["transfer", "table"]
+"""The kind of a table, which its files are named by: by transfer scores, or by test images."""
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """A run that has ended.
+class Results:
+    """What an ablation has found until now.
 
     Attributes:
-        record: record of the run.
-        scores: confusion matrices of the scored images, by domain.
-        ran: whether any of its stages had to run.
-    """
-
-    record: RunRecord
-    scores: Mapping[str, ImageMatrices]
-    ran: bool
-
-
-def chart_file(ablation: str) -> Path:
-    """The chart of an ablation."""
-    return Path("report/ablations") / f"{ablation}.png"
-
-
-def write_comparison(
-    ablation: Ablation, outcomes: Mapping[str, Outcome], failed: Sequence[str]
-) -> Path | None:
-    """Writes the tables and the chart.
-
-    Args:
         ablation: settings and runs of the ablation.
         outcomes: outcomes of the runs that have ended, by the run's name.
         failed: names of the runs that failed.
+        settled: by variant of a race, why it ran no further seed, and after how many.
+    """
+
+    ablation: Ablation
+    outcomes: dict[str, Outcome]
+    failed: list[str]
+    settled: dict[str, tuple[Settled, int]]
+
+    def variant(self, name: str) -> Variant | None:
+        """The variant with its runs that have ended; None where it is not whole.
+
+        In a race, a variant without a failed run counts with the seeds that it has run.
+        """
+        names = [run.name for run in self.ablation.runs if run.variant.name == name]
+        ended = [run for run in names if run in self.outcomes]
+        racing = self.ablation.settings.race is not None
+        if not ended or any(run in self.failed for run in names):
+            return None
+        if len(ended) < len(names) and not racing:
+            return None
+        settings = next(v for v in self.ablation.settings.variants if v.name == name)
+        return _variant(settings, [self.outcomes[run] for run in ended])
+
+    @property
+    def first(self) -> Outcome | None:
+        """The first outcome of the baseline; None where it has none."""
+        return self.outcomes.get(self.ablation.runs[0].name)
+
+    def race(self) -> Race:
+        """The rules of the race, by what the baseline was scored on."""
+        settings, params = self.ablation.settings, self.ablation.runs[0].params
+        if settings.race is None or self.first is None:
+            raise ValueError("no race, or no outcome of the baseline")
+        others = {run.variant.name for run in self.ablation.runs} - {settings.base}
+        return Race(
+            seeds=len(settings.seeds or []),
+            variants=len(others),
+            error=settings.race.error,
+            weights=transfer_columns(self.first.record).weights,
+            samples=params.evaluate.bootstrap_samples,
+            seed=params.seed,
+        )
+
+
+def chart_file(ablation: str, kind: Kind) -> Path:
+    """The chart of a table of an ablation."""
+    return Path("report/ablations") / f"{ablation}{'-final' if kind == 'table' else ''}.png"
+
+
+def write_comparison(results: Results, kind: Kind) -> Path | None:
+    """Writes a table, for people and for programs, and its chart.
 
     Returns:
         The file of the Markdown table; None if the baseline has not run yet.
     """
-    settings = ablation.settings
+    ablation = results.ablation
+    settings, baseline = ablation.settings, ablation.runs[0]
     variants, left_out = [], []
-    for variant in settings.variants:
-        names = [run.name for run in ablation.runs if run.variant.name == variant.name]
-        if names and all(name in outcomes for name in names):
-            variants.append(_variant(variant, [outcomes[name] for name in names]))
+    for each in settings.variants:
+        if found := results.variant(each.name):
+            variants.append(found)
         else:
-            reason = "failed" if any(name in failed for name in names) else "not run yet"
-            left_out.append(f"`{variant.name}` ({reason if names else 'not asked for'})")
-    if settings.base not in (compared.name for compared in variants):
+            names = [run.name for run in ablation.runs if run.variant.name == each.name]
+            reason = "failed" if {*names} & {*results.failed} else "not run yet"
+            left_out.append(f"`{each.name}` ({reason if names else 'not asked for'})")
+    if results.first is None or settings.base not in (compared.name for compared in variants):
         return None
-    baseline = ablation.runs[0]
-    evaluate = baseline.params.evaluate
+    record = results.first.record
+    columns = transfer_columns(record) if kind == "transfer" else test_columns(record)
+    evaluate, race = baseline.params.evaluate, results.race() if settings.race else None
+    if race is not None:
+        evaluate = evaluate.model_copy(update={"confidence_level": 1 - race.error})
     rows = compare_variants(
-        variants,
+        [variant.on(columns.singles) for variant in variants],
         settings.base,
         settings=evaluate,
         seed=baseline.params.seed,
         target=TARGET,
-        oracle=settings.oracle,
+        oracle=settings.oracle if kind == "table" else None,
+        means=columns.means,
+        looks=race.looks if race else 1,
     )
-    domains = outcomes[baseline.name].record.domains
-    heads = {domain: domain_title(domain, score) for domain, score in domains.items()}
-    level = 100 * evaluate.confidence_level
-    notes = ""
-    if any(row.gap_closed is not None for row in rows):
-        notes += CLOSED.format(oracle=settings.oracle)
-    if any(compared.transductive for compared in variants):
-        notes += ADAPTED
     text = TEXT.format(
         question=settings.question,
-        mix=settings.mix,
+        scored=MAY_CHOOSE if kind == "transfer" else FINAL.format(looks=_looks(results)),
+        mixes=f"Mix{'es' if settings.mixes else ''} `{'`, `'.join(settings.all_mixes)}`",
         baseline=settings.base,
-        level=level,
-        notes=notes,
-        table=comparison_table(rows, heads, TARGET),
+        level=100 * evaluate.confidence_level,
+        needed=SEEDS_FOR_A_VERDICT,
+        floor=_floor(rows, settings.base, columns),
+        notes=_notes(rows, results, columns, race),
+        table=comparison_table(rows, columns.heads, TARGET),
     )
     if left_out:
         text += f"\nLeft out: {', '.join(left_out)}.\n"
     folder = ablation_results(ablation.name)
-    with atomic_file(folder / "table.md") as file:
+    with atomic_file(folder / f"{kind}.md") as file:
         file.write_text(text, "utf-8")
     flat = list(comparison_rows(rows))
     with (
-        atomic_file(folder / "table.csv") as file,
+        atomic_file(folder / f"{kind}.csv") as file,
         file.open("w", encoding="utf-8", newline="") as sink,
     ):
         writer = csv.DictWriter(sink, list(flat[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(flat)
     figure = forest_plot(
-        [(row.variant.name, row.cells[TARGET]) for row in rows],
-        title=f"{settings.question}\n{heads[TARGET]}",
-        x_label=f"mIoU, points above {settings.base}, {level:g} % interval",
+        [(row.variant.name, row.cells[columns.primary]) for row in rows],
+        title=f"{settings.question}\n{columns.heads[columns.primary]}",
+        x_label=f"mIoU, points above {settings.base}, {100 * evaluate.confidence_level:g} % "
+        "interval",
     )
-    with atomic_file(chart_file(ablation.name)) as file:
+    with atomic_file(chart_file(ablation.name, kind)) as file:
         figure.savefig(file, format="png")
-    return folder / "table.md"
+    return folder / f"{kind}.md"
+
+
+def _looks(results: Results) -> str:
+    found = [o.record.final for o in results.outcomes.values() if o.record.final is not None]
+    return " and ".join(sorted({f"{each.date} at git revision {each.revision}" for each in found}))
+
+
+def _notes(
+    rows: Sequence[VariantRow], results: Results, columns: Columns, race: Race | None
+) -> str:
+    settings, notes = results.ablation.settings, ""
+    if any(row.gap_closed is not None for row in rows):
+        notes += CLOSED.format(oracle=settings.oracle)
+    if any(row.variant.transductive for row in rows):
+        notes += ADAPTED
+    if race is not None and results.first is not None:
+        notes += RACE.format(
+            seeds=race.seeds,
+            first=SEEDS_FOR_A_VERDICT,
+            column=f"*{transfer_columns(results.first.record).primary}*",
+            looks=race.looks,
+            error=100 * race.error,
+            baseline=settings.base,
+        )
+        ended = [
+            f"`{name}` after {seeds} ({why})" for name, (why, seeds) in results.settled.items()
+        ]
+        notes += f" Ended early: {', '.join(ended)}." if ended else ""
+    return notes
+
+
+def _floor(rows: Sequence[VariantRow], baseline: str, columns: Columns) -> str:
+    cells = next(row.cells for row in rows if row.variant.name == baseline)
+    apart = {name: seeds_apart(cells[name].by_seed) for name in columns.heads}
+    known = {name: share for name, share in apart.items() if share is not None}
+    if not known:
+        return NO_FLOOR.format(baseline=baseline)
+    words = ", ".join(f"{percent(share)} on {name}" for name, share in known.items())
+    return FLOOR.format(baseline=baseline, apart=words)
 
 
 def _variant(settings: VariantSettings, outcomes: Sequence[Outcome]) -> Variant:
     minutes = [o.record.minutes for o in outcomes if o.record.minutes is not None]
+    cells = [outcome.cells for outcome in outcomes]
     return Variant(
         name=settings.name,
         question=settings.question,
         seeds=tuple(outcome.record.seed for outcome in outcomes),
-        scores={domain: [o.scores[domain] for o in outcomes] for domain in outcomes[0].scores},
+        scores={column: [each[column] for each in cells] for column in cells[0]},
         minutes=sum(minutes) / len(minutes) if minutes else None,
         use=target_use(outcomes[0].record.target_images),
         transductive=settings.scored != "plain",

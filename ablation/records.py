@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from ablation.variants import Ablation, Run
 from roadshift.atomic import atomic_file
 from roadshift.errors import RoadshiftError
-from roadshift.scoring.results import DomainScores, MixScores
+from roadshift.scoring.results import DomainScores
+from roadshift.scoring.transfer import TransferScores
 from roadshift.settings import Settings, format_validation_error
 from stages.paths import ablation_results
 
@@ -26,30 +27,46 @@ class StageRecord(Settings):
     minutes: float | None
 
 
+class Look(Settings):
+    """A look at the test images and the target.
+
+    Attributes:
+        date: day of the look, as 2026-01-31.
+        revision: git commit whose code and parameters were looked at.
+    """
+
+    date: str
+    revision: str
+
+
 class RunRecord(Settings):
     """A run as it is kept in the ablation's results.
 
     Attributes:
         ablation: name of the ablation.
         variant: name of the variant.
-        mix: the mix that was trained and scored.
+        mixes: the mixes that were trained and scored.
         seed: the seed of the training.
         overrides: overrides of params.yaml, as after `dvc exp run -S`.
         params: all parameters, with the overrides applied.
         stages: the stages whose time counts for the run, by name.
         target_images: number of images of the target that training was given, by their use.
-        domains: the scores by role.
+        transfer: by mix, the scores that may choose: none of them on test or on the target.
+        final: the look at the test images; None if there was none.
+        domains: the scores on test images, by the column of the table; empty without a look.
     """
 
     ablation: str
     variant: str
-    mix: str
+    mixes: list[str]
     seed: int
     overrides: list[str]
     params: dict[str, Any]
     stages: dict[str, StageRecord]
     target_images: dict[str, int]
-    domains: dict[str, DomainScores]
+    transfer: dict[str, TransferScores]
+    final: Look | None = None
+    domains: dict[str, DomainScores] = Field(default_factory=dict)
 
     @property
     def minutes(self) -> float | None:
@@ -65,20 +82,42 @@ class RunRecord(Settings):
 
 
 def make_record(
-    ablation: Ablation, run: Run, stages: dict[str, StageRecord], scores: MixScores
+    ablation: Ablation,
+    run: Run,
+    stages: dict[str, StageRecord],
+    transfer: dict[str, TransferScores],
 ) -> RunRecord:
-    """The record of a run that has ended."""
+    """The record of a run that has ended, without test scores."""
     return RunRecord(
         ablation=ablation.name,
         variant=run.variant.name,
-        mix=ablation.settings.mix,
+        mixes=list(ablation.settings.all_mixes),
         seed=run.params.seed,
         overrides=list(run.overrides),
         params=run.params.model_dump(mode="json"),
         stages=stages,
-        target_images=scores.target_images,
-        domains=scores.domains,
+        target_images=next(iter(transfer.values())).target_images,
+        transfer=transfer,
     )
+
+
+def with_look(
+    record: RunRecord, domains: dict[str, DomainScores], now: Look, earlier: RunRecord | None
+) -> RunRecord:
+    """The record with test scores. A look that shows the same scores again is the earlier one."""
+    same = earlier is not None and earlier.final is not None and earlier.domains == domains
+    look = earlier.final if earlier and same else now
+    return record.model_copy(update={"final": look, "domains": domains})
+
+
+def keep_look(record: RunRecord, earlier: RunRecord | None) -> RunRecord:
+    """The record with the test scores of an earlier one, if they are of the same networks."""
+    if earlier is None or earlier.params != record.params:
+        return record
+    for name, stage in record.stages.items():
+        if earlier.stages.get(name) is None or earlier.stages[name].key != stage.key:
+            return record
+    return record.model_copy(update={"final": earlier.final, "domains": earlier.domains})
 
 
 def record_file(ablation: Ablation, run: str) -> Path:
@@ -89,13 +128,18 @@ def record_file(ablation: Ablation, run: str) -> Path:
 def load_records(ablation: Ablation) -> dict[str, RunRecord]:
     """Reads the records of an ablation's earlier runs, by the run's name.
 
+    Those of version 0.1.0 have other networks and no transfer scores; they are passed over.
+
     Raises:
         RoadshiftError: a file is not a record.
     """
     records = {}
     for file in sorted(ablation_results(ablation.name).glob("*.json")):
+        content = file.read_bytes()
+        if b'"mix": ' in content and b'"transfer": ' not in content:
+            continue
         try:
-            records[file.stem] = RunRecord.model_validate_json(file.read_bytes())
+            records[file.stem] = RunRecord.model_validate_json(content)
         except ValidationError as error:
             reason = format_validation_error(error, RunRecord)
             raise RoadshiftError(f"{file}: not the record of a run ({reason}); delete it") from None

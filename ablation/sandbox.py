@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import yaml
 
@@ -29,9 +29,10 @@ from roadshift.download.fetch import MIRROR_VARIABLE
 from roadshift.errors import RoadshiftError
 from roadshift.scoring.results import MixScores
 from roadshift.scoring.tables import summarize
+from roadshift.scoring.transfer import TransferScores
 from stages.entry import duration_file
 from stages.params import PARAMS, TARGET, load_params
-from stages.paths import SUMMARY, scores_file
+from stages.paths import SUMMARY, scores_file, transfer_file
 
 LOCK = Path("dvc.lock")
 METRICS = Path("metrics")
@@ -118,29 +119,33 @@ class Sandbox:
         self,
         name: str,
         *,
-        mix: str,
+        mixes: Sequence[str],
+        final: bool,
         overrides: Sequence[str],
-        timed: Sequence[str],
         start: str | None,
         log: IO[str],
     ) -> dict[str, StageRun]:
-        """Reproduces the evaluation of a mix with overrides, and saves it as an experiment.
+        """Trains and scores mixes with overrides, and saves it as an experiment.
 
         Args:
             name: name of the experiment.
-            mix: the mix that is trained and scored; its scores make the experiment's summary.
+            mixes: the mixes that are trained and scored; their scores make the summary of the
+                experiment.
+            final: whether to score them on test images and the target, too.
             overrides: overrides of the committed params.yaml.
-            timed: names of the stages to report.
             start: commit of a similar experiment; stages that are the same there do not run
                 again. None starts from the last commit.
             log: text file that gets the output of the commands.
 
         Returns:
-            The reported stages by name.
+            By name, the stages that trained and scored.
 
         Raises:
             RunFailedError: a command failed.
         """
+        scoring = ("transfer", "evaluate") if final else ("transfer",)
+        targets = [f"{stage}@{mix}" for mix in mixes for stage in scoring]
+        timed = [f"{stage}@{mix}" for mix in mixes for stage in ("train", *scoring)]
         self._git(self.folder, "checkout", "--quiet", self.head, "--", str(PARAMS))
         override(self.folder / PARAMS, overrides)
         if start is not None:
@@ -153,31 +158,37 @@ class Sandbox:
         durations = {stage: self.folder / duration_file(stage) for stage in timed}
         for file in durations.values():
             file.unlink(missing_ok=True)
-        target = f"evaluate@{mix}"
         # DVC's run cache leaves out stages with an output in git, so only outputs in the
         # workspace count as done.
-        self._dvc(("checkout", "--force", "--allow-missing", "--with-deps", target), log)
-        self._dvc(("repro", target), log)
+        self._dvc(("checkout", "--force", "--allow-missing", "--with-deps", *targets), log)
+        self._dvc(("repro", *targets), log)
         seconds = {
             stage: float(file.read_text("utf-8")) if file.exists() else None
             for stage, file in durations.items()
         }
         ran = any(value is not None for value in seconds.values())
         if ran or self.experiment(name, self.head) is None:
-            self._summarize(mix)
+            self._summarize(mixes, final=final)
             untracked = [str(METRICS)]
             # `exp save` itself takes along a lock that is in no commit yet, but only where the
             # project is the whole repository.
             if self._place and not self._git(self.folder, "ls-files", str(LOCK)):
                 untracked.append(str(LOCK))
             included = [word for path in untracked for word in ("--include-untracked", path)]
-            self._dvc(("exp", "save", "--force", "--name", name, *included, target), log)
+            self._dvc(("exp", "save", "--force", "--name", name, *included, *targets), log)
             reference = self._reference(name, self.head)
             self._git(
                 self.project, "fetch", "--quiet", str(self.clone), f"+{reference}:{reference}"
             )
         lock = yaml.safe_load((self.folder / LOCK).read_text("utf-8"))["stages"]
         return {stage: StageRun(_key(lock[stage]), value) for stage, value in seconds.items()}
+
+    def trees(self, places: Sequence[str]) -> dict[str, str]:
+        """The content of some places in the last commit, by git's names of it."""
+        return {
+            place: self._git(self.project, "rev-parse", f"{self.head}:./{place}")
+            for place in places
+        }
 
     def experiment(self, name: str, baseline: str | None = None) -> str | None:
         """The commit of the project's newest experiment of a name; None if there is none.
@@ -189,6 +200,10 @@ class Sandbox:
         pattern = self._reference(name, baseline) if baseline else f"refs/exps/*/*/{name}"
         command = ("for-each-ref", "--sort=-committerdate", "--format=%(objectname)", pattern)
         return next(iter(self._git(self.project, *command).splitlines()), None)
+
+    def day(self, commit: str) -> str:
+        """The day on which a commit of the project was made, such as '2026-01-31'."""
+        return self._git(self.project, "show", "--no-patch", "--format=%cs", commit)
 
     def remove(self) -> None:
         """Deletes the clone, whose outputs are in the cache and whose experiments are fetched."""
@@ -240,11 +255,19 @@ class Sandbox:
             raise RoadshiftError(f"'{' '.join(command[:3])}' failed in {folder}: {lines[-1]}")
         return completed.stdout.strip()
 
-    def _summarize(self, mix: str) -> None:
-        """Writes the summary of the mix that ran, without the others."""
+    def _summarize(self, mixes: Sequence[str], *, final: bool) -> None:
+        """Writes the summary of the mixes that ran, without the others."""
         params = load_params(self.folder / PARAMS)
-        scores = {mix: MixScores.load(self.folder / scores_file(mix))}
-        table = summarize(scores, {mix: list(params.mixes[mix])}, TARGET)
+        table: dict[str, dict[str, Any]] = {mix: {} for mix in mixes}
+        if final:
+            scores = {mix: MixScores.load(self.folder / scores_file(mix)) for mix in mixes}
+            sources = {mix: list(params.mixes[mix]) for mix in mixes}
+            table = summarize(scores, sources, TARGET)
+        for mix in mixes:
+            found = TransferScores.load(self.folder / transfer_file(mix))
+            for name, miou in (("transfer", found.held_out), ("val", found.val)):
+                if miou is not None:
+                    table[mix][name] = {"miou": miou}
         with atomic_file(self.folder / SUMMARY) as file:
             file.write_text(json.dumps(table, indent=1) + "\n", "utf-8")
 

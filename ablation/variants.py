@@ -11,11 +11,13 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from roadshift.errors import RoadshiftError
+from roadshift.scoring.comparison import SEEDS_FOR_A_VERDICT
 from roadshift.settings import Settings, format_validation_error, load_yaml, suggestion
 from stages.params import PARAMS, RENAMED, Name, Params, load_params
 
 METHODS = {"adabn": "adapt.adabn", "tent": "adapt.tent_steps"}
 """The parameter that switches each test-time adaptation on."""
+Seeds = list[Annotated[int, Field(ge=0, lt=2**31)]]
 Question = Annotated[str, Field(min_length=1, pattern=r"^[^|\n]*$")]
 
 
@@ -29,7 +31,8 @@ class VariantSettings(Settings):
         overrides: overrides of params.yaml, as after `dvc exp run -S`.
         scored: scores to compare: plain ones, or those of a test-time adaptation, which `METHODS`
             must have switched on.
-        seeds: seeds, one run each; None for one run with the seed of the parameters.
+        seeds: seeds, one run each; None for those of the file, or for one run with the seed of the
+            parameters where the file has none.
     """
 
     name: Name
@@ -37,7 +40,17 @@ class VariantSettings(Settings):
     extends: Name | None = None
     overrides: list[str] = Field(default_factory=list)
     scored: Literal["plain", "adabn", "tent"] = "plain"
-    seeds: list[Annotated[int, Field(ge=0, lt=2**31)]] | None = Field(default=None, min_length=1)
+    seeds: Seeds | None = Field(default=None, min_length=1)
+
+
+class RaceSettings(Settings):
+    """A race: a variant runs no further seed once its verdict is decided, or cannot be any more.
+
+    Attributes:
+        error: largest probability that any variant of the file is called better or worse by chance.
+    """
+
+    error: float = Field(default=0.05, gt=0, lt=0.5)
 
 
 class AblationSettings(Settings):
@@ -45,23 +58,74 @@ class AblationSettings(Settings):
 
     Attributes:
         question: question that the ablation answers, one line.
-        mix: mix that every run trains and scores.
+        mix: the mix that every run trains and scores, where it is one.
+        mixes: the mixes that every run trains and scores, where there are several.
         base: name of the baseline.
         oracle: name of the variant that is trained on the target's own labels; the share of the
             gap that a variant closes is measured from the baseline to it.
         include: name of a file beside this one that lists overrides as `-S key=value`; they come
             before all others.
         overrides: overrides of all variants, which come before a variant's own.
+        seeds: seeds of all variants that list none of their own.
+        race: settings of a race over `seeds`; None to run all seeds.
         variants: the variants in the order of the table.
     """
 
     question: Question
-    mix: Name
+    mix: Name | None = None
+    mixes: list[Name] | None = Field(default=None, min_length=1)
     base: Name
     oracle: Name | None = None
     include: str | None = None
     overrides: list[str] = Field(default_factory=list)
+    seeds: Seeds | None = Field(default=None, min_length=1)
+    race: RaceSettings | None = None
     variants: list[VariantSettings] = Field(min_length=1)
+
+    @property
+    def all_mixes(self) -> tuple[str, ...]:
+        """The mixes that every run trains and scores, at least one."""
+        return tuple(self.mixes or [self.mix or ""])
+
+    def seeds_of(self, variant: VariantSettings) -> list[int] | None:
+        """Returns the seeds of a variant; None where it runs once with the parameters' own."""
+        return self.seeds if variant.seeds is None else variant.seeds
+
+    @model_validator(mode="before")
+    @classmethod
+    def _race_without_settings(cls, content: Any) -> Any:
+        """Takes `race:` with nothing behind it for a race as it is by default."""
+        if isinstance(content, dict) and "race" in content and content["race"] is None:
+            return {**content, "race": {}}
+        return content
+
+    @model_validator(mode="after")
+    def _runs_are_possible(self) -> "AblationSettings":
+        if (self.mix is None) == (self.mixes is None):
+            raise RoadshiftError("mix, mixes: give one of the two, a mix or a list of mixes")
+        listed: dict[str, Sequence[object]] = {"mixes": self.mixes or [], "seeds": self.seeds or []}
+        for key, values in listed.items():
+            if twice := [value for value in values if values.count(value) > 1]:
+                raise RoadshiftError(f"{key}: {twice[0]} comes twice; leave one out")
+        if self.oracle is not None and len(self.all_mixes) > 1:
+            raise RoadshiftError(
+                "oracle: the gap that a variant closes is that of one network; give a mix instead "
+                "of mixes, or leave the oracle out"
+            )
+        if self.race is not None:
+            if len(self.seeds or []) < SEEDS_FOR_A_VERDICT:
+                raise RoadshiftError(
+                    f"race: a variant is looked at after {SEEDS_FOR_A_VERDICT} seeds and after "
+                    f"each further one; give at least {SEEDS_FOR_A_VERDICT} seeds, as in "
+                    "seeds: [0, 1, 2, 3, 4, 5]"
+                )
+            for variant in self.variants:
+                if variant.seeds is not None:
+                    raise RoadshiftError(
+                        f"variant '{variant.name}': has seeds of its own, but in a race all "
+                        "variants run the file's; leave them out"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _names_are_known(self) -> "AblationSettings":
@@ -129,7 +193,7 @@ def load_ablation(file: Path, params: Path = PARAMS) -> Ablation:
     """
     try:
         settings = AblationSettings.model_validate(load_yaml(file.read_bytes()))
-        shared = [*_included(file, settings.include), *settings.overrides]
+        shared = [*included(file, settings.include), *settings.overrides]
         runs = _runs(settings, shared, params)
         _check_comparable(settings, runs)
     except FileNotFoundError:
@@ -160,16 +224,35 @@ def only(ablation: Ablation, names: Sequence[str]) -> Ablation:
     return replace(ablation, runs=runs)
 
 
-def _included(file: Path, name: str | None) -> list[str]:
+def included(file: Path, name: str | None) -> list[str]:
+    """The overrides of a file that lies beside a list of variants or a search; none without a name.
+
+    Raises:
+        RoadshiftError: the file is missing, or holds anything but '-S key=value'.
+    """
     if name is None:
         return []
-    place = file.parent / name
-    if not place.is_file():
-        raise RoadshiftError(f"include: {place} is missing")
-    words = shlex.split(place.read_text("utf-8"), comments=True)
+    try:
+        return read_overrides(file.parent / name)
+    except RoadshiftError as error:
+        raise RoadshiftError(f"include: {error}") from None
+
+
+def read_overrides(file: Path) -> list[str]:
+    """Reads a file of overrides, such as experiments/streets.txt.
+
+    Raises:
+        RoadshiftError: the file is missing, or has other words than '-S key=value' and comments.
+    """
+    try:
+        words = shlex.split(file.read_text("utf-8"), comments=True)
+    except (FileNotFoundError, IsADirectoryError):
+        raise RoadshiftError(f"{file} is missing") from None
+    except ValueError as error:
+        raise RoadshiftError(f"{file}: not text in UTF-8 with closed quotes ({error})") from None
     flags, overrides = words[::2], words[1::2]
     if len(words) % 2 or any(flag != "-S" for flag in flags):
-        raise RoadshiftError(f"include: {place}: expected only '-S key=value'; remove the rest")
+        raise RoadshiftError(f"{file}: expected only '-S key=value'; remove the rest")
     return overrides
 
 
@@ -179,7 +262,8 @@ def _runs(settings: AblationSettings, shared: Sequence[str], params: Path) -> li
     for variant in settings.variants:
         inherited = own[variant.extends] if variant.extends else []
         own[variant.name] = [*inherited, *variant.overrides]
-        named = {f"{variant.name}-s{seed}": [f"seed={seed}"] for seed in variant.seeds or []}
+        seeds = settings.seeds_of(variant) or []
+        named = {f"{variant.name}-s{seed}": [f"seed={seed}"] for seed in seeds}
         for name, seeding in (named or {variant.name: []}).items():
             overrides = (*shared, *own[variant.name], *seeding)
             try:
@@ -244,20 +328,27 @@ def _check_key(key: str, content: Any) -> None:
 def _check_comparable(settings: AblationSettings, runs: Sequence[Run]) -> None:
     first = runs[0]
     for run in runs:
-        if settings.mix not in run.params.mixes:
-            raise RoadshiftError(
-                f"mix: '{settings.mix}' is no mix{suggestion(settings.mix, run.params.mixes)}"
-            )
+        for mix in settings.all_mixes:
+            if mix not in run.params.mixes:
+                key = "mix" if settings.mix else "mixes"
+                raise RoadshiftError(f"{key}: '{mix}' is no mix{suggestion(mix, run.params.mixes)}")
+            ours, theirs = ({*each.params.mixes[mix]} for each in (run, first))
+            if ours != theirs:
+                raise RoadshiftError(
+                    f"variant '{run.variant.name}': the sources of mix {mix} are "
+                    f"{', '.join(sorted(ours))}, the base's {', '.join(sorted(theirs))}; variants "
+                    "are compared on the same sources, so state them for all of them"
+                )
         for method, key in METHODS.items():
             if run.variant.scored == method and not _value(run.params, key):
                 raise RoadshiftError(
                     f"variant '{run.variant.name}': scored by {method}, but {key} is off"
                 )
         for key in ("domains", "data.taxonomy", "data.split"):
-            ours, theirs = (_value(r.params, key) for r in (run, first))
-            if ours != theirs:
+            own, base = (_value(r.params, key) for r in (run, first))
+            if own != base:
                 raise RoadshiftError(
-                    f"variant '{run.variant.name}': {key} is {ours}, the base's is {theirs}; "
+                    f"variant '{run.variant.name}': {key} is {own}, the base's is {base}; "
                     "variants are compared on the same images, so state it for all of them"
                 )
 

@@ -14,6 +14,7 @@ from roadshift.streams import escape_unprintable
 COMMANDS = {
     "browse": "Draw a contact sheet of images and labels.",
     "check": "List all that is wrong with a data set before any work.",
+    "compare": "Say which results are better, over seeds and images.",
     "datasets": "List the data sets, or describe one of them.",
     "evaluate": "Score a network on labelled images that are not in the workflow.",
     "export": "Write a network for another runtime, and check it there.",

@@ -1,24 +1,28 @@
-"""Hashes the shards of every mix's sources, so that a training depends on these alone."""
+"""Gathers the digests of every mix's sources, so that a training depends on these alone."""
 
 import json
-from functools import cache
+from collections.abc import Iterable
+from pathlib import Path
 
-from roadshift.atomic import atomic_folder
-from roadshift.checksum import folder_digest
+from roadshift.atomic import atomic_file, atomic_folder
 from stages.entry import run
-from stages.params import Params
-from stages.paths import SOURCES, TRAINVAL, sources_file
+from stages.params import TARGET, Params
+from stages.paths import ALL_SOURCES, SOURCES, digest_file, sources_file
 
 
 def main(params: Params) -> None:
-    """Write, for every mix, a digest of each source's shards; other roles are not read."""
-    digest = cache(lambda role: folder_digest(TRAINVAL / role))
-    with atomic_folder(SOURCES) as folder:
+    """Write, for every mix, a digest of each source's shards, and one file with all sources."""
+    with atomic_folder(SOURCES) as folder, atomic_file(ALL_SOURCES) as everything:
         for mix, weights in params.mixes.items():
-            # The order in which params.yaml names the sources is no reason to train again.
-            digests = {role: digest(role) for role in sorted(weights)}
-            file = folder / sources_file(mix).name
-            file.write_text(json.dumps(digests, indent=1) + "\n", "utf-8")
+            _write(folder / sources_file(mix).name, weights)
+        _write(everything, {*params.domains} - {TARGET})
+
+
+def _write(file: Path, roles: Iterable[str]) -> None:
+    # The order in which params.yaml names the sources is no reason to train again.
+    digests = {role: json.loads(digest_file(role).read_text("utf-8")) for role in sorted(roles)}
+    content = {role: digest["shards"] for role, digest in digests.items()}
+    file.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -21,8 +21,12 @@ TEST = Path("data/shards/test")
 """Shards of the test split by role; no training sees them."""
 ADAPT = Path("data/shards/adapt")
 """Shards of the target's images that trainings may see."""
+DIGESTS = Path("data/digests")
+"""The digest of the train and val shards of each role, none of the target."""
 SOURCES = Path("data/sources")
 """Digests of the shards of each mix's sources."""
+ALL_SOURCES = Path("data/sources.json")
+"""Digests of the shards of all sources."""
 TRAINED = Path("models/trained")
 """The network as it was trained, and its history, by mix."""
 SCORES = Path("metrics/scores")
@@ -58,6 +62,11 @@ def downloads(role: str) -> Path:
 def audit_file(role: str) -> Path:
     """The pixel counts of a role, by class."""
     return Path("metrics/audit") / f"{role}.csv"
+
+
+def digest_file(role: str) -> Path:
+    """The digest of the train and val shards of a role."""
+    return DIGESTS / f"{role}.json"
 
 
 def sources_file(mix: str) -> Path:
@@ -101,6 +110,16 @@ def scores_file(mix: str) -> Path:
 def matrices_file(mix: str) -> Path:
     """The confusion matrix of every image that a mix was scored on."""
     return Path("models/scores") / f"{mix}.npz"
+
+
+def transfer_file(mix: str) -> Path:
+    """The metrics of a mix on images that may choose: of the sources, none of test."""
+    return Path("metrics/transfer") / f"{mix}.json"
+
+
+def transfer_matrices_file(mix: str) -> Path:
+    """The confusion matrix of every image that `transfer_file` is of."""
+    return Path("models/transfer") / f"{mix}.npz"
 
 
 def predictions_file(mix: str) -> Path:

@@ -9,10 +9,8 @@ import keras
 import tensorflow as tf
 
 from roadshift.atomic import atomic_folder
-from roadshift.checksum import folder_digest
 from roadshift.determinism import enable_determinism
 from roadshift.environment import write_provenance
-from roadshift.errors import RoadshiftError
 from roadshift.inference.scorers import score_split
 from roadshift.inference.segmenter import Segmenter
 from roadshift.input_pipeline.batches import batch_shares
@@ -20,16 +18,18 @@ from roadshift.networks.build import build_network, pretrained_variables
 from roadshift.networks.files import save_network
 from roadshift.networks.settings import InferenceSettings
 from roadshift.records.reader import ShardSet, check_records, open_shards, same_classes
+from roadshift.scoring.bootstrap import jackknife_error
 from roadshift.scoring.metrics import mean_iou
 from roadshift.training.checkpoint import Checkpoint, fingerprint
 from roadshift.training.data import TrainingData
-from roadshift.training.history import open_live
+from roadshift.training.history import Validation, open_live
 from roadshift.training.loop import train
 from roadshift.training.losses import class_weights
 from roadshift.training.self_training import SelfTraining
 from stages import paths
 from stages.entry import run
 from stages.params import TARGET, Params
+from stages.source_digests import checked_digests
 
 
 def main(params: Params, mix: str) -> None:
@@ -39,10 +39,14 @@ def main(params: Params, mix: str) -> None:
     shutil.rmtree(paths.PLOTS, ignore_errors=True)
     enable_determinism(params.seed)
     data = open_data(params, mix)
-    digests = source_digests(mix, data)
     taxonomy, class_names = same_classes(data.all_shards)
+    # A damaged record would make other digests, too, and the error about it names the file.
     for shards in data.all_shards:
         check_records(shards)
+    digests = checked_digests(
+        paths.sources_file(mix),
+        {role: shards.folder for role, shards in data.sources.items() if role != TARGET},
+    )
     reg, self_training = params.reg, params.adapt.self_training
 
     def build() -> keras.Model:
@@ -89,7 +93,7 @@ def main(params: Params, mix: str) -> None:
             network,
             name=f"train {mix}",
             batches_from=batches_from,
-            validate=lambda: validation_miou(segmenter, data.sources),
+            validate=lambda: validation(segmenter, data.sources),
             settings=params.train,
             reg=reg,
             pretrained=pretrained_variables(network, params.model),
@@ -130,33 +134,13 @@ def open_data(params: Params, mix: str) -> TrainingData:
     )
 
 
-def source_digests(mix: str, data: TrainingData) -> dict[str, str]:
-    """Hashes the shards of a training's sources, which DVC knows by these digests alone.
-
-    Without a file of digests nothing is compared: no DVC has run, which would rely on it.
-
-    Returns:
-        By source, its digest; none for the target, whose shards are a dependency themselves.
-
-    Raises:
-        RoadshiftError: the digests of the stage `hash_sources` are of other shards.
-    """
-    file = paths.sources_file(mix)
-    digests = {role: folder_digest(s.folder) for role, s in data.sources.items() if role != TARGET}
-    recorded = json.loads(file.read_text("utf-8")) if file.is_file() else digests
-    for role, digest in digests.items():
-        if recorded.get(role) != digest:
-            raise RoadshiftError(
-                f"{file}: made of other shards than those in {paths.TRAINVAL / role}; run "
-                "`dvc repro hash_sources` first"
-            )
-    return digests
-
-
-def validation_miou(segmenter: Segmenter, shards: Mapping[str, ShardSet]) -> dict[str, float]:
-    """The mIoU on each source's validation split."""
-    matrices = {r: score_split(segmenter, s, "val").matrices.total for r, s in shards.items()}
-    return {role: mean_iou(matrix) or 0.0 for role, matrix in matrices.items()}
+def validation(segmenter: Segmenter, shards: Mapping[str, ShardSet]) -> dict[str, Validation]:
+    """The score on each source's validation split."""
+    found = {role: score_split(segmenter, s, "val").matrices for role, s in shards.items()}
+    return {
+        role: Validation(mean_iou(each.total) or 0.0, jackknife_error(each.matrices))
+        for role, each in found.items()
+    }
 
 
 if __name__ == "__main__":

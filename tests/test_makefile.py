@@ -26,7 +26,9 @@ def make(tmp_path):
     return run
 
 
-@pytest.mark.parametrize("target", ["repro", "streets", "ablation", "experiment", "table"])
+@pytest.mark.parametrize(
+    "target", ["repro", "streets", "ablation", "search", "experiment", "table"]
+)
 def test_without_a_repository_it_says_what_to_do_before_the_set_up(make, tmp_path, target):
     done = make(target)
     assert done.returncode == 2
@@ -46,3 +48,18 @@ def test_the_set_up_alone_says_it_and_goes_on(make, tmp_path):
     done = make("setup", "PYTHON=echo asked for Python", ROADSHIFT_VENV=str(tmp_path / "v"))
     assert "  git init && git add --all" in done.stderr
     assert "asked for Python -m venv" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((), "dvc exp run $(grep -v '^#' experiments/streets.txt)"),
+        (("SEEDS=0 1 2",), "bin/python -m ablation.seeds experiments/streets.txt --seeds 0 1 2"),
+    ],
+)
+def test_streets_is_one_experiment_or_one_for_each_seed(make, given, expected):
+    done = make("--dry-run", "streets", *given)
+    assert done.returncode == 0
+    runs = [line for line in done.stdout.splitlines() if "streets.txt" in line]
+    assert len(runs) == 1
+    assert runs[0].endswith(expected)

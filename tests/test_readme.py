@@ -276,7 +276,7 @@ def test_every_output_of_a_stage_is_listed():
     text = TEXTS["docs/reference/files.md"]
     listed = {span.rstrip("/") for span in code_spans(text)}
     for name, stage in stages.items():
-        item = "<mix>" if name in ("train", "evaluate") else "<role>"
+        item = "<mix>" if name in ("train", "transfer", "evaluate") else "<role>"
         content = stage.get("do", stage)
         for out in [*content.get("outs", []), *content.get("metrics", [])]:
             path = next(iter(out)) if isinstance(out, dict) else out
@@ -291,7 +291,7 @@ def test_every_package_is_listed():
 
 @pytest.mark.parametrize(
     ("page", "path"),
-    documented(r"^((?:roadshift|stages|ablation|tests|benchmarks|experiments)/[\w./]+)$"),
+    documented(r"^((?:roadshift|stages|ablation|search|tests|benchmarks|experiments)/[\w./]+)$"),
 )
 def test_every_file_of_the_code_that_is_named_exists(page, path):
     # A card, an encoding of the reader's own.

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[1]
-FILES = [
-    f for place in ("roadshift", "stages", "ablation") for f in (PROJECT / place).rglob("*.py")
-]
+PACKAGES = ("roadshift", "stages", "ablation", "search")
+FILES = [f for place in PACKAGES for f in (PROJECT / place).rglob("*.py")]
 NARROW_UNPICKLER = PROJECT / "roadshift/networks/torch_checkpoint.py"
 """It admits what a checkpoint's tensors are made of and nothing else; its tests attack it."""
 

@@ -88,7 +88,7 @@ def test_only_cores_that_the_process_may_use_count():
 
 def test_nothing_counts_the_cores_of_the_machine_instead():
     wrong = re.compile(r"\bcpu_count\(")
-    for folder in ("roadshift", "stages", "ablation"):
+    for folder in ("roadshift", "stages", "ablation", "search"):
         for file in (PROJECT / folder).rglob("*.py"):
             if file.name != "workers.py":
                 assert not wrong.search(file.read_text("utf-8")), file

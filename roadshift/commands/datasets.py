@@ -23,6 +23,7 @@ KINDS = {
     "panoptic": "segments, with categories in COCO's JSON",
     "polygons": "polygons, a JSON file an image",
     "coco": "polygons and run lengths in COCO's JSON",
+    "nuimages": "run lengths in nuImages' tables of JSON",
 }
 TRIED = {
     "real": "the publisher's files",
@@ -34,7 +35,7 @@ TITLES_FROM = 100
 LEGEND = """\
 train+val+test: number of labelled images; ~ about, since whole groups are split
 labels: grey, red = 8-bit ids; grey16, red16 = 16-bit ids; colour = RGB; own = yours;
-        panoptic, polygons, coco = JSON files
+        panoptic, polygons, coco, nuimages = JSON files
 obtained: by the workflow (automatic, by TFDS, drawn), by hand, or yours already
 tried: real = the publisher's files; stand-in = others in their layout;
        miniature = a small copy of their layout; drawn = drawn on this machine

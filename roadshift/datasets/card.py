@@ -84,9 +84,11 @@ class Layout(Settings):
         image: pattern of the images' paths.
         label: pattern of the labels' paths, with the same placeholders. `{part}` stands for any
             other part of the path that an image and its label share. Without `{id}` it is that of
-            JSON files, each with the labels of many images.
-        annotations: pattern of the JSON files with the categories of panoptic labels, with
-            placeholders of `label` but `{id}`; None for other labels.
+            JSON files, each with the labels of many images; they may have `{split}` where images
+            do not, whose split is that of the file with their annotations.
+        annotations: pattern of the JSON files with the categories of panoptic labels, or of the
+            tables beside those of `label`, with placeholders of `label` but `{id}`; None for other
+            labels.
         id: regular expression of a whole id; files with other ids are left out.
         exclude: ids of samples that are left out, as the manifest has them: with the group and a
             '/' in front if `{group}` is in the patterns.
@@ -116,9 +118,11 @@ class Layout(Settings):
                 raise ValueError(
                     f"'{pattern}' needs {{id}}, and can have {{split}}, {{group}} and {{part}}"
                 )
-        if label != (parts - {"id"} if self.is_shared else parts):
+        needed = parts - {"id"} if self.is_shared else parts
+        # Of files with the labels of many images, the one that lists an image may tell its split.
+        if not needed <= label <= (needed | {"split"} if self.is_shared else needed):
             raise ValueError(f"'{self.image}' and '{self.label}' must have the same placeholders")
-        if annotations - (parts - {"id"}):
+        if annotations - (label - {"id"}):
             raise ValueError(f"annotations '{self.annotations}' has other placeholders than label")
         return self
 
@@ -129,7 +133,7 @@ class Layout(Settings):
 
     @property
     def annotations_glob(self) -> str:
-        """The pattern of the JSON files of panoptic labels as a glob, '' for other labels."""
+        """The pattern of `annotations` as a glob, '' for labels without."""
         return re.sub(r"{\w+}", "*", self.annotations or "")
 
 

@@ -1,8 +1,7 @@
 """Labels as polygons and run lengths of a whole set in COCO's JSON."""
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 from pycocotools import mask as masks
@@ -10,14 +9,12 @@ from pycocotools import mask as masks
 from roadshift.datasets.card import Layout
 from roadshift.datasets.coco_file import Annotation, load_coco
 from roadshift.datasets.encoding import Encoding
-from roadshift.datasets.json_files import checked_polygon, coordinate, entry, expect
-from roadshift.datasets.layout_patterns import parts_of
+from roadshift.datasets.json_files import checked_polygon, coordinate, expect
+from roadshift.datasets.listed import listed_name
 from roadshift.datasets.native_label import Codes, NativeLabel
 from roadshift.datasets.polygons import checked_size
+from roadshift.datasets.run_lengths import RunLengths, run_lengths
 from roadshift.errors import RoadshiftError
-
-RunLengths = dict[str, Any]
-"""A mask as pycocotools has it."""
 
 
 class CocoReader:
@@ -38,16 +35,13 @@ class CocoReader:
 
     def read(self, folder: Path, image: str, label: str) -> NativeLabel:
         """As `LabelReader.read`."""
-        root, file = self._layout.root, folder / label
+        file = folder / label
         coco = load_coco(file)
-        inner = (path if root == "." else path[len(root) + 1 :] for path in (image, label))
-        name = next((n for n in listed_names(self._layout, *inner) if n in coco.images), None)
-        if name is None:
-            raise RoadshiftError(f"{image}: not in the images of {label}; export them together")
+        name = listed_name(self._layout, coco, image, label)
         width, height = checked_size(coco.images[name], "width", "height", f"{file}: {name}")
         drawn = []
         for each in coco.annotations.get(name, ()):
-            mask = _run_lengths(each, f"{file}: annotations[{each.place}]", height, width)
+            mask = _mask(each, f"{file}: annotations[{each.place}]", height, width)
             drawn.append((-int(masks.area(mask)), each.number, each.place, each.category, mask))
         codes = Codes(self._encoding, self._native_of)
         numbers = np.full((height, width), codes.background, np.int32)
@@ -56,7 +50,7 @@ class CocoReader:
         return codes.label(numbers)
 
 
-def _run_lengths(annotation: Annotation, where: str, height: int, width: int) -> RunLengths:
+def _mask(annotation: Annotation, where: str, height: int, width: int) -> RunLengths:
     """Returns the mask of an annotation.
 
     Raises:
@@ -71,16 +65,7 @@ def _run_lengths(annotation: Annotation, where: str, height: int, width: int) ->
     if isinstance(shape, list):
         polygons = [[*_flat(each, f"{where}[{i}]")] for i, each in enumerate(shape)]
         return masks.merge(masks.frPyObjects(polygons, height, width))
-    size = entry(shape, "size", list, where)
-    if size != [height, width]:
-        raise RoadshiftError(f"{where}: size {size!r:.60}, expected {[height, width]}; correct it")
-    counts = shape.get("counts")
-    runs = _unpacked(counts) if isinstance(counts, str) else expect(counts, list, where)
-    if any(type(run) is not int or run < 0 for run in runs) or sum(runs) != height * width:
-        raise RoadshiftError(
-            f"{where}: counts are not the run lengths of {height * width} pixels; export it anew"
-        )
-    return masks.frPyObjects({"size": size, "counts": runs}, height, width)
+    return run_lengths(shape, where, height, width)
 
 
 def _flat(values: object, where: str) -> Iterable[float]:
@@ -90,92 +75,3 @@ def _flat(values: object, where: str) -> Iterable[float]:
         raise RoadshiftError(f"{where}: an odd number of coordinates; correct it")
     checked_polygon([*zip(numbers[::2], numbers[1::2], strict=True)], where)
     return numbers
-
-
-def _unpacked(text: str) -> list[int]:
-    """Returns the run lengths in COCO's compressed form, a negative one for damaged text.
-
-    pycocotools does not check whether they sum to the size of the image.
-    """
-    runs: list[int] = []
-    value, bits = 0, 0
-    for character in text:
-        digit = ord(character) - 48
-        if not 0 <= digit < 64 or bits > 40:
-            return [-1]
-        value |= (digit & 31) << bits
-        bits += 5
-        if digit & 32:
-            continue
-        if digit & 16:
-            value -= 1 << bits
-        # From the fourth run on, the difference from the last run but one is stored.
-        runs.append(value + runs[-2] if len(runs) > 2 else value)
-        value, bits = 0, 0
-    return [-1] if bits else runs
-
-
-def listed_names(layout: Layout, image: str, label: str) -> list[str]:
-    """Returns the paths by which a JSON file may list an image.
-
-    They are relative to the root, to a folder of the image above its id, or to the JSON file's.
-
-    Args:
-        layout: the card's layout.
-        image: path of the image, relative to the root.
-        label: path of the JSON file, likewise.
-    """
-    prefix = layout.image[: layout.image.index("{id}")]
-    folder = PurePosixPath(prefix.format(**parts_of(layout, layout.image, image)) + "x").parent
-    bases = [*folder.parents, folder, PurePosixPath(label).parent]
-    path = PurePosixPath(image)
-    names = (path.relative_to(base).as_posix() for base in bases if path.is_relative_to(base))
-    return sorted({*names}, key=len, reverse=True)
-
-
-class Listed(NamedTuple):
-    """Which images the JSON files of a set list.
-
-    Attributes:
-        labelled: the images that have annotations, each with its JSON file.
-        absent: images in a JSON file that are not among the set's files, each with the JSON file.
-        broken: why a JSON file cannot be read.
-    """
-
-    labelled: dict[str, str]
-    absent: list[tuple[str, str]]
-    broken: list[str]
-
-
-def find_listed(layout: Layout, root: Path, label_of: Mapping[str, str]) -> Listed:
-    """Finds the images with annotations.
-
-    Args:
-        layout: the card's layout.
-        root: the layout's root.
-        label_of: path of each image to that of its JSON file, relative to the root.
-    """
-    listed = Listed({}, [], [])
-    names: dict[str, set[str]] = {}
-    for label in sorted({*label_of.values()}):
-        try:
-            names[label] = {*load_coco(root / label).images}
-        except RoadshiftError as error:
-            listed.broken.append(str(error))
-    for image, label in label_of.items():
-        for name in listed_names(layout, image, label) if label in names else ():
-            coco = load_coco(root / label)
-            if name in coco.images:
-                names[label].discard(name)
-                if name in coco.annotations:
-                    listed.labelled[image] = label
-                break
-    for label, left in names.items():
-        folders = {root, (root / label).parent, *((root / image).parent for image in label_of)}
-        listed.absent.extend(
-            (name, label)
-            for name in sorted(left)
-            # A file that is there and is no image of the set is left out by the card.
-            if not any((folder / name).is_file() for folder in folders)
-        )
-    return listed

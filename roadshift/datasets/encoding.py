@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
@@ -21,8 +21,10 @@ UNKNOWN = 255
 """Native index of a value that an encoding does not list."""
 BITS = {"grey": 8, "grey16": 16, "red": 8, "red16": 16, "colour": 24}
 """Bits of a value in a label, by the kind of the encoding."""
-Kind = Literal["grey", "grey16", "red", "red16", "colour", "panoptic", "polygons", "coco"]
-NAMED_KINDS = ("panoptic", "polygons", "coco")
+ValueKind = Literal["grey", "grey16", "red", "red16", "colour"]
+NamedKind = Literal["panoptic", "polygons", "coco", "nuimages"]
+Kind = ValueKind | NamedKind
+NAMED_KINDS = get_args(NamedKind)
 """Kinds whose values are labels of JSON files, and not values of pixels."""
 Rows = list[Annotated[tuple[int | str, ...], Field(strict=False)]]
 FileName = Annotated[str, Field(pattern=r"^[^./\\][^/\\]*$")]
@@ -37,7 +39,7 @@ class Encoding(Settings):
             or RGBA, 'red16' in that of 16-bit RGB; 'colour' for 8-bit RGB; 'panoptic' for PNGs of
             segments, whose categories COCO's JSON has; 'polygons' for a JSON an image with
             polygons, as Cityscapes has them; 'coco' for one JSON with polygons and run lengths of
-            all images.
+            all images; 'nuimages' for the tables of nuImages.
         config: name of the publisher's JSON file `{"labels": [{"name": …}, …]}` in the root of the
             set's layout, in which a label's id is its position; None if `values` holds the ids.
         values: rows `[id, name]` for ids, `[red, green, blue, name]` for colours, and

@@ -1,11 +1,13 @@
 """The reader of a set's labels, by the kind of its encoding."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from roadshift.datasets.card import Card
 from roadshift.datasets.coco import CocoReader
 from roadshift.datasets.encoding import Encoding
 from roadshift.datasets.native_label import LabelReader, PixelReader
+from roadshift.datasets.nuimages import NuImagesReader
+from roadshift.datasets.nuimages_file import OBJECTS
 from roadshift.datasets.panoptic import PanopticReader
 from roadshift.datasets.polygons import PolygonReader
 from roadshift.errors import RoadshiftError
@@ -28,6 +30,12 @@ def label_reader(card: Card, encoding: Encoding, folder: Path) -> LabelReader:
     if encoding.kind == "coco":
         raise RoadshiftError(
             f"layout.label '{card.layout.label}': labels of coco lie in a JSON file without {{id}}"
+        )
+    if encoding.kind == "nuimages" and PurePosixPath(card.layout.label).name == OBJECTS:
+        return NuImagesReader(encoding, card.layout)
+    if encoding.kind == "nuimages":
+        raise RoadshiftError(
+            f"layout.label '{card.layout.label}': labels of nuimages lie in tables; name {OBJECTS}"
         )
     if card.layout.is_shared:
         raise RoadshiftError(

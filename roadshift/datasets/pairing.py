@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from roadshift.datasets.card import Card, Layout
-from roadshift.datasets.coco import find_listed
 from roadshift.datasets.layout_patterns import literal_folder, pattern_regex
+from roadshift.datasets.listed import find_listed
 from roadshift.datasets.walk import find_files, is_image
 from roadshift.errors import RoadshiftError, listed
 from roadshift.settings import printable
@@ -108,6 +108,7 @@ def find_pairs(card: Card, folder: Path, wanted: Collection[str] | None) -> Pair
     found = _Matcher(card.layout, wanted)
     images = found.matches(card.layout.image, files)
     labels = found.matches(card.layout.label, files)
+    parts_of_label = {label: dict(key) for key, label in labels.items()}
     broken: list[str] = []
     if card.layout.is_shared:
         labels, alone, broken = _shared(card.layout, root, images=images, files=labels)
@@ -116,9 +117,9 @@ def find_pairs(card: Card, folder: Path, wanted: Collection[str] | None) -> Pair
     prefix = "" if card.layout.root == "." else f"{card.layout.root}/"
     return Pairing(
         pairs=[
-            FilePair(dict(key), prefix + images[key], prefix + labels[key])
+            FilePair(parts_of_label[label] | dict(key), prefix + images[key], prefix + label)
             for key in images
-            if key in labels
+            if (label := labels.get(key))
         ],
         images=len(images),
         unlabelled=len(images.keys() - labels.keys()) if card.layout.skip_unlabelled else 0,
@@ -217,6 +218,8 @@ class _Matcher:
     def matches(self, pattern: str, files: Iterable[str]) -> Matches:
         """Returns the files that fit a layout pattern, by the values of its placeholders."""
         regex, wanted = pattern_regex(self._layout, pattern), self._wanted
+        if "{split}" in self._layout.label and "{split}" not in pattern:
+            wanted = None  # the file with its label tells the split of an image
         found: Matches = {}
         for file in files:
             match = regex.fullmatch(file)
@@ -266,16 +269,23 @@ class _Shared(NamedTuple):
 
 def _shared(layout: Layout, root: Path, *, images: Matches, files: Matches) -> _Shared:
     """Pairs images with the files that have the labels of many images, and list these images."""
-    label_of = {}
-    for key, image in images.items():
-        # A file has the placeholders of its images, but for the id.
-        label_of[image] = files.get(tuple(part for part in key if part[0] != "id"), "")
-    found = find_listed(layout, root, {i: label for i, label in label_of.items() if label})
+    own = set() if "{split}" in layout.image else {"split"}
+    files_of = defaultdict(list)
+    for key, file in files.items():
+        files_of[tuple(part for part in key if part[0] not in own)].append(file)
+    # A file has the placeholders of its images, but for the id, and maybe a split of its own.
+    labels_of = {
+        image: files_of.get(tuple(part for part in key if part[0] != "id"), [])
+        for key, image in images.items()
+    }
+    found = find_listed(layout, root, labels_of)
     alone = []
     if not layout.skip_unlabelled and not found.broken:
         for key, image in images.items():
             if image not in found.labelled:
-                missing = label_of[image] or layout.label.format(**dict(key))
+                missing = ", ".join(labels_of[image]) or layout.label.format(
+                    **{"split": "*", **dict(key)}
+                )
                 alone.append(Alone(image, missing, "", True, is_shared=True))
     alone += [Alone(label, name, "", False, is_shared=True) for name, label in found.absent]
     labels = {

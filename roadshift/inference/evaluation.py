@@ -64,34 +64,46 @@ def evaluate_network(
     adapted: dict[str, dict[str, ImageMatrices]] = {method: {} for method in scorers.adapted}
     predictions: dict[str, dict[str, np.ndarray]] = {}
     for role, shards in domains.items():
-
-        def describe(name: str, found: SplitScores, shards: ShardSet = shards) -> DomainScores:
-            score = score_domain(
-                found.matrices,
-                found.calibration,
-                data_set=shards.name,
-                class_names=shards.class_names,
-                settings=settings,
-                seed=seed,
-                partial_labels=found.partial_labels,
-            )
-            joined = f" with joined classes ({'; '.join(score.joined)})" if score.joined else ""
-            miou = "none" if score.miou is None else f"{percent(score.miou)} %"
-            print(f"{name} ({shards.name}): mIoU {miou}{joined}")
-            return score
-
         found, predictions[role] = score_and_keep(
             scorers.segment, shards, calibration_bins=scorers.calibration_bins
         )
         plain[role] = found.matrices
         by_method: dict[Method, DomainScores] = {}
-        score = describe(role, found)
+        score = describe(role, found, shards, settings=settings, seed=seed)
         for method, scorer in scorers.adapted.items():
-            found = scorer(shards)
+            found = scorer(shards, ["test"])
             adapted[method][role] = found.matrices
-            by_method[method] = describe(f"{role}, {method}", found)
+            name = f"{role}, {method}"
+            by_method[method] = describe(name, found, shards, settings=settings, seed=seed)
         scores[role] = score.model_copy(update={"adapted": by_method})
     return Evaluation(scores, MixMatrices(plain, adapted), ExamplePredictions(predictions))
+
+
+def describe(
+    name: str, found: SplitScores, shards: ShardSet, *, settings: EvaluateSettings, seed: int
+) -> DomainScores:
+    """Computes all metrics from a network's raw scores on a data set, and prints the mIoU.
+
+    Args:
+        name: what the printed line starts with.
+        found: the raw scores.
+        shards: the data set.
+        settings: number of resamples and level of the confidence interval.
+        seed: seed of the bootstrap.
+    """
+    score = score_domain(
+        found.matrices,
+        found.calibration,
+        data_set=shards.name,
+        class_names=shards.class_names,
+        settings=settings,
+        seed=seed,
+        partial_labels=found.partial_labels,
+    )
+    joined = f" with joined classes ({'; '.join(score.joined)})" if score.joined else ""
+    miou = "none" if score.miou is None else f"{percent(score.miou)} %"
+    print(f"{name} ({shards.name}): mIoU {miou}{joined}")
+    return score
 
 
 def score_and_keep(

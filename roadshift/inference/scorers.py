@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 import keras
 import numpy as np
@@ -81,24 +82,24 @@ def score_examples(
 
 
 def score_split(
-    segment: Segment, shards: ShardSet, split: str, *, calibration_bins: int = 15
+    segment: Segment, shards: ShardSet, *splits: str, calibration_bins: int = 15
 ) -> SplitScores:
-    """Scores every image of a split at its label's own resolution.
+    """Scores every image of a split, or of several, at its label's own resolution.
 
     Raises:
-        RoadshiftError: the split is empty, or a record is damaged.
+        RoadshiftError: a split is empty, or a record is damaged.
     """
     return score_examples(
         segment,
-        examples(shards, split),
+        chain.from_iterable(examples(shards, split) for split in splits),
         classes=len(shards.class_names),
         calibration_bins=calibration_bins,
         partial_labels=shards.partial_labels,
     )
 
 
-Scorer = Callable[[ShardSet], SplitScores]
-"""A function that scores a network on the test images of a data set."""
+Scorer = Callable[[ShardSet, Sequence[str]], SplitScores]
+"""A function that scores a network on some splits of a data set."""
 
 
 @dataclass(frozen=True)
@@ -132,18 +133,18 @@ def build_scorers(
         settings: height limit and views.
         calibration_bins: number of confidence bins.
         adabn: whether to score AdaBN, too.
-        tent_steps: number of TENT's optimizer steps on each test image; 0 leaves TENT out.
+        tent_steps: number of TENT's optimizer steps on each scored image; 0 leaves TENT out.
         tent_learning_rate: learning rate of TENT.
     """
     segment = Segmenter(network, settings)
 
-    def score(segmenter: Segment, shards: ShardSet) -> SplitScores:
-        return score_split(segmenter, shards, "test", calibration_bins=calibration_bins)
+    def score(segmenter: Segment, shards: ShardSet, splits: Sequence[str]) -> SplitScores:
+        return score_split(segmenter, shards, *splits, calibration_bins=calibration_bins)
 
-    def score_adabn(shards: ShardSet) -> SplitScores:
-        unlabelled = (example.image for example in examples(shards, "test"))
+    def score_adabn(shards: ShardSet, splits: Sequence[str]) -> SplitScores:
+        unlabelled = (each.image for split in splits for each in examples(shards, split))
         with adapted_batch_norm(network, unlabelled, settings.max_height):
-            return score(segment, shards)
+            return score(segment, shards, splits)
 
     adapted: dict[Method, Scorer] = {}
     if adabn:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from roadshift.augment.keys import sample_key
+from roadshift.augment.keys import operation_key, sample_key
 from roadshift.augment.policy import Policy
 from roadshift.augment.registry import ImageAndLabel
 from roadshift.errors import RoadshiftError
@@ -221,15 +221,25 @@ def _passes(images: TrainImages, seed: int, start: int) -> tf.data.Dataset:
     first_pass, offset = divmod(start, images.shards.count("train"))
 
     def one_pass(index: tf.Tensor) -> tf.data.Dataset:
+        # The data set counts, or the same images of two sources would meet in every pass. No
+        # sample's id is empty, so no sample's augmentation has this key.
+        key = sample_key(
+            seed=seed, epoch=index, dataset=images.shards.name, sample_id=tf.constant("")
+        )
+
         # `Dataset.shuffle` would not do: its seed cannot be a tensor, and its state cannot be
         # restored in the middle of a training.
-        def shuffled(values: tf.Tensor) -> tf.Tensor:
-            return tf.random.experimental.stateless_shuffle(values, tf.stack([seed, index]))
+        def shuffled(values: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+            return tf.random.experimental.stateless_shuffle(values, key, alg="philox")
 
-        handles = tf.data.Dataset.from_tensor_slices(shuffled(files)).interleave(
+        def shuffled_window(number: tf.Tensor, window: tf.Tensor) -> tf.Tensor:
+            return shuffled(window, tf.random.fold_in(key, number, alg="philox"))
+
+        in_files = operation_key(key, "files")
+        handles = tf.data.Dataset.from_tensor_slices(shuffled(files, in_files)).interleave(
             images.in_file, cycle_length=SHARDS_AT_ONCE
         )
-        windows = handles.batch(SHUFFLE_WINDOW).map(shuffled)
+        windows = handles.batch(SHUFFLE_WINDOW).enumerate().map(shuffled_window)
         return windows.unbatch().map(lambda handle: (handle, index))
 
     return tf.data.Dataset.range(first_pass, tf.int64.max).flat_map(one_pass).skip(offset)

@@ -6,19 +6,10 @@ from textwrap import fill
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from roadshift.pictures.palette import VERDICTS
+from roadshift.pictures.palette import UNDECIDED, VERDICTS
 from roadshift.scoring.comparison import VariantScore
 from roadshift.scoring.numbers import points
 
-SEEDS_FOR_A_VERDICT = 3
-"""With fewer seeds a variant is not called better or worse: another seed moves a score by points,
-and the interval is over images alone."""
-_SHOWN = {
-    "better": "interval above 0",
-    "worse": "interval below 0",
-    "": "interval contains 0, or there is none",
-}
-"""What the colour of each verdict stands for."""
 _TITLE_WIDTH, _NAME_WIDTH = 80, 40
 """Letters of a line of the title and of a name; longer ones are wrapped, so that none is cut."""
 
@@ -38,8 +29,7 @@ def forest_plot(lines: Sequence[tuple[str, VariantScore]], *, title: str, x_labe
         x_label: text below the plot; the axis is in points (percent of mIoU).
 
     Returns:
-        The figure; a dot marks a difference, a bar its interval. Colours show whether the interval
-        excludes 0; 'better' and 'worse' are said from `SEEDS_FOR_A_VERDICT` seeds on.
+        The figure; a dot marks a difference, a bar its interval, and a colour the verdict.
     """
     drawn = [
         (name, score, score.difference.difference)
@@ -52,7 +42,7 @@ def forest_plot(lines: Sequence[tuple[str, VariantScore]], *, title: str, x_labe
     figure = Figure(figsize=(8, 2.1 + row_height * len(drawn)), dpi=100, layout="constrained")
     axes = figure.add_subplot()
     for row, (_, score, middle) in enumerate(drawn):
-        colour = VERDICTS[score.verdict]
+        colour = VERDICTS.get(score.verdict, UNDECIDED)
         if score.difference and score.difference.low is not None:
             ends = [100 * score.difference.low, 100 * (score.difference.high or 0.0)]
             axes.plot(ends, [row, row], color=colour)
@@ -73,8 +63,8 @@ def forest_plot(lines: Sequence[tuple[str, VariantScore]], *, title: str, x_labe
     axes.set_xlabel(x_label)
     axes.grid(axis="x", alpha=0.3)
     marks = [
-        Line2D([], [], color=VERDICTS[verdict], marker="o", label=words)
-        for verdict, words in _SHOWN.items()
+        Line2D([], [], color=colour, marker="o", label=verdict)
+        for verdict, colour in (*VERDICTS.items(), ("neither", UNDECIDED))
     ]
     figure.legend(
         handles=marks, loc="outside lower center", ncols=len(marks), frameon=False, fontsize=9
@@ -83,6 +73,5 @@ def forest_plot(lines: Sequence[tuple[str, VariantScore]], *, title: str, x_labe
 
 
 def _said(score: VariantScore, difference: float) -> str:
-    number = len(score.by_seed)
-    verdict = f" {score.verdict}" if score.verdict and number >= SEEDS_FOR_A_VERDICT else ""
-    return f"{points(difference)}{verdict}, {seeds_words(number)}"
+    verdict = f" {score.verdict}" if score.verdict in VERDICTS else ""
+    return f"{points(difference)}{verdict}, {seeds_words(len(score.by_seed))}"

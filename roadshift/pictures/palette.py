@@ -10,8 +10,10 @@ Colour = tuple[int, int, int]
 
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Colours of networks or domains, in their order."""
-VERDICTS = {"better": "#0072b2", "worse": "#d55e00", "": "#888888"}
-"""Colour of each verdict of a comparison."""
+VERDICTS = {"better": "#0072b2", "worse": "#d55e00"}
+"""Colour of the verdicts that a comparison may come to; all else is `UNDECIDED`."""
+UNDECIDED = "#888888"
+"""Colour of a comparison without a verdict."""
 INK = "#1a1a1a"
 """Colour of text and axes."""
 WRONG: Colour = (213, 94, 0)

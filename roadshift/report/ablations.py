@@ -4,16 +4,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from roadshift.errors import RoadshiftError
-from roadshift.pictures.forest import SEEDS_FOR_A_VERDICT, seeds_words
+from roadshift.pictures.forest import seeds_words
 from roadshift.report.conclusions import listed
 from roadshift.report.files import read_json, read_table
 from roadshift.report.tables import Cell, html_table
-from roadshift.scoring.bootstrap import Difference
-from roadshift.scoring.comparison import COLUMN_OF_USE, TRANSDUCTIVE, VariantScore
-from roadshift.scoring.numbers import percent, points, whole_percent
+from roadshift.scoring.comparison import (
+    COLUMN_OF_USE,
+    SEEDS_FOR_A_VERDICT,
+    TRANSDUCTIVE,
+    VariantScore,
+    Verdict,
+    shown_share,
+)
+from roadshift.scoring.estimate import Difference, Share
+from roadshift.scoring.numbers import percent, points
 
 NONE_RUN = (
     "None has been run yet. `make ablation FILE=experiments/ablation_synthetic.yaml` runs variants "
@@ -113,6 +120,21 @@ def difference_of(row: Mapping[str, str]) -> Difference:
     return Difference(*(_share(row[key]) for key in ("difference", "low", "high")))
 
 
+def verdict_of(row: Mapping[str, str]) -> Verdict:
+    """Returns the verdict of a row of `table.csv`.
+
+    Raises:
+        RoadshiftError: there is no such verdict.
+    """
+    for verdict in get_args(Verdict):
+        if row["verdict"] == verdict:
+            return verdict
+    raise RoadshiftError(
+        f"'{row['verdict']}' is no verdict ({row['variant']} on {row['domain']}); run the ablation "
+        "again"
+    )
+
+
 def _share(text: str) -> float | None:
     return float(text) if text else None
 
@@ -128,6 +150,7 @@ def forest_lines(kept: KeptAblation, domain: str) -> list[tuple[str, VariantScor
             VariantScore(
                 (_share(row["miou"]),) * seeds_of(row),
                 difference_of(row) if row["difference"] else None,
+                verdict_of(row),
             ),
         )
         for row in kept.on(domain)
@@ -136,9 +159,6 @@ def forest_lines(kept: KeptAblation, domain: str) -> list[tuple[str, VariantScor
 
 def ablation_sentence(kept: KeptAblation, domain: str, *, most: int = 3) -> str:
     """Says which variants score higher or lower than the baseline on a domain.
-
-    A variant is called better or worse only if it has `SEEDS_FOR_A_VERDICT` seeds: an interval over
-    images says nothing about another seed.
 
     Args:
         kept: results of the ablation.
@@ -151,25 +171,24 @@ def ablation_sentence(kept: KeptAblation, domain: str, *, most: int = 3) -> str:
     here = [row for row in kept.on(domain) if row["difference"]]
     if not here:
         return f"no variant but `{kept.baseline}` has been run yet."
-    enough = f"{SEEDS_FOR_A_VERDICT} seeds or more"
     parts = []
-    for verdict, sure, words in (
-        ("better", True, f"**better** ({enough})"),
-        ("worse", True, f"**worse** ({enough})"),
-        ("better", False, "higher, by too few seeds for a verdict"),
-        ("worse", False, "lower, by too few seeds for a verdict"),
-    ):
+    for verdict in ("better", "worse"):
         found = [
             f"`{row['variant']}` ({points(float(row['difference']))}, {seeds_words(seeds_of(row))})"
             for row in (here if verdict == "better" else reversed(here))
-            if row["verdict"] == verdict and (seeds_of(row) >= SEEDS_FOR_A_VERDICT) is sure
+            if row["verdict"] == verdict
         ]
         more = [f"{len(found) - most} more"] if len(found) > most else []
         if found:
-            parts.append(f"{words}: {listed([*found[:most], *more])}")
-    undecided = sum(not row["verdict"] for row in here)
-    if undecided:
-        parts.append(f"undecided: {undecided} of {len(here)}")
+            parts.append(f"**{verdict}**: {listed([*found[:most], *more])}")
+    few = sum(row["verdict"] in ("one run", "two runs") for row in here)
+    apart = sum(row["verdict"] == "not told apart" for row in here)
+    if apart:
+        parts.append(f"not told apart: {apart} of {len(here)}")
+    if few:
+        parts.append(
+            f"without a verdict, by fewer than {SEEDS_FOR_A_VERDICT} seeds: {few} of {len(here)}"
+        )
     return (
         f"on {kept.title(domain)}, in points of mIoU against `{kept.baseline}`, {'; '.join(parts)}."
     )
@@ -188,7 +207,7 @@ def ablation_table(kept: KeptAblation, domain: str) -> str:
     for row in kept.on(domain):
         name = row["variant"]
         scores = [_score(cells[name, other]) for other in (domain, *others)]
-        gap = [whole_percent(_share(row.get("gap_closed", "")))] if closed else []
+        gap = [shown_share(_gap_of(row))] if closed else []
         body.append(
             [
                 Cell(name, verdict=row["verdict"]),
@@ -202,6 +221,11 @@ def ablation_table(kept: KeptAblation, domain: str) -> str:
     heads = [kept.title(each) for each in (domain, *others)]
     head = ["variant", "question", *heads, *(["gap closed"] if closed else []), "seeds", "minutes"]
     return html_table(head, body)
+
+
+def _gap_of(row: Mapping[str, str]) -> Share | None:
+    value, low, high = (_share(row.get(key, "")) for key in ("gap_closed", "gap_low", "gap_high"))
+    return None if value is None else Share(value, low, high)
 
 
 def _score(row: Mapping[str, str]) -> Cell:

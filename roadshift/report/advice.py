@@ -10,8 +10,8 @@ from itertools import chain
 
 from roadshift.datasets.card import Card
 from roadshift.report.conclusions import drop_to, interval, listed, verdict
-from roadshift.scoring.bootstrap import Difference
 from roadshift.scoring.comparison import Variant, VariantScore, compare_variants
+from roadshift.scoring.estimate import Difference
 from roadshift.scoring.numbers import percent, points
 from roadshift.scoring.results import DomainScores, MixMatrices, MixScores
 from roadshift.scoring.settings import EvaluateSettings

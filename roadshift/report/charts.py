@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from roadshift.pictures.palette import INK, SERIES
-from roadshift.scoring.bootstrap import Difference
+from roadshift.scoring.estimate import Difference
 from roadshift.scoring.results import DomainScores
 from roadshift.taxonomy import IGNORE_ID
 
@@ -252,10 +252,10 @@ def drop_chart(drops: Mapping[str, Difference], title: str) -> Figure:
         title: title of the chart.
     """
     figure, (axes,) = _figure(0.9 + 0.45 * len(drops))
-    for place, (drop, low, high) in enumerate(drops.values()):
-        axes.barh(place, 100 * (drop or 0.0), 0.6, color=_colour(place))
-        if low is not None and high is not None:
-            axes.plot([100 * low, 100 * high], [place, place], color=INK, linewidth=1.5)
+    for place, drop in enumerate(drops.values()):
+        axes.barh(place, 100 * (drop.difference or 0.0), 0.6, color=_colour(place))
+        if drop.low is not None and drop.high is not None:
+            axes.plot([100 * drop.low, 100 * drop.high], [place, place], color=INK, linewidth=1.5)
     axes.set_yticks(range(len(drops)), list(drops))
     axes.invert_yaxis()
     axes.axvline(0, color=INK, linewidth=0.8)

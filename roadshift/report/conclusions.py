@@ -8,8 +8,8 @@ are Markdown.
 import math
 from collections.abc import Mapping, Sequence
 
-from roadshift.scoring.bootstrap import Difference
 from roadshift.scoring.comparison import VariantScore
+from roadshift.scoring.estimate import Difference
 from roadshift.scoring.metrics import mean_iou
 from roadshift.scoring.numbers import level_percent, percent, points, whole_percent
 from roadshift.scoring.results import DomainScores, MixMatrices, MixScores

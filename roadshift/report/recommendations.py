@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from roadshift.pictures.forest import seeds_words
-from roadshift.report.ablations import KeptAblation, seeds_of
+from roadshift.report.ablations import KeptAblation, difference_of, seeds_of
+from roadshift.report.conclusions import verdict
 from roadshift.scoring.numbers import points
 from roadshift.settings import ParameterDoc
 
@@ -91,8 +92,8 @@ def _findings(
                     effect=sign * float(row["difference"]),
                     seeds=seeds_of(row),
                     others=len(changed) - 1,
-                    harms=row["verdict"] == ("worse" if sign > 0 else "better"),
-                    helps=row["verdict"] == ("better" if sign > 0 else "worse"),
+                    harms=verdict(difference_of(row)) == ("less" if sign > 0 else "more"),
+                    helps=verdict(difference_of(row)) == ("more" if sign > 0 else "less"),
                 ),
             )
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import Any
 
-from roadshift.report.conclusions import capital, listed, network_of
-from roadshift.scoring.bootstrap import Difference
+from roadshift.report.conclusions import listed, network_of
+from roadshift.scoring.estimate import Difference
 from roadshift.scoring.numbers import percent, points
 from roadshift.scoring.results import DomainScores
 from roadshift.scoring.tables import held_out, held_out_mean
@@ -75,17 +76,29 @@ def drops_sentence(
     return f"The drop from a network's own domains to the {target} is {listed(known)}."
 
 
-def chosen_sentence(selected: Mapping[str, int], sources: Mapping[str, Sequence[str]]) -> str:
-    """Says which epoch of each network was chosen, and on which images.
+def chosen_sentence(
+    histories: Mapping[str, Mapping[str, Any]], sources: Mapping[str, Sequence[str]]
+) -> str:
+    """Says which epoch of each network was kept, by which rule, and what the best would have given.
 
     Args:
-        selected: by mix, the number of the chosen epoch.
+        histories: by mix, the content of its `history.json`.
         sources: by mix, the domains it was trained on.
     """
-    epochs = [f"epoch {number} of {network_of(sources[mix])}" for mix, number in selected.items()]
+    kept = [
+        f"epoch {each['selected']['number']} of {network_of(sources[mix])}, "
+        f"{percent(each['below_best'])} points below its best"
+        for mix, each in histories.items()
+    ]
+    rules = {str(each["rule"]) for each in histories.values()}
+    how = (
+        "No image chose the epoch, the last one was kept"
+        if rules == {"last"}
+        else "The last epoch was kept that lies within one standard error of the best"
+    )
     return (
-        f"{capital(listed(epochs))} had the highest mean mIoU on validation images of its own "
-        "sources. Test images choose nothing in the workflow."
+        f"{how}. By mean mIoU on validation images of a network's own sources, that is "
+        f"{'; '.join(kept)}. Test images choose nothing in the workflow."
     )
 
 

@@ -28,7 +28,7 @@ class Cell(NamedTuple):
         text: the text of the cell.
         shade: 0 (light) .. 1 (dark); None for no shade.
         note: further, smaller lines.
-        verdict: 'better', 'worse' or '', whose colour the cell has where it has no shade.
+        verdict: the verdict whose colour the cell has where it has no shade; '' for none.
     """
 
     text: str
@@ -74,7 +74,7 @@ def _cell(cell: str | Cell, tag: str) -> str:
         place = _LIGHTEST + (_DARKEST - _LIGHTEST) * min(max(cell.shade, 0.0), 1.0)
         ink = "#ffffff" if place > _WHITE_TEXT_FROM else INK
         style = f' style="background:{to_hex(_SHADES(place))};color:{ink}"'
-    elif cell.verdict:
+    elif cell.verdict in VERDICTS:
         red, green, blue = (1 - _TINT * (1 - part) for part in to_rgb(VERDICTS[cell.verdict]))
         style = f' style="background:{to_hex((red, green, blue))};color:{INK}"'
     notes = "".join(f"<br><small>{escape(line)}</small>" for line in cell.note.splitlines())

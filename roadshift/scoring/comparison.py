@@ -1,22 +1,31 @@
 """Comparison of variants with a baseline, on every domain.
 
 A variant is one choice of parameters, trained with one or more seeds. All variants are scored on
-the same images, so the differences to the baseline are paired.
+the same images, so the differences to the baseline are paired. A verdict needs several seeds, and
+holds for all rows of a table together (Holm, A simple sequentially rejective multiple test
+procedure, Scandinavian Journal of Statistics 1979).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import combinations
+from typing import Any, Literal
 
 import numpy as np
 
 from roadshift.errors import RoadshiftError
-from roadshift.scoring.bootstrap import Difference, paired_bootstrap
+from roadshift.scoring.bootstrap import Cell, difference_of, gap_closed, mean_difference
+from roadshift.scoring.estimate import Difference, Estimate, Share
 from roadshift.scoring.metrics import mean_iou
 from roadshift.scoring.numbers import percent, points, whole_percent
 from roadshift.scoring.results import ImageMatrices, TargetUse
 from roadshift.scoring.settings import EvaluateSettings
 
+SEEDS_FOR_A_VERDICT = 3
+"""With fewer seeds nothing is called better or worse: another seed moves a score by points."""
+Verdict = Literal["better", "worse", "not told apart", "two runs", "one run", ""]
+"""What a comparison shows: a difference by enough seeds, none, or too few seeds; '' for a baseline,
+or where there is no interval."""
 TRANSDUCTIVE = "†"
 """Marks the scores of networks that were adapted to the very images that are scored."""
 
@@ -43,6 +52,15 @@ class Variant:
     use: TargetUse = ""
     transductive: bool = False
 
+    def on(self, domains: Sequence[str]) -> "Variant":
+        """Returns the variant with its scores on some domains alone."""
+        return replace(self, scores={domain: self.scores[domain] for domain in domains})
+
+    def first_seeds(self, number: int) -> "Variant":
+        """Returns the variant as it was after its first trainings."""
+        scores = {domain: found[:number] for domain, found in self.scores.items()}
+        return replace(self, seeds=self.seeds[:number], scores=scores)
+
 
 @dataclass(frozen=True)
 class VariantScore:
@@ -51,23 +69,18 @@ class VariantScore:
     Attributes:
         by_seed: the mIoU of each training, 0..1; None without any labelled pixel.
         difference: the difference to the baseline; None for the baseline itself.
+        verdict: what the difference shows, among all rows of its table.
     """
 
     by_seed: tuple[float | None, ...]
     difference: Difference | None
+    verdict: Verdict = ""
 
     @property
     def miou(self) -> float | None:
         """The mean mIoU over the seeds; None where the domain has no labelled pixel."""
         known = [value for value in self.by_seed if value is not None]
         return sum(known) / len(known) if known else None
-
-    @property
-    def verdict(self) -> str:
-        """'better' or 'worse' where the interval of the difference excludes 0, else ''."""
-        if self.difference is None or self.difference.low is None or self.difference.high is None:
-            return ""
-        return "better" if self.difference.low > 0 else "worse" if self.difference.high < 0 else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +97,7 @@ class VariantRow:
 
     variant: Variant
     cells: Mapping[str, VariantScore]
-    gap_closed: float | None = None
+    gap_closed: Share | None = None
 
 
 def compare_variants(
@@ -95,6 +108,8 @@ def compare_variants(
     seed: int = 0,
     target: str = "target",
     oracle: str | None = None,
+    means: Mapping[str, Mapping[str, float]] | None = None,
+    looks: int = 1,
 ) -> list[VariantRow]:
     """Compares each variant with the baseline on every domain.
 
@@ -105,46 +120,156 @@ def compare_variants(
         seed: seed of the bootstrap.
         target: the target domain, for `VariantRow.gap_closed`.
         oracle: name of the variant that was trained on the target's own labels; None without one.
+        means: by name of a further column, the weights of the domains that it is the mean of, which
+            add up to 1; default none.
+        looks: number of times that each variant may be looked at before this comparison ends it,
+            for a race. Its p-values count that often (Bonferroni).
 
     Returns:
-        A row for each variant, in the same order.
+        A row for each variant, in the same order; its cells are of the domains, then of the means.
 
     Raises:
         RoadshiftError: two variants were not scored on the same images and labels.
     """
     reference = next(variant for variant in variants if variant.name == baseline)
+    columns = {domain: {domain: 1.0} for domain in reference.scores} | dict(means or {})
     rows = []
     for variant in variants:
         cells = {}
-        for domain, scores in variant.scores.items():
-            by_seed = tuple(mean_iou(score.total) for score in scores)
+        for column, weights in columns.items():
             difference = None
             if variant is not reference:
-                try:
-                    difference = _difference(
-                        reference.scores[domain], scores, settings=settings, seed=seed
-                    )
-                except RoadshiftError as error:
-                    raise RoadshiftError(f"{variant.name} on {domain}: {error}") from None
-            cells[domain] = VariantScore(by_seed, difference)
+                # In a race, what was looked at is the baseline by the same seeds.
+                base = reference if looks == 1 else reference.first_seeds(len(variant.seeds))
+                estimate = compare_two(
+                    base, variant, weights, samples=settings.bootstrap_samples, seed=seed
+                )
+                difference = difference_of(estimate, level=settings.confidence_level)
+            cells[column] = VariantScore(_means_by_seed(variant, weights), difference)
         rows.append(VariantRow(variant=variant, cells=cells))
-    mious = {row.variant.name: row.cells[target].miou for row in rows if oracle}
-    low, high = mious.get(baseline), mious.get(oracle or baseline)
-    if low is None or high is None or high <= low:
+    rows = _judged(rows, reference, level=settings.confidence_level, looks=looks)
+    if oracle is None:
         return rows
+    shares = _gaps_closed(variants, baseline, oracle, target=target, settings=settings, seed=seed)
+    return [replace(row, gap_closed=shares[row.variant.name]) for row in rows]
+
+
+def compare_two(
+    baseline: Variant, other: Variant, weights: Mapping[str, float], *, samples: int, seed: int
+) -> Estimate | None:
+    """Estimates the difference of a variant to the baseline in a weighted mean over domains.
+
+    Returns:
+        The estimate; None where a domain has no labelled pixel.
+
+    Raises:
+        RoadshiftError: the two were not scored on the same images and labels.
+    """
+    cells = []
+    for domain, weight in weights.items():
+        try:
+            cells.append(_cell(baseline.scores[domain], other.scores[domain], weight))
+            # Each domain's ground truth is checked here, so that the error can name it.
+            found = mean_difference(cells[-1:], samples=0)
+        except RoadshiftError as error:
+            raise RoadshiftError(f"{other.name} on {domain}: {error}") from None
+        if found is None:
+            return None
+    return mean_difference(cells, samples=samples, seed=seed)
+
+
+def _means_by_seed(variant: Variant, weights: Mapping[str, float]) -> tuple[float | None, ...]:
+    """Returns the weighted mean of mIoU over domains, by seed; None where one is not defined."""
+    means = []
+    for place in range(len(variant.seeds)):
+        mious = [mean_iou(variant.scores[domain][place].total) for domain in weights]
+        known = [w * m for w, m in zip(weights.values(), mious, strict=True) if m is not None]
+        means.append(sum(known) if len(known) == len(mious) else None)
+    return tuple(means)
+
+
+def _judged(
+    rows: Sequence[VariantRow], reference: Variant, *, level: float, looks: int
+) -> list[VariantRow]:
+    """Returns the rows with the verdict of each cell; the rows of a column are one family."""
+    found: list[dict[str, Verdict]] = [{} for _ in rows]
+    for domain in rows[0].cells:
+        differences: dict[int, Difference] = {}
+        for place, row in enumerate(rows):
+            difference = row.cells[domain].difference
+            if difference is None or difference.p_value is None:
+                continue
+            seeds = min(len(row.variant.seeds), len(reference.seeds))
+            if seeds >= SEEDS_FOR_A_VERDICT:
+                differences[place] = difference
+            else:
+                found[place][domain] = "one run" if seeds == 1 else "two runs"
+        p_values = {place: looks * (d.p_value or 0.0) for place, d in differences.items()}
+        shown = holm(p_values, 1 - level)
+        for place, difference in differences.items():
+            higher = (difference.difference or 0.0) > 0
+            told: Verdict = "better" if higher else "worse"
+            found[place][domain] = told if place in shown else "not told apart"
     return [
-        replace(row, gap_closed=None if here is None else (here - low) / (high - low))
-        for row, here in zip(rows, mious.values(), strict=True)
+        replace(
+            row,
+            cells={
+                domain: replace(cell, verdict=verdicts.get(domain, ""))
+                for domain, cell in row.cells.items()
+            },
+        )
+        for row, verdicts in zip(rows, found, strict=True)
     ]
 
 
-def _difference(
-    baseline: Sequence[ImageMatrices],
-    other: Sequence[ImageMatrices],
+def _gaps_closed(
+    variants: Sequence[Variant],
+    baseline: str,
+    oracle: str,
     *,
+    target: str,
     settings: EvaluateSettings,
     seed: int,
-) -> Difference:
+) -> dict[str, Share | None]:
+    """Returns by variant the share of the gap that it closes; the gap's own ends are exact."""
+    stacked = {v.name: np.stack([s.sorted().matrices for s in v.scores[target]]) for v in variants}
+    shares: dict[str, Share | None] = {}
+    for name, matrices in stacked.items():
+        share = gap_closed(
+            stacked[baseline],
+            matrices,
+            stacked[oracle],
+            samples=settings.bootstrap_samples,
+            seed=seed,
+            level=settings.confidence_level,
+        )
+        exact = share is not None and name in (baseline, oracle)
+        shares[name] = share._replace(low=None, high=None) if share and exact else share
+    return shares
+
+
+def holm(p_values: Mapping[int, float], outside: float) -> set[int]:
+    """Returns the keys whose differences hold together with a share of errors of `outside`.
+
+    Args:
+        p_values: by key, the p-value of a difference.
+        outside: the largest probability, 0..1, that any of the returned differences is none.
+    """
+    shown: set[int] = set()
+    for rank, key in enumerate(sorted(p_values, key=lambda key: (p_values[key], key))):
+        if p_values[key] > outside / (len(p_values) - rank):
+            break
+        shown.add(key)
+    return shown
+
+
+def seeds_apart(by_seed: Sequence[float | None]) -> float | None:
+    """Returns how far two seeds lie apart, the mean over all pairs; None for one seed."""
+    apart = [abs(a - b) for a, b in combinations([m for m in by_seed if m is not None], 2)]
+    return sum(apart) / len(apart) if apart else None
+
+
+def _cell(baseline: Sequence[ImageMatrices], other: Sequence[ImageMatrices], weight: float) -> Cell:
     runs = [[score.sorted() for score in scores] for scores in (baseline, other)]
     ids = runs[0][0].ids
     for score in (*runs[0], *runs[1]):
@@ -155,9 +280,7 @@ def _difference(
                 "evaluate both on the same data"
             )
     a, b = (np.stack([score.matrices for score in scores]) for scores in runs)
-    return paired_bootstrap(
-        a, b, samples=settings.bootstrap_samples, seed=seed, level=settings.confidence_level
-    )
+    return Cell(a, b, weight, images=ids)
 
 
 COLUMN_OF_USE: Mapping[TargetUse, str] = {
@@ -180,15 +303,16 @@ def comparison_table(
 
     Returns:
         A row for each variant and a column for each domain: the mIoU in percent, the difference to
-        the baseline in points with its interval, and 'better' or 'worse' where the interval
-        excludes 0. Cells of transductive variants end with `TRANSDUCTIVE`. With an oracle there is
-        a further column: the share of the gap that is closed, in percent.
+        the baseline in points with its interval, and the verdict. Cells of transductive variants
+        end with `TRANSDUCTIVE`. With an oracle there is a further column: the share of the gap that
+        is closed, in percent.
     """
     uses = [use for use in COLUMN_OF_USE if any(row.variant.use == use for row in rows)]
     columns: list[tuple[str, TargetUse | None, str]] = [
         (domain, None, head) for domain, head in heads.items() if domain != target
     ]
-    columns += [(target, use, heads[target] + COLUMN_OF_USE[use]) for use in uses]
+    if target in heads:
+        columns += [(target, use, heads[target] + COLUMN_OF_USE[use]) for use in uses]
     has_oracle = any(row.gap_closed is not None for row in rows)
     closed = ["gap closed"] if has_oracle else []
     titles = ["variant", "question", *(c[2] for c in columns), *closed, "seeds", "minutes"]
@@ -200,11 +324,22 @@ def comparison_table(
             for domain, use, _ in columns
         ]
         if has_oracle:
-            cells.append(whole_percent(row.gap_closed))
+            cells.append(shown_share(row.gap_closed))
         seeds = ", ".join(str(seed) for seed in variant.seeds)
         minutes = "–" if variant.minutes is None else f"{variant.minutes:.1f}"
         lines.append(f"| {' | '.join([variant.name, variant.question, *cells, seeds, minutes])} |")
     return "\n".join(lines) + "\n"
+
+
+def shown_share(share: Share | None) -> str:
+    """Writes a share of a gap in whole percent with its interval; None is a dash."""
+    if share is None:
+        return "–"
+    if share.low is None or share.high is None:
+        return whole_percent(share.value)
+    return (
+        f"{whole_percent(share.value)} ({whole_percent(share.low)} to {whole_percent(share.high)})"
+    )
 
 
 def _markdown_cell(row: VariantRow, domain: str) -> str:
@@ -228,10 +363,11 @@ def comparison_rows(rows: Sequence[VariantRow]) -> Iterator[dict[str, Any]]:
     Yields:
         variant, domain, seeds (separated by blanks), miou, difference, low, high (shares, 0..1,
         rounded to 6 decimals), verdict, use (of the target), transductive ('yes' or ''),
-        gap_closed (of the target, rounded to 6 decimals), minutes (rounded to 2); None where not
-        defined.
+        gap_closed, gap_low, gap_high (of the target, rounded to 6 decimals), minutes (rounded to
+        2); None where not defined.
     """
     for row in rows:
+        closed = row.gap_closed or Share(None, None, None)
         for domain, cell in row.cells.items():
             difference = cell.difference or Difference(None, None, None)
             yield {
@@ -245,7 +381,9 @@ def comparison_rows(rows: Sequence[VariantRow]) -> Iterator[dict[str, Any]]:
                 "verdict": cell.verdict,
                 "use": row.variant.use,
                 "transductive": "yes" if row.variant.transductive else "",
-                "gap_closed": _rounded(row.gap_closed, 6),
+                "gap_closed": _rounded(closed.value, 6),
+                "gap_low": _rounded(closed.low, 6),
+                "gap_high": _rounded(closed.high, 6),
                 "minutes": _rounded(row.variant.minutes, 2),
             }
 

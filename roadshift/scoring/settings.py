@@ -17,7 +17,7 @@ class EvaluateSettings(Settings):
     """
 
     bootstrap_samples: int = Field(
-        default=1000,
+        default=4000,
         ge=0,
         le=100_000,
         description="resamples of the images behind each interval, 0 = none",

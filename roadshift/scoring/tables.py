@@ -1,10 +1,10 @@
 """Scores as small tables: rows for plots, the summary, and the cross-domain table."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -214,7 +214,23 @@ def cross_domain_columns(scores: Mapping[str, MixScores]) -> list[Column]:
     return columns
 
 
-def domain_title(domain: str, score: DomainScores) -> str:
+class ScoredSet(Protocol):
+    """What the head of a domain's column says of its data set."""
+
+    @property
+    def data_set(self) -> str:
+        """Name of the data set."""
+
+    @property
+    def images(self) -> int:
+        """Number of images that were scored."""
+
+    @property
+    def joined(self) -> Collection[str]:
+        """Names of the joined classes."""
+
+
+def domain_title(domain: str, score: ScoredSet) -> str:
     """Returns the head of a domain's column: its role, data set and number of images.
 
     It says so where classes are joined.

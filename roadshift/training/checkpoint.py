@@ -70,19 +70,20 @@ class TrainingState:
 
     Attributes:
         history: the finished epochs.
-        best_weights: the network's weights after the best epoch, in the order of `get_weights`.
+        selected_weights: the network's weights after the selected epoch, in the order of
+            `get_weights`.
     """
 
     history: History
-    best_weights: list[np.ndarray]
+    selected_weights: list[np.ndarray]
 
 
 class Checkpoint:
     """The state of a training after its last finished epoch, in a folder.
 
-    `state.npz` holds the variables and the history, `best-<epoch>.npz` the weights of the best
-    epoch, written when there is a new one. Both are written atomically, the weights first: at any
-    moment the folder holds a complete state, or none.
+    `state.npz` holds the variables and the history, `selected-<epoch>.npz` the weights of the
+    selected epoch, written when there is a new one. Both are written atomically, the weights first:
+    at any moment the folder holds a complete state, or none.
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
@@ -125,8 +126,9 @@ class Checkpoint:
                 )
                 self.discard()
                 return None
-            history = History([Epoch(**epoch) for epoch in metadata["epochs"]])
-            _, best_weights = _read(self._best(history))
+            epochs = [Epoch(**epoch) for epoch in metadata["epochs"]]
+            history = History(metadata["rule"], epochs)
+            _, selected_weights = _read(self._selected(history))
             for variable, value in zip(variables, values, strict=True):
                 if value.shape != tuple(variable.shape):
                     raise ValueError(f"{value.shape} is not {variable.shape}")
@@ -137,7 +139,7 @@ class Checkpoint:
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
         tqdm.write(f"{name}: resuming from epoch {len(history.epochs)}, the last that finished")
-        return TrainingState(history, best_weights)
+        return TrainingState(history, selected_weights)
 
     def save(self, variables: Sequence[tf.Variable], reached: TrainingState) -> None:
         """Saves the state after an epoch, in place of the previous one.
@@ -146,23 +148,25 @@ class Checkpoint:
             variables: the training's variables.
             reached: the rest of the state.
         """
-        best = self._best(reached.history)
-        if not best.exists():
-            _write(best, {}, reached.best_weights)
+        selected = self._selected(reached.history)
+        if not selected.exists():
+            _write(selected, {}, reached.selected_weights)
+        content = reached.history.as_json()
         metadata = {
             "fingerprint": self._fingerprint,
-            "epochs": reached.history.as_json()["epochs"],
+            "rule": content["rule"],
+            "epochs": content["epochs"],
         }
         _write(self._folder / "state.npz", metadata, [v.numpy() for v in variables])
-        for file in set(self._folder.glob("best-*.npz")) - {best}:
+        for file in set(self._folder.glob("selected-*.npz")) - {selected}:
             file.unlink()
 
     def discard(self) -> None:
         """Removes the checkpoint, if there is one."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _best(self, history: History) -> Path:
-        return self._folder / f"best-{history.best.number}.npz"
+    def _selected(self, history: History) -> Path:
+        return self._folder / f"selected-{history.selected.number}.npz"
 
 
 def _write(file: Path, metadata: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> None:

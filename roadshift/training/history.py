@@ -1,12 +1,14 @@
 """The history of a training, epoch by epoch."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from roadshift.errors import RoadshiftError
+from roadshift.training.settings import EpochRule
 
 if TYPE_CHECKING:
     from dvclive import Live  # not needed to read a history
@@ -30,6 +32,18 @@ def open_live(folder: Path) -> "Live":
         ) from None
 
 
+class Validation(NamedTuple):
+    """A network's score on the val split of a source.
+
+    Attributes:
+        miou: mIoU, 0..1.
+        standard_error: its standard error over the images, as a share.
+    """
+
+    miou: float
+    standard_error: float
+
+
 @dataclass(frozen=True)
 class Epoch:
     """The results of an epoch.
@@ -39,16 +53,28 @@ class Epoch:
         loss: mean loss over the epoch's steps, penalties included.
         learning_rate: learning rate at the epoch's end, without the encoder's factor.
         val_miou: mIoU on each source's val split by role, 0..1.
+        standard_error: standard error of the selection score over the images, as a share.
     """
 
     number: int
     loss: float
     learning_rate: float
     val_miou: Mapping[str, float]
+    standard_error: float
+
+    @classmethod
+    def validated(
+        cls, number: int, loss: float, learning_rate: float, found: Mapping[str, Validation]
+    ) -> "Epoch":
+        """Makes an epoch of its number, its loss, its rate and its validation by source."""
+        # The images of two sources are independent.
+        error = math.hypot(*(each.standard_error for each in found.values())) / len(found)
+        scores = {role: each.miou for role, each in found.items()}
+        return cls(number, loss, learning_rate, scores, error)
 
     @property
     def selection_score(self) -> float:
-        """The score that selects the epoch: the mean of the sources' val mIoU."""
+        """The score that epochs are compared by: the mean of the sources' val mIoU."""
         return sum(self.val_miou.values()) / len(self.val_miou)
 
     def log(self, live: "Live") -> None:
@@ -62,8 +88,14 @@ class Epoch:
 
 @dataclass
 class History:
-    """All epochs of a training, and the selected one."""
+    """All epochs of a training, and the selected one.
 
+    Attributes:
+        rule: which epoch is selected.
+        epochs: the finished epochs.
+    """
+
+    rule: EpochRule
     epochs: list[Epoch] = field(default_factory=list)
 
     @property
@@ -71,9 +103,28 @@ class History:
         """The epoch with the highest selection score; of equals the first."""
         return max(self.epochs, key=lambda epoch: epoch.selection_score)
 
+    @property
+    def selected(self) -> Epoch:
+        """The epoch whose weights are kept: the last one that the rule allows."""
+        if self.rule == "last":
+            return self.epochs[-1]
+        # The one-standard-error rule (Breiman et al., Classification and Regression Trees, 1984):
+        # what lies within the best score's own uncertainty is as good.
+        floor = self.best.selection_score - self.best.standard_error
+        return [epoch for epoch in self.epochs if epoch.selection_score >= floor][-1]
+
     def as_json(self) -> dict[str, Any]:
-        """Returns the content of `history.json`: the selected epoch, and all epochs."""
-        return {"selected": asdict(self.best), "epochs": [asdict(e) for e in self.epochs]}
+        """Returns the content of `history.json`: what was selected, by which rule, and all epochs.
+
+        `below_best` is how far the selected epoch's score lies below the best, as a share.
+        """
+        return {
+            "rule": self.rule,
+            "selected": asdict(self.selected),
+            "best": self.best.number,
+            "below_best": self.best.selection_score - self.selected.selection_score,
+            "epochs": [asdict(epoch) for epoch in self.epochs],
+        }
 
 
 def count_target_images(file: Path, scored_ids: Iterable[str]) -> dict[str, int]:

@@ -17,7 +17,7 @@ from roadshift.scoring.numbers import percent
 from roadshift.taxonomy import PartialLabel
 from roadshift.training.checkpoint import Checkpoint, TrainingState
 from roadshift.training.ema import ExponentialMovingAverage
-from roadshift.training.history import Epoch, History
+from roadshift.training.history import Epoch, History, Validation
 from roadshift.training.losses import (
     REGION_STRIDE,
     cross_entropy,
@@ -180,7 +180,7 @@ def train(
     *,
     name: str,
     batches_from: Callable[[int], tf.data.Dataset],
-    validate: Callable[[], Mapping[str, float]],
+    validate: Callable[[], Mapping[str, Validation]],
     settings: TrainSettings,
     reg: RegSettings,
     pretrained: Sequence[keras.Variable],
@@ -190,11 +190,12 @@ def train(
     self_training: SelfTraining | None = None,
     partial_labels: Sequence[PartialLabel] = (),
 ) -> History:
-    """Trains a network in place and leaves it with the weights of its best epoch.
+    """Trains a network in place and leaves it with the weights of its selected epoch.
 
-    With `reg.ema_decay`, the averaged weights are validated, selected and kept. With
-    `train.precise_bn_batches`, the moving statistics are finally recomputed from that many further
-    batches, in the layers that normalize by their batch in training.
+    `train.selected_epoch` is the rule that selects it. With `reg.ema_decay`, the averaged weights
+    are validated, selected and kept. With `train.precise_bn_batches`, the moving statistics are
+    finally recomputed from that many further batches, in the layers that normalize by their batch
+    in training.
 
     Args:
         network: model from images float32 (N, H, W, 3) to logits float32 (N, H, W, classes).
@@ -202,7 +203,7 @@ def train(
         batches_from: function from the number of epochs that are over to the endless batches that
             follow: (images, labels uint8 (N, H, W)), and with self-training the fields of
             `UnlabelledBatch`.
-        validate: function that returns the network's mIoU on each source's val split by role.
+        validate: function that scores the network on each source's val split, by role.
         settings: the schedule and the loss.
         reg: regularization; dropout and stochastic depth are part of the network.
         pretrained: variables whose learning rate has the factor `encoder_lr_factor`.
@@ -232,8 +233,8 @@ def train(
     )
     alone = self_training.warmup_steps(settings.steps_per_epoch) if self_training else 0
     reached = checkpoint.load(step.variables, name) if checkpoint else None
-    history = reached.history if reached else History()
-    best_weights = reached.best_weights if reached else network.get_weights()
+    history = reached.history if reached else History(settings.selected_epoch)
+    selected_weights = reached.selected_weights if reached else network.get_weights()
     for epoch in history.epochs:
         on_epoch(epoch)
     done = len(history.epochs)
@@ -260,15 +261,15 @@ def train(
             rate = float(keras.ops.convert_to_numpy(step.optimizer.learning_rate))
             mean_loss = total / settings.steps_per_epoch
             with average.in_place() if average else nullcontext():
-                epoch = Epoch(number, mean_loss, rate, dict(validate()))
+                epoch = Epoch.validated(number, mean_loss, rate, validate())
                 history.epochs.append(epoch)
-                if history.best is epoch:
-                    best_weights = network.get_weights()
+                if history.selected is epoch:
+                    selected_weights = network.get_weights()
             progress.write(f"{name}: {_told(epoch, settings.epochs, history.best is epoch)}")
             on_epoch(epoch)
             if checkpoint:
-                checkpoint.save(step.variables, TrainingState(history, best_weights))
-    network.set_weights(best_weights)
+                checkpoint.save(step.variables, TrainingState(history, selected_weights))
+    network.set_weights(selected_weights)
     if settings.precise_bn_batches:
         further = (_next(drawn) for _ in range(settings.precise_bn_batches))
         seen = (_seen(images, *unlabelled) for images, _, *unlabelled in further)

@@ -26,7 +26,8 @@ def class_weights(pixels: Sequence[Sequence[float]], exponent: float) -> np.ndar
     """Computes loss weights that raise rare classes; their mean over the pixels is 1.
 
     A class's weight is its share of the pixels to the power of minus the exponent. The share is the
-    mean of its shares in the sources.
+    mean of its shares in the sources. A class without a pixel in them has the weight of an average
+    pixel, 1: its first pixels, of the target or by a pseudo-label, say nothing of how rare it is.
 
     Args:
         pixels: number of pixels of each class, one sequence for each source.
@@ -38,7 +39,8 @@ def class_weights(pixels: Sequence[Sequence[float]], exponent: float) -> np.ndar
     counts = np.array(pixels, np.float64)
     shares = (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)).mean(axis=0)
     weights = np.maximum(shares, RARE) ** -exponent
-    return (weights / max((weights * shares).sum(), RARE)).astype(np.float32)
+    weights = weights / max((weights * shares).sum(), RARE)
+    return np.where(shares > 0, weights, 1).astype(np.float32)
 
 
 def cross_entropy(

@@ -1,7 +1,4 @@
-"""The `train`, `reg` and `adapt` sections of the parameters.
-
-Importing it does not import TensorFlow.
-"""
+"""The `train`, `reg` and `adapt` sections of the parameters; no import of TensorFlow."""
 
 from typing import Annotated, Literal
 
@@ -11,6 +8,9 @@ from typing_extensions import Self
 from roadshift.errors import RoadshiftError
 from roadshift.networks.settings import STRIDE
 from roadshift.settings import Method, ParameterDoc, Reference, Settings
+
+EpochRule = Literal["last", "one_standard_error"]
+"""Which epoch's weights are kept."""
 
 
 class TrainSettings(Settings):
@@ -55,6 +55,15 @@ class TrainSettings(Settings):
         description="linear rise before the cosine decay",
         json_schema_extra=ParameterDoc(
             unit="epochs", limit="fewer than epochs", detail="The learning rate rises, then decays."
+        ),
+    )
+    selected_epoch: EpochRule = Field(
+        default="last",
+        description="epoch whose weights are kept",
+        json_schema_extra=ParameterDoc(
+            detail="one_standard_error is the last epoch whose mean mIoU on the sources' val "
+            "images lies no more than its standard error over these images below the best.",
+            sources=(Reference("Breiman et al., Classification and Regression Trees 1984"),),
         ),
     )
     clip_norm: float = Field(

@@ -2,6 +2,7 @@
 where the one before it ended."""
 
 import contextlib
+import csv
 import json
 import os
 import re
@@ -99,7 +100,8 @@ def cut(project):
 
 def test_a_run_that_is_cut_says_so_and_leaves_the_workspace_alone(project, cut):
     assert "[1/4] plain: no mirroring\n" in cut
-    assert re.search(r"\[1/4\] plain: mIoU a 0\.\d+, b .* minutes so far, about \d+ left\n", cut)
+    cells = r"mIoU ab→a val 0\.\d+, ab→b val 0\.\d+"
+    assert re.search(rf"\[1/4\] plain: {cells}; .* minutes so far, about \d+ left\n", cut)
     assert cut.endswith("[2/4] mirrored-s5: mirroring\nstopped; the same command resumes\n")
     assert "Traceback" not in cut
     assert not (project.folder / "models/trained/ab").exists()
@@ -117,10 +119,10 @@ def test_nothing_of_a_cut_run_stays_alive(project, cut):
 
 
 def test_a_cut_run_has_a_table_of_what_was_done(project, cut):
-    assert set(results(project)) == {"plain.json", "table.md", "table.csv"}
+    assert set(results(project)) == {"plain.json", "transfer.md", "transfer.csv"}
     assert (
         "Left out: `mirrored` (not run yet), `bins` (not run yet), `starved` (not run yet)."
-        in (results(project)["table.md"])
+        in (results(project)["transfer.md"])
     )
     assert experiments(project) == {"tiny-plain"}
 
@@ -141,17 +143,27 @@ def test_what_was_done_does_not_run_again(project, resumed):
     assert "[1/4] plain: as before, mIoU" in resumed
     log = (project.folder / WORK / "logs/tiny/plain.log").read_text("utf-8")
     assert re.findall("Running stage '(.*)'", log) == ["check_inputs"]
-    assert re.search(r"\[2/4\] mirrored-s5: mIoU a 0\.\d+", resumed)
+    assert re.search(r"\[2/4\] mirrored-s5: mIoU ab→a val 0\.\d+", resumed)
 
 
 def test_what_differs_in_scoring_only_is_not_trained_again(project, resumed):
     log = (project.folder / WORK / "logs/tiny/bins.log").read_text("utf-8")
-    assert "Running stage 'evaluate@ab'" in log
+    assert "Running stage 'transfer@ab'" in log
     assert "Running stage 'train@ab'" not in log
     plain, bins = (json.loads(results(project)[f"{n}.json"]) for n in ("plain", "bins"))
     assert bins["stages"]["train@ab"] == plain["stages"]["train@ab"]
     assert bins["stages"]["train@ab"]["minutes"] > 0
-    assert bins["stages"]["evaluate@ab"]["key"] != plain["stages"]["evaluate@ab"]["key"]
+    assert bins["stages"]["transfer@ab"]["key"] != plain["stages"]["transfer@ab"]["key"]
+
+
+def test_no_test_image_is_scored_by_any_run(project, resumed):
+    for log in sorted((project.folder / WORK / "logs/tiny").glob("*.log")):
+        assert "evaluate@" not in log.read_text("utf-8"), log
+    record = json.loads(results(project)["plain.json"])
+    assert (record["final"], record["domains"]) == (None, {})
+    splits = {role: s["splits"] for role, s in record["transfer"]["ab"]["domains"].items()}
+    assert splits == {"a": ["val"], "b": ["val"]}
+    assert "target" not in results(project)["transfer.csv"]
 
 
 def test_a_failure_is_told_with_its_reason_and_stops_no_other(resumed):
@@ -165,12 +177,13 @@ def test_a_failure_is_told_with_its_reason_and_stops_no_other(resumed):
 
 
 def test_the_table_and_the_chart(project, resumed):
-    table = results(project)["table.md"]
+    table = results(project)["transfer.md"]
     assert table in resumed
-    assert table.startswith("# what changes a miniature?\n")
-    assert "target = tiny_dusk (3 images)" in table
-    same = r"\| bins \| [^|]+ \| (?:\d+\.\d: \+0\.0 \(\+0\.0 to \+0\.0\) \| ){3}0 \| \d+\.\d \|"
-    assert re.search(same, table)
+    assert table.startswith("# what changes a miniature?\n\nScored on images that may choose")
+    own = ("ab→a = tiny_noon (2 images of val)", "ab→b = tiny_overcast (2 images of val)")
+    assert f"| val, mean | {' | '.join(own)} |" in table
+    same = r"\d+\.\d: \+0\.0 \(\+0\.0 to \+0\.0\) one run"
+    assert re.search(rf"\| bins \| [^|]+ \| (?:{same} \| ){{3}}0 \| \d+\.\d \|", table)
     assert re.search(r"\| mirrored \| mirroring \| .* \| 5 \| \d+\.\d \|", table)
     assert table.endswith("\nLeft out: `starved` (failed).\n")
     with Image.open(project.folder / "report/ablations/tiny.png") as chart:
@@ -185,8 +198,7 @@ def test_a_record_is_what_the_experiment_scored(project, resumed):
     data = found["revs"][0]["data"]
     assert data["params"]["params.yaml"]["data"]["seed"] == 5
     summary = data["metrics"]["metrics/summary.json"]["data"]
-    assert set(summary) == {"ab"}
-    assert summary["ab"]["target"]["miou"] == record["domains"]["target"]["miou"]
+    assert summary == {"ab": {"val": {"miou": record["transfer"]["ab"]["val"]}}}
 
 
 def test_the_workspace_is_as_it_was(project, resumed):
@@ -203,7 +215,8 @@ def test_a_second_time_nothing_runs_and_nothing_changes(project, resumed):
     printed = project.run(*COMMAND)
     assert printed.count(": as before, mIoU") == 3
     left_out = "\nLeft out: `starved` (failed).\n"
-    assert results(project) == {**before, "table.md": before["table.md"].replace(left_out, "")}
+    shown = before["transfer.md"].replace(left_out, "")
+    assert results(project) == {**before, "transfer.md": shown}
     # The experiments now start from the new commit, too.
     assert len(project.run("git", "for-each-ref", "refs/exps/*/*/tiny-*").splitlines()) == 6
     assert not (project.folder / WORK / "project").exists()
@@ -212,7 +225,7 @@ def test_a_second_time_nothing_runs_and_nothing_changes(project, resumed):
 def test_only_some_variants_are_compared(project, resumed):
     printed = project.run(*COMMAND, "--only", "bins")
     assert printed.count(": as before, mIoU") == 2
-    table = results(project)["table.md"]
+    table = results(project)["transfer.md"]
     assert "\n| bins |" in table
     assert "\n| mirrored |" not in table
     assert "\nLeft out: `mirrored` (not asked for)" in table
@@ -226,10 +239,89 @@ def test_a_variant_may_be_what_is_committed(project, resumed):
     content = {**VARIANTS, "base": "fewer", "variants": variants}
     file = project.folder / "experiments/again.yaml"
     file.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
-    project.run("dvc", "repro", "evaluate@ab")
+    project.run("dvc", "repro", "transfer@ab")
     project.commit("the results of the parameters as they are")
     printed = project.run(*COMMAND[:-1], "experiments/again.yaml")
     assert "[2/2] committed: mIoU" in printed
+
+
+RACE = {
+    "question": "does another way of scoring change a miniature?",
+    "mixes": ["a", "b"],
+    "base": "plain",
+    "seeds": [0, 1, 2],
+    "race": None,
+    "overrides": ["train.epochs=1", "train.warmup_epochs=0"],
+    "variants": [
+        {"name": "plain", "question": "one view"},
+        {"name": "views", "question": "two views", "overrides": ["evaluate.tta_flip=true"]},
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def raced(project, resumed):
+    file = project.folder / "experiments/race.yaml"
+    file.write_text(yaml.safe_dump(RACE, sort_keys=False), "utf-8")
+    project.commit("a race")
+    return project.run(*COMMAND[:-1], "experiments/race.yaml")
+
+
+def kept(project, name):
+    return (project.folder / "docs/results/race" / name).read_text("utf-8")
+
+
+def test_each_source_is_held_out_in_turn_and_the_seeds_run_in_turn(project, raced):
+    started = re.findall(r"\[\d/at most 6\] ([\w-]+): (?:one|two) view", raced)
+    assert started == [f"{name}-s{seed}" for seed in (0, 1, 2) for name in ("plain", "views")]
+    table = kept(project, "transfer.md")
+    assert (
+        "| variant | question | held out, mean | a→b = tiny_overcast (8 images of train and val) | "
+        "b→a = tiny_noon (8 images of train and val) | val, mean | "
+    ) in table
+    assert "\nMixes `a`, `b`. mIoU in percent" in table
+    assert "Race: each variant may run 3 seeds" in table
+    log = (project.folder / WORK / "logs/race/views-s1.log").read_text("utf-8")
+    assert "Running stage 'transfer@b'" in log
+    assert "Running stage 'train@" not in log
+
+
+def test_the_mean_is_that_of_the_held_out_sources(project, raced):
+    rows = [*csv.DictReader(kept(project, "transfer.csv").splitlines())]
+    found = {(row["variant"], row["domain"]): float(row["miou"]) for row in rows}
+    records = [json.loads(kept(project, f"views-s{seed}.json")) for seed in (0, 1, 2)]
+    cells = [[record["transfer"][mix]["held_out"] for mix in "ab"] for record in records]
+    mean = sum(sum(each) for each in cells) / 6
+    assert found["views", "held out"] == pytest.approx(mean, abs=1e-4)
+    assert found["views", "a→b, transfer"] == pytest.approx(sum(a for a, _ in cells) / 3, abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def looked(project, raced):
+    return project.run(*COMMAND[:-1], "experiments/race.yaml", "--final", "--only", "views")
+
+
+def test_a_final_look_trains_nothing_and_is_recorded_with_date_and_revision(project, looked):
+    log = (project.folder / WORK / "logs/race/views-s1.log").read_text("utf-8")
+    assert {*re.findall("Running stage '(.*)'", log)} == {
+        "check_inputs", "evaluate@a", "evaluate@b",
+    }  # fmt: skip
+    head = project.run("git", "rev-parse", "HEAD").strip()
+    table = kept(project, "table.md")
+    look = r"\*\*A look at the test images and the target\*\*"
+    words = look + r", (\d{4}-\d\d-\d\d) at git revision (\w+)\."
+    found = re.search(words, table)
+    assert found
+    assert found[2] == head
+    record = json.loads(kept(project, "views-s2.json"))
+    assert record["final"] == {"date": found[1], "revision": head}
+    assert record["domains"]["b→target"]["images"] == 3
+    assert "| target, mean over mixes |" in table
+    assert kept(project, "transfer.md") in project.run(
+        *COMMAND[:-1], "experiments/race.yaml", "--only", "views"
+    )
+    # What was looked at stays on record, as long as it is of the same networks.
+    assert json.loads(kept(project, "views-s2.json"))["final"] == record["final"]
 
 
 def test_a_run_starts_from_what_was_trained_by_its_own_seed(tmp_path):

@@ -46,8 +46,8 @@ def test_what_is_not_committed_is_named_as_the_user_sees_it(project):
 
 def test_it_runs_and_saves_its_experiment_in_the_repository(project):
     printed = project.run(*COMMAND)
-    assert "[1/1] plain: mIoU a 0." in printed
-    assert (project.folder / "docs/results/one/table.md").is_file()
+    assert "[1/1] plain: mIoU a→a val 0." in printed
+    assert (project.folder / "docs/results/one/transfer.md").is_file()
     assert not (project.folder / ".dvc/tmp/ablation/project").exists()
     listed = project.run("git", "for-each-ref", "--format=%(refname)", "refs/exps/*/*/one-plain")
     assert len(listed.splitlines()) == 1

@@ -56,6 +56,22 @@ def test_the_base_runs_first_with_all_of_its_seeds(load):
     assert [run.name for run in ablation.runs] == ["other-s0", "other-s1", "plain", "hue"]
 
 
+def test_seeds_of_the_file_are_those_of_all_variants_without_their_own(load):
+    ablation = load({"name": "other", "seeds": [7]}, seeds=[0, 1], mix=None, mixes=["a", "b"])
+    assert [run.name for run in ablation.runs] == [
+        "plain-s0", "plain-s1", "hue-s0", "hue-s1", "other-s7",
+    ]  # fmt: skip
+    assert ablation.settings.all_mixes == ("a", "b")
+    assert ablation.settings.race is None
+
+
+@pytest.mark.parametrize(("race", "error"), [(None, 0.05), ({"error": 0.1}, 0.1)])
+def test_a_race_needs_no_settings(load, race, error):
+    settings = load(seeds=[0, 1, 2], race=race).settings
+    assert settings.race is not None
+    assert settings.race.error == error
+
+
 def test_included_overrides_come_before_all_others(load, tmp_path):
     (tmp_path / "sizes.txt").write_text("# sizes\n-S train.epochs=3\n-S aug.flip=1\n", "utf-8")
     run = load(include="sizes.txt").runs[0]
@@ -67,6 +83,23 @@ def test_included_overrides_come_before_all_others(load, tmp_path):
     ("changes", "expected"),
     [
         ({"mix": "abc"}, "mix: 'abc' is no mix; did you mean 'ab'?"),
+        ({"mix": None, "mixes": ["ab", "abc"]}, "mixes: 'abc' is no mix; did you mean 'ab'?"),
+        ({"mixes": ["a", "b"]}, "mix, mixes: give one of the two"),
+        ({"mix": None}, "mix, mixes: give one of the two"),
+        ({"mix": None, "mixes": ["a", "a"]}, "mixes: a comes twice; leave one out"),
+        ({"seeds": [2, 2]}, "seeds: 2 comes twice; leave one out"),
+        ({"mix": None, "mixes": ["a", "b"], "oracle": "hue"}, "oracle: the gap that a variant"),
+        ({"race": None}, "race: a variant is looked at after 3 seeds and after each further one;"),
+        ({"race": None, "seeds": [0, 1]}, "give at least 3 seeds, as in seeds: [0, 1, 2, 3, 4, 5]"),
+        ({"race": {"error": 0}, "seeds": [0, 1, 2]}, "race.error: input should be greater than 0"),
+        (
+            {"race": None, "seeds": [0, 1, 2], "variant": {"name": "x", "seeds": [0]}},
+            "variant 'x': has seeds of its own, but in a race all variants run the file's",
+        ),
+        (
+            {"variant": {"name": "x", "overrides": ["~mixes.ab.b"]}},
+            "variant 'x': the sources of mix ab are a, the base's a, b; variants are compared on",
+        ),
         ({"oracle": "plane"}, "oracle: 'plane' is no variant; did you mean 'plain'?"),
         (
             {"variant": {"name": "x", "scored": "tent"}},

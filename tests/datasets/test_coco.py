@@ -10,9 +10,9 @@ from pycocotools import mask as masks
 
 from roadshift.checking.whole_set import check_set
 from roadshift.datasets.card import Card, load_card
-from roadshift.datasets.coco import listed_names
 from roadshift.datasets.encoding import Encoding
 from roadshift.datasets.label_readers import label_reader
+from roadshift.datasets.listed import listed_names
 from roadshift.datasets.pairing import find_pairs, pair_files
 from roadshift.datasets.splits import SplitConfig
 from roadshift.errors import RoadshiftError

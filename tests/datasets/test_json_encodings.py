@@ -63,7 +63,11 @@ def test_labels_are_shown_by_name():
     ("changes", "message"),
     [
         ({"label": "labels/all.png"}, "'labels/all.png' needs {id}"),
-        ({"label": "{split}/all.json"}, "must have the same placeholders"),
+        ({"label": "{group}/all.json"}, "must have the same placeholders"),
+        (
+            {"image": "{split}/{id}.jpg", "label": "all.json"},
+            "must have the same placeholders",
+        ),
         ({"image": "all.jpg", "label": "all.json"}, "'all.jpg' needs {id}"),
         ({"label": "{id}.png", "annotations": "{split}.json"}, "has other placeholders than label"),
         ({"label": "{id}.png", "annotations": "{id}.json"}, "has other placeholders than label"),

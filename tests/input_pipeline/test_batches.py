@@ -414,12 +414,29 @@ def test_rare_class_draws_do_not_depend_on_batch_or_shards(shards):
 
 def test_equal_ids_of_two_data_sets_are_augmented_apart(shards):
     twin = replace(shards["a"], name="twin")
-    (one,) = batches([(shards["a"], TRAIN)], 1)
-    (other,) = batches([(twin, TRAIN)], 1)
-    # The order of a pass is the same, the draws are not.
-    assert numbers(one[0]) == numbers(other[0])
-    differ = [not np.array_equal(x, y) for x, y in zip(one[1], other[1], strict=True)]
-    assert sum(differ) >= TRAIN - 1
+    one, other = by_pass([(shards["a"], TRAIN)], 1), by_pass([(twin, TRAIN)], 1)
+    assert {*one} == {*other}
+    assert sum(not np.array_equal(one[key][1], other[key][1]) for key in one) >= TRAIN - 1
+
+
+def test_the_images_of_two_data_sets_do_not_meet_in_the_same_order(shards):
+    # Two sets with the same ids and sizes: by chance an image of one meets the same image of the
+    # other in every sixth place.
+    sources = [(shards["a"], TRAIN), (replace(shards["a"], name="twin"), TRAIN)]
+    met = [numbers(images) for images, _ in batches(sources, 20)]
+    pairs = [pair for batch in met for pair in zip(batch[:TRAIN], batch[TRAIN:], strict=True)]
+    assert sum(first == second for first, second in pairs) < len(pairs) / 2
+    assert len({tuple(batch) for batch in met}) > 10
+
+
+def test_the_windows_of_a_pass_are_not_shuffled_alike(shards, monkeypatch):
+    monkeypatch.setattr(pipeline, "SHUFFLE_WINDOW", 3)
+    alike = 0
+    for images, _ in batches([(shards["a"], TRAIN)], 20):
+        # The file has the images in the order of their numbers.
+        seen = numbers(images)
+        alike += [n % 3 for n in seen[:3]] == [n % 3 for n in seen[3:]]
+    assert alike < 15
 
 
 @pytest.mark.parametrize(

@@ -5,16 +5,16 @@ import pytest
 from PIL import Image
 
 from roadshift.pictures.forest import forest_plot
-from roadshift.pictures.palette import VERDICTS
-from roadshift.scoring.bootstrap import Difference
+from roadshift.pictures.palette import UNDECIDED, VERDICTS
 from roadshift.scoring.comparison import VariantScore
+from roadshift.scoring.estimate import Difference
 from tests.drawn_text import crowded, cut_off
 
 LINES = [
     ("base", VariantScore((0.4,), None)),
     ("loss", VariantScore((0.35,), Difference(-0.05, -0.07, -0.03))),
-    ("gain", VariantScore((0.43, 0.42, 0.44), Difference(0.03, 0.01, 0.05))),
-    ("none", VariantScore((0.4,), Difference(0.0, -0.01, 0.01))),
+    ("gain", VariantScore((0.43, 0.42, 0.44), Difference(0.03, 0.01, 0.05), "better")),
+    ("none", VariantScore((0.4,) * 3, Difference(0.0, -0.01, 0.01), "not told apart")),
     ("one image", VariantScore((0.41,), Difference(0.01, None, None))),
     ("no pixel", VariantScore((None,), Difference(None, None, None))),
 ]
@@ -26,20 +26,23 @@ def test_each_difference_has_a_line_and_a_verdict_and_the_best_is_at_the_top():
         "loss", "none", "one image", "gain",
     ]  # fmt: skip
     assert [text.get_text() for text in axes.texts] == [
-        "−5.0, 1 seed", "+0.0, 1 seed", "+1.0, 1 seed", "+3.0 better, 3 seeds",
+        "−5.0, 1 seed", "+0.0, 3 seeds", "+1.0, 1 seed", "+3.0 better, 3 seeds",
     ]  # fmt: skip
     bars = [line.get_xdata() for line in axes.lines if len(np.unique(line.get_xdata())) == 2]
     assert bars[0] == pytest.approx([-7, -3])
     assert bars[-1] == pytest.approx([1, 5])
 
 
-def test_colours_are_explained_by_intervals():
+def test_colours_are_the_verdicts():
     figure = forest_plot(LINES, title="what helps?", x_label="points")
     [legend] = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [
-        "interval above 0", "interval below 0", "interval contains 0, or there is none",
+        "better", "worse", "neither",
     ]  # fmt: skip
-    assert {line.get_color() for line in legend.get_lines()} == {*VERDICTS.values()}
+    assert [line.get_color() for line in legend.get_lines()] == [*VERDICTS.values(), UNDECIDED]
+    drawn = {text.get_text(): text.get_color() for text in figure.axes[0].texts}
+    assert drawn["−5.0, 1 seed"] == UNDECIDED
+    assert drawn["+3.0 better, 3 seeds"] == VERDICTS["better"]
 
 
 @pytest.mark.parametrize("number", [1, 5, 41])

@@ -19,14 +19,16 @@ HEAD = "variant,domain,seeds,miou,difference,low,high,verdict,use,transductive,g
 TABLE = f"""{HEAD}
 plain,a,0,0.5,,,,,,,0.0,2
 plain,target,0,0.25,,,,,,,0.0,2
-noise,a,0,0.5,0,-0.01,0.01,,,,0.1,2.04
-noise,target,0,0.24,-0.01,-0.02,-0.005,worse,,,0.1,2.04
+noise,a,0,0.5,0,-0.01,0.01,one run,,,0.1,2.04
+noise,target,0,0.24,-0.01,-0.02,-0.005,one run,,,0.1,2.04
 cast,a,0 1 2,0.5,0.0649,0.01,0.1,better,,,,3
 cast,target,0 1 2,0.3149,0.0649,0.01,0.1,better,,,,3
-blur,a,0,0.5,0.09,0.08,0.1,better,unsupervised,,,
-blur,target,0,0.251,0.001,-0.01,0.01,,unsupervised,yes,,
+blur,a,0 1 2,0.5,0.09,0.08,0.1,better,unsupervised,,,
+blur,target,0 1 2,0.251,0.001,-0.01,0.01,not told apart,unsupervised,yes,,
 hue,a,0 1,0.5,,,,,,,,
-hue,target,0 1,0.28,0.03,0.01,0.05,better,,,,
+hue,target,0 1,0.28,0.03,0.01,0.05,two runs,,,,
+dark,a,0 1 2,0.5,,,,,,,,
+dark,target,0 1 2,0.2,-0.05,-0.08,-0.02,worse,,,,
 """
 TEXT = """# what helps?
 
@@ -75,25 +77,25 @@ def test_a_missing_or_damaged_file_is_named_with_what_to_do(folder):
         read_ablation(folder)
 
 
-def test_only_three_seeds_are_called_better(folder):
+def test_verdicts_are_named_and_the_rest_is_counted(folder):
     assert ablation_sentence(read_ablation(folder), "target") == (
-        "on target = dusk (4 images), in points of mIoU against `plain`, **better** (3 seeds or "
-        "more): `cast` (+6.5, 3 seeds); higher, by too few seeds for a verdict: `hue` (+3.0, 2 "
-        "seeds); lower, by too few seeds for a verdict: `noise` (−1.0, 1 seed); undecided: 1 of 4."
+        "on target = dusk (4 images), in points of mIoU against `plain`, **better**: `cast` "
+        "(+6.5, 3 seeds); **worse**: `dark` (−5.0, 3 seeds); not told apart: 1 of 5; without a "
+        "verdict, by fewer than 3 seeds: 2 of 5."
     )
 
 
 def test_what_is_too_many_to_name_is_counted(folder):
-    rows = "".join(f"v{k},target,0,0.3,0.0{k},0.001,0.1,better,,,,\n" for k in range(1, 6))
+    rows = "".join(f"v{k},target,0 1 2,0.3,0.0{k},0.001,0.1,better,,,,\n" for k in range(1, 6))
     (folder / "table.csv").write_text(TABLE.splitlines()[0] + "\nplain,target,0,0,,,,,,,,\n" + rows)
-    assert "`v5` (+5.0, 1 seed), `v4` (+4.0, 1 seed) and 3 more." in ablation_sentence(
+    assert "`v5` (+5.0, 3 seeds), `v4` (+4.0, 3 seeds) and 3 more." in ablation_sentence(
         read_ablation(folder), "target", most=2
     )
     (folder / "table.csv").write_text(TABLE.splitlines()[0] + "\nplain,target,0,0,,,,,,,,\n")
     assert ablation_sentence(read_ablation(folder), "target").startswith("no variant but `plain`")
 
 
-def test_the_table_is_sorted_by_effect_and_coloured_by_what_the_interval_shows(folder):
+def test_the_table_is_sorted_by_effect_and_coloured_by_its_verdicts(folder):
     table = ablation_table(read_ablation(folder), "target")
     rows = table.split("<tbody>")[1].split("<tr>")[1:]
     coloured = [
@@ -103,9 +105,10 @@ def test_the_table_is_sorted_by_effect_and_coloured_by_what_the_interval_shows(f
     assert coloured == [
         ("plain", []),
         ("cast", [blue, blue, blue]),  # the name, the target, and a
-        ("hue", [blue, blue]),
+        ("hue", []),
         ("blur", [blue]),
-        ("noise", [orange, orange]),
+        ("noise", []),
+        ("dark", [orange, orange]),
     ]
     assert "31.5<br><small>+6.5 (+1.0 to +10.0)</small>" in table
     assert "25.1 †<br><small>+0.1 (−1.0 to +1.0)</small>" in table
@@ -119,7 +122,7 @@ def test_sentence_table_and_chart_round_alike(kept):
     table = ablation_table(kept, "target")
     sentence = ablation_sentence(kept, "target", most=99)
     for row in kept.on("target"):
-        if row["verdict"]:
+        if row["verdict"] in ("better", "worse"):
             assert f"`{row['variant']}` ({points(float(row['difference']))}, " in sentence
         if row["difference"]:
             assert f"<small>{points(float(row['difference']))} (" in table
@@ -132,3 +135,10 @@ def test_the_lines_of_a_forest_plot_know_their_seeds(folder):
     assert [len(lines[name].by_seed) for name in ("cast", "hue", "noise")] == [3, 2, 1]
     assert lines["cast"].verdict == "better"
     assert lines["cast"].miou == pytest.approx(0.3149)
+
+
+def test_a_verdict_that_there_is_not_is_refused(folder):
+    text = TABLE.replace("two runs", "perhaps")
+    (folder / "table.csv").write_text(text, "utf-8")
+    with pytest.raises(RoadshiftError, match=r"'perhaps' is no verdict \(hue on target\); run"):
+        forest_lines(read_ablation(folder), "target")

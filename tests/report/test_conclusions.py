@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from roadshift.report import conclusions
-from roadshift.scoring.bootstrap import Difference
 from roadshift.scoring.comparison import VariantScore
+from roadshift.scoring.estimate import Difference
 from roadshift.scoring.results import ImageMatrices, MixMatrices
 from roadshift.scoring.tables import domain_gap
 from tests.results import domain_scores, mix_scores

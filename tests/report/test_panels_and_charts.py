@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from roadshift.augment.registry import operations_of
@@ -14,7 +15,7 @@ from roadshift.pictures.palette import css_colour
 from roadshift.pictures.sheet import Panel
 from roadshift.records.reader import Example
 from roadshift.report import charts, example_panels, figures
-from roadshift.scoring.bootstrap import Difference
+from roadshift.scoring.estimate import Difference
 from roadshift.settings import parameter_doc
 from roadshift.taxonomy import PartialLabel, load_taxonomy
 from tests.drawn_text import crowded, cut_off
@@ -84,6 +85,16 @@ def test_charts_take_classes_that_are_absent():
     assert charts.png(charts.class_bars({"a": scores}, "on a"))
     drops = {"a": Difference(0.1, None, None), "b": Difference(-0.1, -0.2, 0.0)}
     assert charts.png(charts.drop_chart(drops, "drop"))
+
+
+def test_a_drop_is_drawn_in_points_with_the_interval_that_it_has():
+    drops = {"a": Difference(0.1, None, None), "b": Difference(-0.1, -0.2, 0.0, 0.04)}
+    (axes,) = charts.drop_chart(drops, "drop").axes
+    bars = [bar for bar in axes.patches if isinstance(bar, Rectangle)]
+    assert [bar.get_width() for bar in bars] == [10, -10]
+    (interval,) = (line for line in axes.lines if line.get_linewidth() == 1.5)
+    assert np.asarray(interval.get_xdata()).tolist() == [-20, 0]
+    assert np.asarray(interval.get_ydata()).tolist() == [1, 1]
 
 
 LONG = [f"vegetation_and_terrain_{k}" for k in range(3)]

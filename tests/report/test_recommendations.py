@@ -24,7 +24,7 @@ METHODS = {
 
 
 def kept(*rows, base=None, name="tried"):
-    """(variant, its parameters, difference, verdict)s -> an ablation with one seed."""
+    """(variant, its parameters, difference, an interval that excludes 0 or '')s, by one seed."""
     base = base or {HAZE: 0.0, MIST: 0.0}
     table = [("plain", base, "", ""), *rows]
     return KeptAblation(
@@ -32,10 +32,12 @@ def kept(*rows, base=None, name="tried"):
         rows=[
             {
                 "variant": variant, "domain": "target", "seeds": "0", "miou": "0.5",
-                "difference": difference, "low": difference, "high": difference,
-                "verdict": verdict, "minutes": "",
+                "difference": difference,
+                "low": difference if sure else difference and "-1",
+                "high": difference if sure else difference and "1",
+                "verdict": difference and "one run", "minutes": "",
             }
-            for variant, _, difference, verdict in table
+            for variant, _, difference, sure in table
         ],
         question="",
         questions={},
@@ -50,34 +52,34 @@ def found(*ablations):
 
 def test_without_a_finding_there_is_the_documented_value():
     assert found() == "0.5"
-    assert found(kept(("haze", {HAZE: 0.4}, "0.02", "better"))) == "0.5"
+    assert found(kept(("haze", {HAZE: 0.4}, "0.02", "sure"))) == "0.5"
     assert found(kept(("haze", {HAZE: 0.4}, "-0.02", ""))) == "0.5"
     assert first_values({HAZE: ParameterDoc()}, [], "target") == {HAZE: ""}
 
 
 def test_what_harms_alone_is_not_recommended():
-    ablation = kept(("haze", {HAZE: 0.4}, "-0.021", "worse"))
+    ablation = kept(("haze", {HAZE: 0.4}, "-0.021", "sure"))
     assert found(ablation) == "none: −2.1 in `tried`, 1 seed"
 
 
 def test_what_gains_by_being_left_out_is_not_recommended():
     base = {HAZE: 0.3, MIST: 1.0}
-    assert found(kept(("no_haze", {HAZE: 0.0}, "0.012", "better"), base=base)) == (
+    assert found(kept(("no_haze", {HAZE: 0.0}, "0.012", "sure"), base=base)) == (
         "none: −1.2 in `tried`, 1 seed"
     )
-    assert found(kept(("no_haze", {HAZE: 0.0}, "-0.012", "worse"), base=base)) == "0.5"
+    assert found(kept(("no_haze", {HAZE: 0.0}, "-0.012", "sure"), base=base)) == "0.5"
 
 
 def test_a_change_away_from_the_value_that_harms_speaks_for_it():
     base = {HAZE: 0.4, MIST: 0.0}
-    assert found(kept(("much", {HAZE: 0.9}, "-0.1", "worse"), base=base)) == "0.5"
-    assert found(kept(("near", {HAZE: 0.5}, "-0.1", "worse"), base=base)).startswith("none")
+    assert found(kept(("much", {HAZE: 0.9}, "-0.1", "sure"), base=base)) == "0.5"
+    assert found(kept(("near", {HAZE: 0.5}, "-0.1", "sure"), base=base)).startswith("none")
 
 
 def test_findings_that_differ_leave_it_open():
-    harm = kept(("haze", {HAZE: 0.4}, "-0.01", "worse"), name="one")
-    gain = kept(("haze", {HAZE: 0.4}, "0.05", "better"), name="two")
-    both = kept(("both", {HAZE: 0.4, MIST: 1.0}, "-0.02", "worse"), name="three")
+    harm = kept(("haze", {HAZE: 0.4}, "-0.01", "sure"), name="one")
+    gain = kept(("haze", {HAZE: 0.4}, "0.05", "sure"), name="two")
+    both = kept(("both", {HAZE: 0.4, MIST: 1.0}, "-0.02", "sure"), name="three")
     assert found(harm, gain) == "open: −1.0 in `one`, 1 seed; +5.0 in `two`, 1 seed"
     assert found(both) == "open: −2.0 with 1 more in `three`, 1 seed"
     # A method alone says more than one among others.
@@ -85,7 +87,7 @@ def test_findings_that_differ_leave_it_open():
 
 
 def test_a_variant_without_a_record_says_nothing():
-    ablation = kept(("haze", {HAZE: 0.4}, "-0.021", "worse"))
+    ablation = kept(("haze", {HAZE: 0.4}, "-0.021", "sure"))
     assert found(replace(ablation, params={})) == "0.5"
 
 
@@ -102,8 +104,9 @@ def test_the_report_recommends_nothing_that_its_own_tables_found_harmful():
             record = json.loads(path.read_text("utf-8"))
             records[record["variant"]] = record["params"]
         for row in rows:
-            if row["verdict"] not in ("worse", "better"):
+            if not row["low"] or float(row["low"]) <= 0 <= float(row["high"]):
                 continue
+            lower = float(row["difference"]) < 0
             for key in values:
                 before, after = records[base], records[row["variant"]]
                 for name in key.split("."):
@@ -112,9 +115,7 @@ def test_the_report_recommends_nothing_that_its_own_tables_found_harmful():
                         break
                 switched_on = after and not before
                 switched_off = before and not after
-                if (switched_on and row["verdict"] == "worse") or (
-                    switched_off and row["verdict"] == "better"
-                ):
+                if (switched_on and lower) or (switched_off and not lower):
                     checked.add(key)
                     assert values[key].startswith(("none: −", "open: −")), (key, values[key])
     assert {"aug.noise", "aug.brightness", "aug.jpeg", "train.focal_gamma"} <= checked

@@ -1,5 +1,5 @@
 from roadshift.report import summary
-from roadshift.scoring.bootstrap import Difference
+from roadshift.scoring.estimate import Difference
 from tests.results import domain_scores
 
 SOURCES = {"a": ["a"], "ab": ["a", "b"]}
@@ -29,10 +29,21 @@ def test_the_drops_in_one_sentence():
 
 
 def test_what_the_epochs_were_chosen_on():
-    assert summary.chosen_sentence({"a": 9, "ab": 10}, SOURCES) == (
-        "Epoch 9 of the network trained on **a** and epoch 10 of the network trained on **a** and "
-        "**b** had the highest mean mIoU on validation images of its own sources. Test images "
-        "choose nothing in the workflow."
+    def history(rule, number, below):
+        return {"rule": rule, "selected": {"number": number}, "below_best": below}
+
+    found = summary.chosen_sentence(
+        {"a": history("last", 10, 0.0), "ab": history("last", 10, 0.004)}, SOURCES
+    )
+    assert found == (
+        "No image chose the epoch, the last one was kept. By mean mIoU on validation images of a "
+        "network's own sources, that is epoch 10 of the network trained on **a**, 0.0 points below "
+        "its best; epoch 10 of the network trained on **a** and **b**, 0.4 points below its best. "
+        "Test images choose nothing in the workflow."
+    )
+    by_error = summary.chosen_sentence({"a": history("one_standard_error", 8, 0.01)}, SOURCES)
+    assert by_error.startswith(
+        "The last epoch was kept that lies within one standard error of the best. By mean mIoU on"
     )
 
 

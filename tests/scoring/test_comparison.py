@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 
 from roadshift.errors import RoadshiftError
-from roadshift.scoring.bootstrap import Difference, paired_bootstrap
+from roadshift.scoring.bootstrap import paired_bootstrap
 from roadshift.scoring.comparison import (
     TRANSDUCTIVE,
     Variant,
-    VariantScore,
     compare_variants,
     comparison_rows,
     comparison_table,
+    holm,
+    seeds_apart,
 )
 from roadshift.scoring.results import ImageMatrices
 from roadshift.scoring.settings import EvaluateSettings
@@ -54,24 +55,17 @@ def test_a_gain_on_every_image_has_an_interval_without_width():
     assert rows["base"].cells["target"].difference is None
     cell = rows["gain"].cells["target"]
     assert cell.miou == pytest.approx(0.55)
-    assert cell.difference == pytest.approx((0.05, 0.05, 0.05))
-    assert cell.verdict == "better"
-
-
-def test_the_interval_goes_by_hand():
-    # Two images, one gains 10 of 100 pixels and one loses 10: a resample draws the first twice
-    # (a quarter of them), each once (half), or the second twice.
-    base, other = images([50, 50], "ab"), images([60, 40], "ab")
-    cell = by_name(variant("base", base), variant("other", other))["other"].cells["target"]
-    assert cell.difference == pytest.approx((0, -0.1, 0.1))
-    assert cell.verdict == ""
+    assert cell.difference is not None
+    assert cell.difference[:3] == pytest.approx((0.05, 0.05, 0.05))
+    assert cell.verdict == "one run"
 
 
 def test_images_are_paired_by_id_and_not_by_place():
     base = images([10, 40, 70, 80], "abcd")
     other = images([85, 75, 45, 15], "dcba")
     cell = by_name(variant("base", base), variant("other", other))["other"].cells["target"]
-    assert cell.difference == pytest.approx((0.05, 0.05, 0.05))
+    assert cell.difference is not None
+    assert cell.difference[:3] == pytest.approx((0.05, 0.05, 0.05))
 
 
 def test_seeds_are_averaged_on_both_sides():
@@ -82,8 +76,9 @@ def test_seeds_are_averaged_on_both_sides():
     cell = rows["worse"].cells["target"]
     assert cell.by_seed == pytest.approx((0.3, 0.4))
     assert cell.miou == pytest.approx(0.35)
-    assert cell.difference == pytest.approx((-0.07, -0.07, -0.07))
-    assert cell.verdict == "worse"
+    assert cell.difference is not None
+    assert cell.difference.difference == pytest.approx(-0.07)
+    assert cell.verdict == "two runs"
 
 
 def test_the_interval_has_the_resamples_the_level_and_the_seed_that_are_asked():
@@ -107,37 +102,100 @@ def test_other_images_are_refused():
         by_name(base, variant("odd", images([10, 40, 70, 80], pixels=99)))
 
 
+def thrice(name, hits, spread=0):
+    """A variant by three seeds, which differ by `spread` pixels of 100 in every image."""
+    return variant(name, *(images([hit + k * spread for hit in hits]) for k in (-1, 0, 1)))
+
+
+def test_a_verdict_needs_three_seeds_of_both():
+    base, more = [40, 44, 48, 52], [50, 54, 58, 62]
+    three, gain = thrice("base", base), thrice("gain", more)
+    two = variant("base", *(images(base) for _ in range(2)))
+    one = variant("base", images(base))
+    for reference, expected in ((three, "better"), (two, "two runs"), (one, "one run")):
+        cell = by_name(reference, gain)["gain"].cells["target"]
+        assert cell.verdict == expected
+        assert by_name(reference, gain)["base"].cells["target"].verdict == ""
+    assert (
+        by_name(three, variant("gain", images(more)))["gain"].cells["target"].verdict == "one run"
+    )
+    assert by_name(gain, three)["base"].cells["target"].verdict == ""
+
+
+def test_seeds_that_lie_far_apart_are_not_told_apart():
+    base = [40, 44, 48, 52]
+    near = by_name(thrice("base", base, 1), thrice("other", [hit - 9 for hit in base], 1))["other"]
+    far = by_name(thrice("base", base, 9), thrice("other", [hit - 9 for hit in base], 9))["other"]
+    assert near.cells["target"].verdict == "worse"
+    assert far.cells["target"].verdict == "not told apart"
+    assert far.cells["target"].by_seed == pytest.approx((0.28, 0.37, 0.46))
+
+
+def test_no_verdict_without_an_interval():
+    alone = [variant(name, *(images([hit], "a"),) * 3) for name, hit in (("base", 4), ("other", 9))]
+    cell = by_name(*alone)["other"].cells["target"]
+    assert cell.difference == (pytest.approx(0.05), None, None, None)
+    assert cell.verdict == ""
+
+
 @pytest.mark.parametrize(
-    ("low", "high", "expected"),
+    ("p_values", "expected"),
     [
-        (0.01, 0.02, "better"),
-        (-0.02, -0.01, "worse"),
-        (-0.01, 0.01, ""),
-        (0.0, 0.1, ""),
-        (-0.1, 0.0, ""),
-        (0.0, 0.0, ""),
+        ({}, set()),
+        ({0: 0.05}, {0}),
+        ({0: 0.051}, set()),
+        # By Holm the least of three is held against 0.05 / 3, the next against 0.05 / 2.
+        ({0: 0.016, 1: 0.025, 2: 0.05}, {0, 1, 2}),
+        ({0: 0.017, 1: 0.001, 2: 0.9}, {0, 1}),
+        ({0: 0.017, 1: 0.02, 2: 0.03}, set()),
+        ({0: 0.9, 1: 0.03, 2: 0.01}, {2}),
     ],
 )
-def test_a_verdict_needs_an_interval_that_leaves_out_zero(low, high, expected):
-    assert VariantScore((0.5,), Difference(0.0, low, high)).verdict == expected
-    assert VariantScore((0.5,), Difference(0.01, None, None)).verdict == ""
+def test_the_rows_of_a_table_are_judged_together(p_values, expected):
+    assert holm(p_values, 0.05) == expected
+
+
+def test_a_difference_is_a_verdict_only_if_it_holds_beside_the_other_rows():
+    base = [40, 44, 48, 52, 60, 41]
+    ids = "abcdef"
+
+    def run(name, change, spread):
+        runs = [images([h + change + k * spread for h in base], ids) for k in (-1, 0, 1)]
+        return variant(name, *runs)
+
+    reference, near = run("base", 0, 2), run("near", 5, 2)
+    verdict = by_name(reference, near)["near"].cells["target"].verdict
+    assert verdict == "better"
+    others = [run(f"other{k}", 0, 2) for k in range(20)]
+    crowded = by_name(reference, near, *others)["near"].cells["target"]
+    assert crowded.verdict == "not told apart"
+
+
+def test_the_noise_floor_is_how_far_two_seeds_lie_apart():
+    assert seeds_apart([0.40, 0.43, 0.46]) == pytest.approx(0.04)
+    assert seeds_apart([0.40]) is None
+    assert seeds_apart([0.40, None]) is None
 
 
 def test_the_table():
+    base, more = images([10, 40, 70, 80]), images([15, 45, 75, 85])
     rows = compared(
-        variant("base", images([10, 40, 70, 80]), minutes=9.96),
-        variant("gain", images([15, 45, 75, 85]), images([17, 47, 77, 87])),
+        replace(variant("base", *[base] * 3), minutes=9.96),
+        variant("gain", *[more] * 3),
+        variant("once", more),
     )
     assert comparison_table(rows, {"target": "target = ika"}) == (
         "| variant | question | target = ika | seeds | minutes |\n"
         "|---|---|---|---|---|\n"
-        "| base | base? | 50.0 | 0 | 10.0 |\n"
-        "| gain | gain? | 56.0 [55.0, 57.0]: +6.0 (+6.0 to +6.0) better | 0, 1 | – |\n"
+        "| base | base? | 50.0 [50.0, 50.0, 50.0] | 0, 1, 2 | 10.0 |\n"
+        "| gain | gain? | 55.0 [55.0, 55.0, 55.0]: +5.0 (+5.0 to +5.0) better | 0, 1, 2 | – |\n"
+        "| once | once? | 55.0: +5.0 (+5.0 to +5.0) one run | 0 | – |\n"
     )
     assert list(comparison_rows(rows))[1] == {
-        "variant": "gain", "domain": "target", "seeds": "0 1", "miou": 0.56, "difference": 0.06,
-        "low": 0.06, "high": 0.06, "verdict": "better", "use": "",
-        "transductive": "", "gap_closed": None, "minutes": None,
+        "variant": "gain", "domain": "target", "seeds": "0 1 2", "miou": 0.55, "difference": 0.05,
+        "low": 0.05, "high": 0.05, "verdict": "better", "use": "",
+        "transductive": "", "gap_closed": None, "gap_low": None,
+        "gap_high": None, "minutes": None,
     }  # fmt: skip
 
 
@@ -156,13 +214,16 @@ def test_the_gap_closed_goes_from_the_base_to_the_oracle():
         replace(variant("oracle", oracle), use="supervised"),
     ]
     found = compared(*variants, oracle="oracle")
-    assert [row.gap_closed for row in found] == pytest.approx([0, 0.5, 0.5, 1])
+    assert [row.gap_closed and row.gap_closed.value for row in found] == [0, 0.5, 0.5, 1]
     head, _, *lines = comparison_table(found, {"target": "t"}).splitlines()
     assert head == (
         "| variant | question | t | t, with its labels | gap closed | seeds | minutes |"
     )
-    assert lines[1].startswith("| half | half? | 50.0: +10.0 (+10.0 to +10.0) better |  | 50 % |")
+    assert lines[1].startswith(
+        "| half | half? | 50.0: +10.0 (+10.0 to +10.0) one run |  | 50 % (50 % to 50 %) |"
+    )
     assert lines[3].startswith("| oracle | oracle? |  | 60.0: +20.0")
+    assert " | 100 % | " in lines[3]
     assert [row["use"] for row in comparison_rows(found)] == ["", "", "supervised", "supervised"]
     # The base is as good as the oracle: there is no gap to close.
     without = compared(*variants, baseline="oracle", oracle="base")
@@ -183,7 +244,7 @@ def test_the_gap_closed_is_the_targets():
     found = compared(
         scored("base", 80, 40), scored("half", 90, 50), scored("oracle", 20, 60), oracle="oracle"
     )
-    assert [row.gap_closed for row in found] == pytest.approx([0, 0.5, 1])
+    assert [row.gap_closed and row.gap_closed.value for row in found] == [0, 0.5, 1]
 
 
 def test_the_rows_have_the_decimals_that_they_promise():
@@ -201,5 +262,5 @@ def test_cells_of_a_network_adapted_to_the_scored_images_are_marked():
     assert TRANSDUCTIVE == "†"
     base, other = comparison_table(rows, {"target": "t"}).splitlines()[2:]
     assert "| 40.0 |" in base
-    assert "| 40.0: +0.0 (+0.0 to +0.0) † |" in other
+    assert "| 40.0: +0.0 (+0.0 to +0.0) one run † |" in other
     assert [row["transductive"] for row in comparison_rows(rows)] == ["", "yes"]

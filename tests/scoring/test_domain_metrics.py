@@ -116,7 +116,7 @@ def test_settings_refuse_what_makes_no_sense(values):
 
 def test_default_settings():
     settings = EvaluateSettings()
-    assert settings.bootstrap_samples == 1000
+    assert settings.bootstrap_samples == 4000
     assert settings.confidence_level == 0.95
     assert settings.calibration_bins == 15
 

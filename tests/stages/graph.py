@@ -15,6 +15,9 @@ PROJECT = Path(__file__).parents[2]
 ONE_ROLE = {("adapt", "data/shards/trainval/*"): {"target"}}
 """By stage and kind of output, the only role of it that is needed: adaptation is to the target."""
 
+BY_DIGESTS = {"train": paths.sources_file, "transfer": lambda _: paths.ALL_SOURCES}
+"""By stage that knows the sources' shards by digests alone, the file of the digests for a mix."""
+
 
 def by_name(index):
     return {stage.name: stage for stage in index.stages}
@@ -98,7 +101,8 @@ def left_out(index, *, domains, mixes):
     A stage that runs for each role, or for each mix, must run for all of them. A stage that reads
     such a stage's outputs, by its code or by its dependencies, must depend on those of all roles,
     or of all mixes; and where it runs for each of the same keys itself, on those of its own key. A
-    training depends on no shards of a role, but on the digests of its mix's sources.
+    training and its transfer scores depend on no shards of a role, but on digests: of the mix's
+    sources, and of all sources.
 
     Args:
         index: the stages, of DVC.
@@ -124,7 +128,7 @@ def left_out(index, *, domains, mixes):
             reads = had or any(overlap(PurePosixPath(kind), path) for path in named)
             if other == script or not reads:
                 continue
-            if script == "train" and outs.keys() == {*domains}:
+            if script in BY_DIGESTS and outs.keys() == {*domains}:
                 needed = set()
             elif (script, kind) in ONE_ROLE:
                 needed = ONE_ROLE[script, kind]
@@ -132,7 +136,11 @@ def left_out(index, *, domains, mixes):
                 needed = {key} if keys[script] == outs.keys() else {*outs}
             if had != needed:
                 found.append(f"{name}: {kind}: {sorted(had)}, not {sorted(needed)}")
-        digests = {path for path in dependencies(stage) if path.is_relative_to(paths.SOURCES)}
-        if script == "train" and digests != {PurePosixPath(paths.sources_file(key))}:
-            found.append(f"{name}: {sorted(map(str, digests))}, not {paths.sources_file(key)}")
+        if script not in BY_DIGESTS:
+            continue
+        places = (paths.SOURCES, paths.ALL_SOURCES)
+        digests = {str(p) for p in dependencies(stage) if any(overlap(p, Path(q)) for q in places)}
+        wanted = BY_DIGESTS[script](key).as_posix()
+        if digests != {wanted}:
+            found.append(f"{name}: {sorted(digests)}, not {wanted}")
     return found

@@ -26,7 +26,7 @@ STAGE = "Running stage '{}'"
 
 @pytest.fixture(scope="module")
 def plain(miniature):
-    miniature.run("dvc", "repro", "evaluate@ab")
+    miniature.run("dvc", "repro", "evaluate@ab", "transfer@ab")
     return miniature
 
 
@@ -51,10 +51,12 @@ def test_another_target_reruns_no_training_where_nothing_is_adapted(plain):
     assert load(plain, "metrics/scores/ab.json")["target_images"] == {}
     domains = yaml.safe_load((plain.folder / "params.yaml").read_text("utf-8"))["domains"]
     plain.set_params(domains={"target": "tiny_noon"})
-    printed = plain.run("dvc", "repro", "evaluate@ab")
+    printed = plain.run("dvc", "repro", "evaluate@ab", "transfer@ab")
     plain.set_params(domains=domains)
     assert STAGE.format("adapt") in printed
-    assert STAGE.format("train@ab") not in printed
+    assert STAGE.format("hash_shards@target") in printed
+    for stage in ("train@ab", "transfer@ab"):
+        assert STAGE.format(stage) not in printed
     assert STAGE.format("evaluate@ab") in printed
 
 

@@ -52,24 +52,37 @@ def in_data(stage):
     return {str(each) for each in found if each.parts[0] == "data"}
 
 
-def test_no_training_depends_on_a_test_split(index):
-    trains = [stage for name, stage in by_name(index).items() if name.startswith("train@")]
-    assert trains
-    # The shard stage of a source writes both splits; what counts is what training reads.
-    assert not [stage for stage in trains if depends_on(stage, "data/shards/test")]
+CHOOSING = ("train", "transfer")
+"""The stages that choose, and those that scores to choose by are made by."""
 
 
-def test_the_target_reaches_a_training_through_adapt_alone_and_no_test_split_of_it(index):
-    """The stage hash_sources comes after all shards, and writes nothing of a role in no mix."""
+def choosing(index):
+    names = [name for name in by_name(index) if name.split("@")[0] in CHOOSING]
+    assert {name.split("@")[0] for name in names} == {*CHOOSING}
+    return names
+
+
+def test_no_test_split_is_before_anything_that_chooses(index):
+    """The shard stage of a role writes both parts; what counts is what is read."""
+    for name in choosing(index):
+        for before in {name, *ancestors(index, name)}:
+            for place in ("data/shards/test", "metrics/scores", "models/scores"):
+                assert not depends_on(by_name(index)[before], place), f"{name}: {before}"
+
+
+def test_the_target_is_before_nothing_that_chooses_but_through_adapt(index):
+    """DVC's templates treat roles alike, so a digest of the target exists, which is empty."""
     stages = by_name(index)
     assert in_data(stages["adapt"]) == {"data/shards/trainval/target"}
-    assert in_data(stages["hash_sources"]) == {"data/shards/trainval"}
+    assert in_data(stages["hash_sources"]) == {"data/digests"}
+    empty = stages["hash_shards@target"]
+    assert {str(out) for out in outputs(empty)} == {"data/digests/target.json"}
     graph = index.graph.copy()
-    graph.remove_nodes_from([stages["adapt"], stages["hash_sources"]])
-    for name in stages:
-        if name.startswith("train@"):
-            further = networkx.descendants(graph, stages[name])
-            assert not {s.name for s in further if s.name.startswith("shard@")}
+    graph.remove_nodes_from([stages["adapt"], empty])
+    for name in choosing(index):
+        further = {stage.name for stage in networkx.descendants(graph, stages[name])}
+        assert {"hash_sources", "hash_shards@a", "shard@a", "download@b"} <= further
+        assert not {each for each in further if each.endswith("@target")}, name
 
 
 def test_without_adaptation_no_key_of_it_is_on():
@@ -84,6 +97,7 @@ def test_a_training_depends_on_the_digests_of_its_mix_and_of_no_other(index):
     for mix in mixes:
         expected = {f"data/sources/{mix}.json", "data/shards/adapt"}
         assert in_data(stages[f"train@{mix}"]) == expected
+        assert in_data(stages[f"transfer@{mix}"]) == {"data/sources.json"}
 
 
 def test_no_line_names_a_source_or_a_mix(index):
@@ -189,14 +203,22 @@ def changed_index(tmp_path):
             ],
         ),
         (
-            "      - data/shards/trainval\n      - data/code/hash_sources.json\n",
-            "      - data/shards/trainval/a\n      - data/code/hash_sources.json\n",
-            ["hash_sources: data/shards/trainval/*: ['a'], not ['a', 'b', 'target']"],
+            "        - data/sources.json\n        - data/code/transfer.json\n",
+            "        - data/sources/${key}.json\n        - data/code/transfer.json\n",
+            [
+                f"transfer@{mix}: ['data/sources/{mix}.json'], not data/sources.json"
+                for mix in ("a", "ab", "b")
+            ],
+        ),
+        (
+            "      - data/digests\n",
+            "      - data/digests/a.json\n",
+            ["hash_sources: data/digests/*.json: ['a'], not ['a', 'b', 'target']"],
         ),
     ],
     ids=[
         "one mix alone", "no mix", "no target", "a source left out", "no role",
-        "another mix's sources", "a source that is not hashed",
+        "another mix's sources", "the own sources alone", "a source that is not hashed",
     ],
 )  # fmt: skip
 def test_a_forgotten_mix_or_role_is_found(changed_index, old, new, expected):
@@ -356,8 +378,9 @@ def test_imports_run_one_way():
 
 @pytest.mark.parametrize(
     ("package", "not_imported"),
-    [("roadshift", {"stages", "ablation", "tests"}), ("stages", {"ablation", "tests"}),
-     ("ablation", {"tests"})],
+    [("roadshift", {"stages", "ablation", "search", "tests"}),
+     ("stages", {"ablation", "search", "tests"}), ("ablation", {"search", "tests"}),
+     ("search", {"tests"})],
 )  # fmt: skip
 def test_the_library_knows_no_stage_and_a_stage_no_ablation(package, not_imported):
     for file in (PROJECT / package).rglob("*.py"):

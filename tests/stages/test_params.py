@@ -267,21 +267,21 @@ def test_all_keys_of_an_earlier_version_are_named_at_once(load):
 
 def test_no_name_of_a_role_or_a_mix_meets_another_output(load):
     """Whatever they are called: each output has a folder of its kind to itself."""
-    names = ["adapt", "scores", "summary", "test", "trained", "trainval", "predictions"]
+    names = ["adapt", "scores", "sources", "summary", "test", "trained", "trainval", "transfer"]
     fixed = [
         *(paths.SUMMARY, paths.PLOTS, paths.VALIDATED, paths.ADAPT, paths.OVERVIEW),
-        *(paths.REPORT, paths.PAGE),
+        *(paths.REPORT, paths.PAGE, paths.ALL_SOURCES),
     ]
     by_role = [paths.RAW, paths.REMAPPED, paths.TRAINVAL, paths.TEST, Path("data/.downloads")]
     by_mix = (
         paths.curves_folder, paths.network_file, paths.scores_file, paths.matrices_file,
         paths.predictions_file, paths.facts_file, paths.confusion_file, paths.training_state,
-        paths.sources_file,
+        paths.sources_file, paths.transfer_file, paths.transfer_matrices_file,
     )  # fmt: skip
     places = [
         *fixed,
         *(folder / name for folder in (*by_role, paths.TRAINED) for name in names),
-        *(place(name) for place in (*by_mix, paths.audit_file) for name in names),
+        *(place(n) for place in (*by_mix, paths.audit_file, paths.digest_file) for n in names),
     ]
     assert len({*places}) == len(places)
     assert not [one for one in places if {*one.parents} & {*places}]

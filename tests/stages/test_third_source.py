@@ -142,6 +142,18 @@ def test_the_summary_has_every_cell(five):
         assert all(0 <= cell["miou"] <= 1 for cell in cells.values())
 
 
+def test_every_source_that_a_network_has_not_seen_is_held_out(five):
+    """Domain d is one of them, though no network is trained on it; the target is none."""
+    project, _ = five
+    for mix in MIXES:
+        scores = load(project, f"metrics/transfer/{mix}.json")
+        held_out = {role for role, score in scores["domains"].items() if score["held_out"]}
+        assert {*scores["domains"]} == {"a", "b", "c", "d"}
+        assert held_out == {"a", "b", "c", "d"} - {*mix}
+        mean = sum(scores["domains"][role]["miou"] for role in held_out) / len(held_out)
+        assert scores["held_out"] == pytest.approx(mean, abs=1e-4)
+
+
 def test_the_page_and_the_report_show_every_network_and_domain(five):
     project, _ = five
     page = (project.folder / "report/index.html").read_text("utf-8")

@@ -12,7 +12,7 @@ import yaml
 from dvc.repo import Repo
 from PIL import Image
 
-from tests.stages.graph import by_name, dependencies, outputs, overlap
+from tests.stages.graph import BY_DIGESTS, by_name, dependencies, outputs, overlap
 
 pytestmark = pytest.mark.workflow
 
@@ -66,6 +66,29 @@ def test_the_confusion_matrix_of_every_image_is_kept_and_adds_up(reproduced):
     present = total.sum(1) > 0
     miou = (hits[present] / union[present]).mean()
     assert load(reproduced, "metrics/summary.json")["ab"]["target"]["miou"] == round(miou, 4)
+
+
+def test_transfer_scores_are_of_what_a_network_has_not_seen_and_of_no_test_image(reproduced):
+    """Six images of train and two of val in each tiny set."""
+    splits = {"held": ["train", "val"], "own": ["val"]}
+    for mix in ("a", "b", "ab"):
+        scores = load(reproduced, f"metrics/transfer/{mix}.json")
+        matrices = np.load(reproduced.folder / f"models/transfer/{mix}.npz", allow_pickle=False)
+        kinds = {role: "own" if role in mix else "held" for role in ("a", "b")}
+        assert {r: s["splits"] for r, s in scores["domains"].items()} == {
+            role: splits[kind] for role, kind in kinds.items()
+        }
+        mious: dict[str, list[float]] = {"held": [], "own": []}
+        for role, kind in kinds.items():
+            found = scores["domains"][role]
+            assert found["held_out"] == (kind == "held")
+            assert found["images"] == (8 if kind == "held" else 2)
+            assert found["miou_low"] <= found["miou"] <= found["miou_high"]
+            assert matrices[f"{role}/matrices"].shape == (found["images"], 11, 11)
+            assert not [i for i in matrices[f"{role}/ids"] if i.startswith("test")]
+            mious[kind].append(found["miou"])
+        assert scores["held_out"] == (mious["held"][0] if mious["held"] else None)
+        assert scores["val"] == pytest.approx(np.mean(mious["own"]), abs=1e-4)
 
 
 def test_the_environment_stands_beside_the_metrics_and_in_no_result(reproduced):
@@ -207,22 +230,31 @@ def test_every_file_that_a_stage_reads_is_a_dependency_of_it(reproduced, forced)
         for name, stage in stages.items():
             if stage.always_changed:
                 continue
+            script, _, key = name.partition("@")
             known = dependencies(stage) | outputs(stage)
-            if name.startswith("train@"):
+            if script in BY_DIGESTS:
                 # It stops unless these shards are those that its dependency has the digests of.
-                digests = load(reproduced, f"data/sources/{name.partition('@')[2]}.json")
+                digests = load(reproduced, BY_DIGESTS[script](key).as_posix())
+                assert "target" not in digests
                 known |= {PurePosixPath("data/shards/trainval") / role for role in digests}
             files = {p for p in read[name] if (reproduced.folder / p).is_file()}
             found = {p for p in files if not NO_INPUT.fullmatch(str(p))}
             assert {str(p) for p in found if not any(overlap(p, k) for k in known)} == set(), name
 
 
-def test_the_digests_of_the_sources_are_made_without_a_look_at_the_target(forced):
+def test_nothing_of_the_target_is_read_by_what_chooses(reproduced, forced):
     _, _, read = forced
-    shards = {
-        p.parts[3] for p in read["hash_sources"] if p.parts[:3] == ("data", "shards", "trainval")
-    }
-    assert shards == {"a", "b"}
+    found: dict[str, set[str]] = {}
+    for name, files in read.items():
+        shards = {p for p in files if p.parts[:2] == ("data", "shards") and len(p.parts) > 4}
+        found.setdefault(name.split("@")[0], set()).update("/".join(p.parts[2:4]) for p in shards)
+    sources = {"trainval/a", "trainval/b"}
+    assert {stage: found[stage] for stage in ("hash_shards", "hash_sources", "transfer")} == {
+        "hash_shards": sources, "hash_sources": set(), "transfer": sources,
+    }  # fmt: skip
+    assert {part for part in found["train"] if "target" in part or "test" in part} == set()
+    assert load(reproduced, "data/digests/target.json") == {"shards": None}
+    assert {*load(reproduced, "data/sources.json")} == {"a", "b"}
 
 
 def test_a_forced_run_gives_the_same_bytes(reproduced, forced):

@@ -9,19 +9,20 @@ from roadshift.errors import RoadshiftError
 from roadshift.networks.batch_norm import ConvBatchNorm
 from roadshift.training.checkpoint import Checkpoint, fingerprint
 from roadshift.training.ema import ExponentialMovingAverage
+from roadshift.training.history import Validation
 from roadshift.training.loop import build_step, train
 from roadshift.training.settings import RegSettings, TrainSettings
 
 SCHEDULE = TrainSettings(
     epochs=4, steps_per_epoch=3, batch_size=2, crop_height=32, crop_width=32, learning_rate=0.02,
     encoder_lr_factor=0.5, class_weight_exponent=0.0, warmup_epochs=1.0, clip_norm=1.0,
-    precise_bn_batches=2,
+    precise_bn_batches=2, selected_epoch="one_standard_error",
 )  # fmt: skip
 REG = RegSettings(
     dropout=0.3, l1=0.0, l2=0.0, weight_decay=0.01, label_smoothing=0.0, ema_decay=0.9
 )  # fmt: skip
 SCORES = (0.2, 0.6, 0.4, 0.5)
-"""Val scores of the epochs; the second is the best."""
+"""Val scores of the epochs; the second is the best, and no other is within its standard error."""
 
 
 class Killed(BaseException):
@@ -57,7 +58,7 @@ class Training:
         def validate():
             if len(self.told) + 1 == killed_in:
                 raise Killed
-            return {"a": SCORES[len(self.told)]}
+            return {"a": Validation(SCORES[len(self.told)], 0.05)}
 
         pretrained = self.features.trainable_variables
         return train(
@@ -110,7 +111,7 @@ def test_an_interrupted_training_ends_in_the_same_bits(whole, tmp_path, epochs, 
             Training(tmp_path).run(killed_in=epoch)
     training = Training(tmp_path)
     history = training.run()
-    assert history.best.number == 2
+    assert history.selected.number == 2
     assert training.told == whole.told == history.epochs
     assert same(training.values(), whole.values())
     resumes = f"test: resuming from epoch {epochs[-1] - 1}" in capsys.readouterr().out
@@ -126,7 +127,7 @@ def test_a_training_killed_after_its_last_epoch_is_not_repeated(whole, tmp_path)
 
 
 def test_what_is_kept_is_two_files_and_discarded_without_a_trace(interrupted):
-    assert sorted(p.name for p in interrupted.iterdir()) == ["best-2.npz", "state.npz"]
+    assert sorted(p.name for p in interrupted.iterdir()) == ["selected-2.npz", "state.npz"]
     Checkpoint(interrupted, "one").discard()
     assert not interrupted.exists()
 
@@ -158,7 +159,7 @@ def test_another_training_begins_anew_and_says_so(interrupted, capsys, how):
     assert not interrupted.exists()
 
 
-@pytest.mark.parametrize("name", ["state.npz", "best-2.npz"])
+@pytest.mark.parametrize("name", ["state.npz", "selected-2.npz"])
 @pytest.mark.parametrize("damage", ["cut", "empty", "flipped", "gone"])
 def test_a_damaged_checkpoint_begins_anew(interrupted, capsys, name, damage):
     file = interrupted / name

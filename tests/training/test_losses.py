@@ -97,13 +97,13 @@ def test_class_weights_of_exponent_1_weigh_all_classes_alike():
     np.testing.assert_allclose(weights * [0.1, 0.8, 0.1], 1 / 3, rtol=1e-6)
 
 
-def test_an_absent_class_gets_no_endless_weight():
-    weights = class_weights([[999, 1, 0]], 1.0)
-    assert weights[2] == weights[1]
+def test_a_class_that_the_sources_lack_has_the_weight_of_an_average_pixel():
+    weights = class_weights([[990, 10, 0]], 1.0)
+    np.testing.assert_allclose(weights, [500 / 990, 50, 1], rtol=1e-6)
 
 
 def test_the_weight_rises_no_further_below_a_thousandth_of_the_pixels():
-    weights = class_weights([[995_500, 3000, 1000, 500, 0]], 1.0)
+    weights = class_weights([[995_500, 3000, 1000, 499, 1]], 1.0)
     np.testing.assert_allclose(weights[1:] / weights[1], [1, 3, 3, 3], rtol=1e-6)
     assert weights[0] / weights[2] == pytest.approx(0.001 / 0.9955)
 

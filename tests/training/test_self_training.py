@@ -7,6 +7,7 @@ from roadshift.determinism import enable_determinism
 from roadshift.input_pipeline.batches import PSEUDO_LABEL_ID
 from roadshift.networks.batch_norm import ConvBatchNorm
 from roadshift.training.checkpoint import Checkpoint
+from roadshift.training.history import Validation
 from roadshift.training.loop import train
 from roadshift.training.self_training import SelfTraining, UnlabelledBatch
 from roadshift.training.settings import RegSettings, SelfTrainingSettings, TrainSettings
@@ -122,7 +123,7 @@ def trained_by(settings, folder=None, killed_in=None):
         kernels.append(network.get_weights()[0])
         if len(kernels) == killed_in:
             raise Killed
-        return {"a": 0.1 * len(kernels)}
+        return {"a": Validation(0.1 * len(kernels), 0.0)}
 
     checkpoint = Checkpoint(folder, "one") if folder else None
     train(
@@ -167,7 +168,7 @@ def test_statistics_are_retaken_from_all_that_a_step_sees():
     train(
         network,
         batches_from=lambda epoch: batches,
-        validate=lambda: {"a": 0.5},
+        validate=lambda: {"a": Validation(0.5, 0.0)},
         settings=settings,
         reg=REG,
         pretrained=[],

@@ -1,0 +1,280 @@
+"""The result of a recipe over its seeds, and the JSON file that holds it.
+
+`roadshift.scoring.recipe_tables` writes it for people.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field, ValidationError
+
+from roadshift.atomic import atomic_file
+from roadshift.errors import RoadshiftError
+from roadshift.scoring.bootstrap import bootstrap_miou
+from roadshift.scoring.metrics import mean_iou
+from roadshift.scoring.numbers import percent, percent_interval
+from roadshift.scoring.recipes import Recipe, ScoredRun, check_comparable
+from roadshift.scoring.results import ImageMatrices, Method
+from roadshift.scoring.settings import EvaluateSettings
+from roadshift.settings import Settings, format_validation_error
+
+_DECIMALS = 6
+NO_GROUP = "no group"
+"""Name of the images without a group in a set that has groups."""
+Groups = Mapping[str, Mapping[str, str] | None]
+"""By domain, the group of each image by its id, '' for an image without one; None if not known."""
+
+
+class SeedScores(Settings):
+    """The mIoU of a recipe on some images, 0..1; None where no pixel is labelled.
+
+    Attributes:
+        images: number of images.
+        miou: mean over the seeds.
+        by_seed: mIoU of each seed, in the order of the runs.
+        spread: standard deviation over the seeds, that of a sample (n - 1); None for one seed.
+    """
+
+    images: int
+    miou: float | None
+    by_seed: list[float | None]
+    spread: float | None
+
+    @property
+    def text(self) -> str:
+        """The mean and the spread in percent, such as '62.1 ± 0.6'; a dash without a mean."""
+        return percent(self.miou) + ("" if self.spread is None else f" ± {percent(self.spread)}")
+
+
+class DomainResult(SeedScores):
+    """The mIoU of a recipe on a domain.
+
+    Attributes:
+        data_set: name of the data set that plays the domain's role.
+        joined: names of the joined classes.
+        miou_low: lower end of the interval of the mean over seeds and images; None without one.
+        miou_high: upper end of that interval.
+        groups: by group (drive, city, run of neighbouring images), the mIoU on its images; empty if
+            the set has no groups, None if they are not known.
+        adapted: by method of test-time adaptation, the same of the adapted networks.
+    """
+
+    data_set: str
+    joined: list[str] = Field(default_factory=list)
+    miou_low: float | None
+    miou_high: float | None
+    groups: dict[str, SeedScores] | None = None
+    adapted: dict[Method, "DomainResult"] = Field(default_factory=dict)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends of the interval; None where there is none."""
+        if self.miou_low is None or self.miou_high is None:
+            return None
+        return self.miou_low, self.miou_high
+
+    @property
+    def cell(self) -> str:
+        """The cell of a table, in percent, such as '62.1 ± 0.6 (59.9 to 64.1)'."""
+        interval = percent_interval(self.interval)
+        return f"{self.text} ({interval})" if interval else self.text
+
+
+class SeedRun(Settings):
+    """A run of a recipe.
+
+    Attributes:
+        name: name of the run, such as that of its experiment.
+        seed: seed of the training; None where it is not known.
+    """
+
+    name: str
+    seed: int | None
+
+
+class MixResult(Settings):
+    """The result of a recipe's networks of one mix.
+
+    Attributes:
+        runs: the runs, in the order of their seeds.
+        target_images: number of images of the target that training was given, by their use.
+        domains: by role, in the order of params.yaml.
+    """
+
+    runs: list[SeedRun]
+    target_images: dict[str, int] = Field(default_factory=dict)
+    domains: dict[str, DomainResult]
+
+
+class Provenance(Settings):
+    """Where a result comes from.
+
+    Attributes:
+        recipe: file of the recipe's overrides.
+        chosen_by: what the head of that file says, such as what chose the recipe.
+        overrides: overrides of params.yaml, without the seed.
+        seeds: seeds of the trainings.
+        params_sha256: digest of all parameters but the seed, with the overrides applied.
+        revision: commit of the code that ran.
+        date: day on which the last of the runs was kept, such as '2026-01-31'.
+    """
+
+    recipe: str
+    chosen_by: str
+    overrides: list[str]
+    seeds: list[int]
+    params_sha256: str
+    revision: str
+    date: str
+
+
+class RecipeResult(Settings):
+    """The result of a recipe over its seeds.
+
+    Attributes:
+        confidence_level: level of the intervals, 0..1.
+        bootstrap_samples: number of resamples behind each interval.
+        provenance: where the result comes from; None for runs that were named one by one.
+        mixes: the result by mix, a row of the table each.
+    """
+
+    confidence_level: float
+    bootstrap_samples: int
+    provenance: Provenance | None = None
+    mixes: dict[str, MixResult]
+
+    def save(self, file: Path) -> None:
+        """Writes the result as JSON."""
+        with atomic_file(file) as partial:
+            partial.write_text(self.model_dump_json(indent=1) + "\n", "utf-8")
+
+    @classmethod
+    def load(cls, file: Path) -> "RecipeResult":
+        """Reads a result.
+
+        Raises:
+            RoadshiftError: the file is missing, or does not hold a result.
+        """
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            raise RoadshiftError(f"{file}: missing; run the recipe over its seeds") from None
+        except ValidationError as error:
+            reason = format_validation_error(error, cls)
+            raise RoadshiftError(
+                f"{file}: not the result of a recipe ({reason}); run the recipe over its seeds"
+            ) from None
+
+
+def recipe_result(
+    recipes: Mapping[str, Recipe],
+    *,
+    settings: EvaluateSettings,
+    seed: int = 0,
+    groups: Groups | None = None,
+    provenance: Provenance | None = None,
+) -> RecipeResult:
+    """Joins the runs of a recipe to its result.
+
+    Args:
+        recipes: by mix, the recipe with its runs.
+        settings: number of resamples and level of the intervals.
+        seed: seed of the bootstrap.
+        groups: by domain, the group of each image; default not known.
+        provenance: where the result comes from.
+
+    Raises:
+        RoadshiftError: runs were not scored on the same images with the same classes.
+    """
+    mixes = {}
+    for mix, recipe in recipes.items():
+        domains = {
+            domain: _domain_result(
+                recipe.runs, domain, settings=settings, seed=seed, groups=(groups or {}).get(domain)
+            )
+            for domain in check_comparable([recipe])
+        }
+        mixes[mix] = MixResult(
+            runs=[SeedRun(name=run.name, seed=run.seed) for run in recipe.runs],
+            target_images=dict(recipe.runs[0].scores.target_images),
+            domains=domains,
+        )
+    return RecipeResult(
+        confidence_level=settings.confidence_level,
+        bootstrap_samples=settings.bootstrap_samples,
+        provenance=provenance,
+        mixes=mixes,
+    )
+
+
+def _domain_result(
+    runs: Sequence[ScoredRun],
+    domain: str,
+    *,
+    settings: EvaluateSettings,
+    seed: int,
+    groups: Mapping[str, str] | None,
+) -> DomainResult:
+    scores = runs[0].scores.domains[domain]
+
+    def result(
+        matrices: Sequence[ImageMatrices], adapted: dict[Method, DomainResult]
+    ) -> DomainResult:
+        by_seed = [found.sorted() for found in matrices]
+        stacked = np.stack([found.matrices for found in by_seed])
+        interval = bootstrap_miou(
+            stacked,
+            samples=settings.bootstrap_samples,
+            seed=seed,
+            level=settings.confidence_level,
+        )
+        low, high = interval or (None, None)
+        return DomainResult(
+            **dict(_seed_scores(stacked)),
+            data_set=scores.data_set,
+            joined=list(scores.joined),
+            miou_low=_rounded(low),
+            miou_high=_rounded(high),
+            groups=_by_group(by_seed[0].ids, stacked, groups),
+            adapted=adapted,
+        )
+
+    methods = [
+        method
+        for method in scores.adapted
+        if all(domain in run.matrices.adapted.get(method, {}) for run in runs)
+    ]
+    adapted = {m: result([run.matrices.adapted[m][domain] for run in runs], {}) for m in methods}
+    return result([run.matrices.domains[domain] for run in runs], adapted)
+
+
+def _by_group(
+    ids: Sequence[str], matrices: np.ndarray, groups: Mapping[str, str] | None
+) -> dict[str, SeedScores] | None:
+    # A table of another split than the scores' does not say the groups of their images.
+    if groups is None or not {*ids} <= groups.keys():
+        return None
+    of_image = [groups[name] for name in ids]
+    if not any(of_image):
+        return {}
+    return {
+        group or NO_GROUP: _seed_scores(matrices[:, [other == group for other in of_image]])
+        for group in sorted({*of_image})
+    }
+
+
+def _seed_scores(matrices: np.ndarray) -> SeedScores:
+    """Returns the scores of matrices, int64 (runs, images, classes, classes)."""
+    by_seed = [mean_iou(run.sum(axis=0)) for run in matrices]
+    known = [miou for miou in by_seed if miou is not None]
+    return SeedScores(
+        images=matrices.shape[1],
+        miou=_rounded(np.mean(known)) if known else None,
+        by_seed=[_rounded(miou) for miou in by_seed],
+        spread=_rounded(np.std(known, ddof=1)) if len(known) > 1 else None,
+    )
+
+
+def _rounded(value: float | np.floating | None) -> float | None:
+    return None if value is None else round(float(value), _DECIMALS)

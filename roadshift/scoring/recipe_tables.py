@@ -1,0 +1,133 @@
+"""The result of a recipe over its seeds as tables in Markdown."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+
+from roadshift.scoring.numbers import level_percent, percent
+from roadshift.scoring.recipe_result import (
+    DomainResult,
+    MixResult,
+    Provenance,
+    RecipeResult,
+    SeedScores,
+)
+from roadshift.scoring.results import Method
+from roadshift.scoring.tables import domain_title
+
+
+def recipe_table(result: RecipeResult) -> str:
+    """Writes the cross-domain table of a recipe in Markdown, a row for each mix.
+
+    A cell is the mean mIoU over the seeds in percent, the spread over the seeds, and the interval,
+    such as '62.1 ± 0.6 (59.9 to 64.1)'.
+    """
+    columns = _columns(result)
+    rows = [
+        [mix, *("–" if cell is None else cell.cell for cell in _cells(found, columns))]
+        for mix, found in result.mixes.items()
+    ]
+    return _markdown(["trained on", *columns.values()], rows)
+
+
+def recipe_page(result: RecipeResult, title: str) -> str:
+    """Writes a result as a Markdown page: the table, each seed, and each group of images.
+
+    Args:
+        result: the result.
+        title: heading of the page.
+    """
+    return "\n".join(chain([f"# {title}\n"], _sections(result)))
+
+
+def _sections(result: RecipeResult) -> Iterator[str]:
+    yield (
+        "mIoU in percent: the mean over the seeds ± their standard deviation, and the "
+        f"{level_percent(result.confidence_level)} interval of the mean over seeds and images.\n"
+    )
+    yield recipe_table(result)
+    yield "## Each seed\n"
+    columns = _columns(result)
+    rows = []
+    for mix, found in result.mixes.items():
+        seeds = ", ".join("–" if run.seed is None else str(run.seed) for run in found.runs)
+        cells = [
+            "–" if cell is None else ", ".join(map(percent, cell.by_seed))
+            for cell in _cells(found, columns)
+        ]
+        rows.append([mix, seeds, *cells])
+    yield _markdown(["trained on", "seeds", *columns.values()], rows)
+    for domain in grouped_domains(result):
+        yield f"## {domain}, by group\n"
+        yield "mIoU of each group's images together.\n"
+        rows = [
+            [group, str(images), *("–" if cell is None else cell.text for cell in cells)]
+            for group, images, cells in group_rows(result, domain)
+        ]
+        yield _markdown(["group", "images", *result.mixes], rows)
+    if result.provenance is not None:
+        yield "## Where this comes from\n"
+        yield _told(result.provenance)
+
+
+def _told(found: Provenance) -> str:
+    seeds = ", ".join(map(str, found.seeds))
+    head = f"`{found.recipe}` by seed {seeds}, at revision `{found.revision[:12]}`, {found.date}."
+    quoted = "\n".join(f"> {line}".rstrip() for line in found.chosen_by.splitlines())
+    if not quoted:
+        return f"{head}\n"
+    return f"{head} The head of that file says:\n\n{quoted}\n"
+
+
+def grouped_domains(result: RecipeResult) -> list[str]:
+    """Returns the domains whose images have groups."""
+    domains = [(d, cell) for found in result.mixes.values() for d, cell in found.domains.items()]
+    return list(dict.fromkeys(domain for domain, cell in domains if cell.groups))
+
+
+def group_rows(
+    result: RecipeResult, domain: str
+) -> Iterator[tuple[str, int, list[SeedScores | None]]]:
+    """Yields each group of a domain: its name, number of images, and scores by mix."""
+    tables = [
+        (found.domains[domain].groups or {}) if domain in found.domains else {}
+        for found in result.mixes.values()
+    ]
+    for group in sorted({*chain(*tables)}):
+        cells = [table.get(group) for table in tables]
+        images = next(cell.images for cell in cells if cell is not None)
+        yield group, images, cells
+
+
+def _columns(result: RecipeResult) -> dict[tuple[str, Method | None], str]:
+    """Returns the titles of the table's columns by domain and method, as of a run's table."""
+    domains: dict[str, DomainResult] = {}
+    for found in result.mixes.values():
+        for domain, cell in found.domains.items():
+            domains.setdefault(domain, cell)
+    methods = list(
+        dict.fromkeys(
+            method
+            for found in result.mixes.values()
+            for cell in found.domains.values()
+            for method in cell.adapted
+        )
+    )
+    columns: dict[tuple[str, Method | None], str] = {}
+    for domain, cell in domains.items():
+        columns[domain, None] = domain_title(domain, cell)
+        columns |= {(domain, m): f"{domain}, {m} (transductive)" for m in methods}
+    return columns
+
+
+def _cells(
+    found: MixResult, columns: Mapping[tuple[str, Method | None], str]
+) -> Iterator[DomainResult | None]:
+    for domain, method in columns:
+        cell = found.domains.get(domain)
+        yield cell.adapted.get(method) if cell is not None and method is not None else cell
+
+
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join(lines) + "\n"

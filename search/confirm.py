@@ -1,0 +1,124 @@
+"""What confirms a search: the best candidates and the base, by seeds that chose nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from roadshift.scoring.comparison import Variant, VariantRow, compare_variants, seeds_apart
+from roadshift.scoring.results import MixMatrices
+from roadshift.scoring.transfer import TransferScores, counted
+from search.plan import Run, State, confirming_runs
+from search.settings import Search
+
+BASE = "base"
+HELD_OUT = "held out"
+"""The column of the mean over mixes, by which a recipe is chosen."""
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """The confirming comparison.
+
+    Attributes:
+        rows: the base, then the candidates by their score in the search.
+        heads: by column, the words above it.
+        chosen: name of the row with the highest mean, the base's if none is above it.
+        floor: how far two seeds of the base lie apart, 0..1; None for one seed.
+    """
+
+    rows: list[VariantRow]
+    heads: Mapping[str, str]
+    chosen: str
+    floor: float | None
+
+    def row(self, name: str) -> VariantRow:
+        """The row of a candidate."""
+        return next(row for row in self.rows if row.variant.name == name)
+
+    def miou(self, name: str) -> float:
+        """The mean of a candidate over held-out sources and seeds, 0..1."""
+        return self.row(name).cells[HELD_OUT].miou or 0.0
+
+
+def kept_files(folder: Path, run: Run, mix: str) -> tuple[Path, Path]:
+    """The scores and the matrices of a confirming run, where all machines see them.
+
+    Args:
+        folder: folder of the journal.
+        run: the run.
+        mix: one of its mixes.
+    """
+    stem = folder / "confirm" / f"{run.name}-{mix}"
+    return stem.with_suffix(".json"), stem.with_suffix(".npz")
+
+
+def compare_confirmed(search: Search, state: State, folder: Path) -> Confirmed:
+    """Compares the best candidates with the base, paired by images and seeds.
+
+    Args:
+        search: the search.
+        state: what it has done; all confirming runs are among it.
+        folder: folder of the journal.
+    """
+    runs = confirming_runs(search, state)
+    heads, weights = _columns(search, folder, runs[BASE][0])
+    variants = []
+    for name, of_variant in runs.items():
+        trial = of_variant[0].trial
+        values = {} if trial is None else state.params[trial]
+        matrices = {
+            (run, mix): MixMatrices.load(kept_files(folder, run, mix)[1]).domains
+            for run in of_variant
+            for mix in search.settings.mixes
+        }
+        scores = {
+            f"{mix}→{role}": [matrices[run, mix][role] for run in of_variant]
+            for mix in search.settings.mixes
+            for role in search.held_out(mix)
+            if f"{mix}→{role}" in weights
+        }
+        minutes = [state.results[run.name].minutes for run in of_variant]
+        variants.append(
+            Variant(
+                name=name,
+                question=described(values) or "no value of the space",
+                seeds=tuple(search.settings.confirm.seeds),
+                scores=scores,
+                minutes=sum(minutes) / len(minutes),
+            )
+        )
+    rows = compare_variants(
+        variants,
+        BASE,
+        settings=search.params.evaluate,
+        seed=search.params.seed,
+        means={HELD_OUT: weights},
+    )
+    means = {row.variant.name: row.cells[HELD_OUT].miou or 0.0 for row in rows}
+    return Confirmed(
+        rows,
+        heads,
+        # Of equals the first, and the base comes first.
+        chosen=max(means, key=lambda name: means[name]),
+        floor=seeds_apart(rows[0].cells[HELD_OUT].by_seed),
+    )
+
+
+def described(values: Mapping[str, object]) -> str:
+    """The values of a candidate on one line."""
+    return " ".join(f"{key}={value}" for key, value in values.items())
+
+
+def _columns(search: Search, folder: Path, run: Run) -> tuple[dict[str, str], dict[str, float]]:
+    """By column its head, the mean's first; and the weights of the others in that mean."""
+    heads = {HELD_OUT: f"{HELD_OUT}, mean"}
+    weights = {}
+    for mix in search.settings.mixes:
+        found = TransferScores.load(kept_files(folder, run, mix)[0])
+        roles = counted(found.domains, held_out=True)
+        for role in roles:
+            score, column = found.domains[role], f"{mix}→{role}"
+            splits = " and ".join(score.splits)
+            heads[column] = f"{column} = {score.data_set} ({score.images} images of {splits})"
+            weights[column] = 1 / len(roles) / len(search.settings.mixes)
+    return heads, weights
