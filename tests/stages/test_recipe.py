@@ -39,7 +39,7 @@ def test_the_recipe_gains_ten_points_on_a_dusk_that_training_never_saw(reproduce
     params = reproduced.folder / "params.yaml"
     ablation = reproduced.folder / "experiments/ablation_synthetic.yaml"
     base = load_ablation(ablation, params).runs[0]
-    assert base.name == "source_only"
+    assert base.variant.name == "source_only"
     override(params, base.overrides)
     reproduced.run("dvc", "repro", "evaluate@ab")
     assert with_recipe >= target_miou(reproduced) + GAIN
