@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ablation.records import RunRecord
+from roadshift.report.ablations import HELD_OUT, VAL, transfer_column
 from roadshift.scoring.results import DomainScores, ImageMatrices, Method
 from roadshift.scoring.tables import domain_title
-from roadshift.scoring.transfer import SourceScores, counted
+from roadshift.scoring.transfer import SourceScores, TransferScores, counted
 from stages.params import TARGET
-
-HELD_OUT, VAL = "held out", "val"
-"""The columns by which an ablation chooses: means over mixes of their transfer scores."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +63,40 @@ class Columns:
         return self.means.get(self.primary, {self.primary: 1.0})
 
 
-def transfer_column(mix: str, role: str) -> str:
-    """The column of a network's transfer scores on a source."""
-    return f"{mix}→{role}, transfer"
-
-
 def test_column(mix: str, role: str, several: bool) -> str:
     """The column of a network's test scores on a domain: the role, behind the mix if several."""
     return f"{mix}→{role}" if several else role
+
+
+def mean_weights(transfer: Mapping[str, TransferScores], *, held_out: bool) -> dict[str, float]:
+    """The columns of a mean over mixes of their transfer scores, with their weights.
+
+    Args:
+        transfer: by mix, its transfer scores.
+        held_out: whether the mean is over held-out sources, or over a mix's own.
+
+    Returns:
+        Empty where no source counts.
+    """
+    by_mix = {
+        mix: roles
+        for mix, found in transfer.items()
+        if (roles := counted(found.domains, held_out=held_out))
+    }
+    return {
+        transfer_column(mix, role): 1 / len(by_mix) / len(roles)
+        for mix, roles in by_mix.items()
+        for role in roles
+    }
+
+
+def transfer_heads(transfer: Mapping[str, TransferScores]) -> dict[str, str]:
+    """The words above the columns of single transfer scores, by column."""
+    return {
+        transfer_column(mix, role): _head(mix, role, score)
+        for mix, found in transfer.items()
+        for role, score in found.domains.items()
+    }
 
 
 def transfer_columns(record: RunRecord) -> Columns:
@@ -81,27 +105,15 @@ def transfer_columns(record: RunRecord) -> Columns:
     Args:
         record: a run of the baseline.
     """
-    singles = {
-        transfer_column(mix, role): (mix, role, score)
-        for mix, found in record.transfer.items()
-        for role, score in found.domains.items()
-    }
+    singles = transfer_heads(record.transfer)
     heads: dict[str, str] = {}
     means: dict[str, dict[str, float]] = {}
     for name, held_out in ((HELD_OUT, True), (VAL, False)):
-        by_mix = {
-            mix: roles
-            for mix, found in record.transfer.items()
-            if (roles := counted(found.domains, held_out=held_out))
-        }
-        if not by_mix:
+        weights = mean_weights(record.transfer, held_out=held_out)
+        if not weights:
             continue
-        means[name] = {
-            transfer_column(mix, role): 1 / len(by_mix) / len(roles)
-            for mix, roles in by_mix.items()
-            for role in roles
-        }
-        shown = {key: _head(*singles[key]) for key in means[name]}
+        means[name] = weights
+        shown = {key: singles[key] for key in weights}
         if len(shown) == 1:
             heads[name] = f"{name}: {next(iter(shown.values()))}"
         else:
@@ -125,18 +137,19 @@ def _head(mix: str, role: str, score: SourceScores) -> str:
     return f"{mix}→{role} = {score.data_set} ({score.images} images of {splits})"
 
 
-def mious(record: RunRecord, method: Method | None) -> dict[str, float | None]:
+def mious(record: RunRecord, method: Method | None, *, final: bool) -> dict[str, float | None]:
     """The mIoU of a run for its progress line, by the words before it.
 
     Args:
         record: record of the run.
         method: the test-time adaptation whose scores count; None for plain scores.
+        final: whether test scores are asked for; an earlier look may have left some.
     """
     found: dict[str, float | None] = {}
     for mix, transfer in record.transfer.items():
         for role, score in transfer.domains.items():
             found[f"{mix}→{role} {'+'.join(score.splits)}"] = _miou(score, method)
-    for column, test in record.domains.items():
+    for column, test in record.domains.items() if final else ():
         found[f"{column} test"] = _miou(test, method)
     return found
 

@@ -1,16 +1,16 @@
 """The results of an ablation: Markdown tables for people, CSV tables for programs, charts."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from ablation.columns import Columns, Outcome, test_columns, transfer_columns
 from ablation.race import Race, Settled
 from ablation.variants import Ablation, VariantSettings
+from ablation.writing import noise_floor, write_rows, write_text
 from roadshift.atomic import atomic_file
-from roadshift.pictures.forest import forest_plot
+from roadshift.pictures.forest import ForestLine, forest_plot
+from roadshift.report.ablations import Kind
 from roadshift.scoring.comparison import (
     SEEDS_FOR_A_VERDICT,
     TRANSDUCTIVE,
@@ -19,10 +19,9 @@ from roadshift.scoring.comparison import (
     compare_variants,
     comparison_rows,
     comparison_table,
-    seeds_apart,
 )
-from roadshift.scoring.numbers import percent
 from roadshift.scoring.results import target_use
+from roadshift.scoring.verdicts import seeds_apart
 from stages.params import TARGET
 from stages.paths import ablation_results
 
@@ -42,8 +41,6 @@ trained on (held out) train and val, of its own val. No test image is among them
 target."""
 FINAL = """**A look at the test images and the target**, {looks}. They are for a final comparison: a
 variant that is chosen by them makes them images that chose."""
-FLOOR = "Two seeds of `{baseline}` lie apart by {apart} points on average: the noise floor."
-NO_FLOOR = "The noise floor is not known, since `{baseline}` ran with one seed."
 CLOSED = (
     """ Gap closed: how much of the way from the baseline to `{oracle}`, by mIoU on the target."""
 )
@@ -51,10 +48,9 @@ ADAPTED = f""" {TRANSDUCTIVE} Transductive: the network was adapted to the very 
 scored, on every domain."""
 RACE = """ Race: each variant may run {seeds} seeds, and is looked at after {first} and after each
 further one. It runs no further seed once it is decided by {column}, or could hardly be any more.
-P-values count {looks} times, the number of looks, so that any verdict of a column is by chance with
-a probability of at most {error:g} %. A variant is compared with the same seeds of `{baseline}`."""
-Kind = Literal["transfer", "table"]
-"""The kind of a table, which its files are named by: by transfer scores, or by test images."""
+P-values count {looks} times, the number of looks, and all {variants} variants beside `{baseline}`
+count, run or not, so that any verdict of a column is by chance with a probability of at most
+{error:g} %. A variant is compared with the same seeds of `{baseline}`."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +94,10 @@ class Results:
         settings, params = self.ablation.settings, self.ablation.runs[0].params
         if settings.race is None or self.first is None:
             raise ValueError("no race, or no outcome of the baseline")
-        others = {run.variant.name for run in self.ablation.runs} - {settings.base}
         return Race(
             seeds=len(settings.seeds or []),
-            variants=len(others),
+            # Also those that --only leaves out: whoever runs them one by one has as many chances.
+            variants=len(settings.variants) - 1,
             error=settings.race.error,
             weights=transfer_columns(self.first.record).weights,
             samples=params.evaluate.bootstrap_samples,
@@ -146,6 +142,7 @@ def write_comparison(results: Results, kind: Kind) -> Path | None:
         oracle=settings.oracle if kind == "table" else None,
         means=columns.means,
         looks=race.looks if race else 1,
+        family=race.variants if race else None,
     )
     text = TEXT.format(
         question=settings.question,
@@ -161,18 +158,10 @@ def write_comparison(results: Results, kind: Kind) -> Path | None:
     if left_out:
         text += f"\nLeft out: {', '.join(left_out)}.\n"
     folder = ablation_results(ablation.name)
-    with atomic_file(folder / f"{kind}.md") as file:
-        file.write_text(text, "utf-8")
-    flat = list(comparison_rows(rows))
-    with (
-        atomic_file(folder / f"{kind}.csv") as file,
-        file.open("w", encoding="utf-8", newline="") as sink,
-    ):
-        writer = csv.DictWriter(sink, list(flat[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(flat)
+    write_text(folder / f"{kind}.md", text)
+    write_rows(folder / f"{kind}.csv", list(comparison_rows(rows)))
     figure = forest_plot(
-        [(row.variant.name, row.cells[columns.primary]) for row in rows],
+        [ForestLine.of(row.variant.name, row.cells[columns.primary]) for row in rows],
         title=f"{settings.question}\n{columns.heads[columns.primary]}",
         x_label=f"mIoU, points above {settings.base}, {100 * evaluate.confidence_level:g} % "
         "interval",
@@ -201,6 +190,7 @@ def _notes(
             first=SEEDS_FOR_A_VERDICT,
             column=f"*{transfer_columns(results.first.record).primary}*",
             looks=race.looks,
+            variants=race.variants,
             error=100 * race.error,
             baseline=settings.base,
         )
@@ -214,11 +204,7 @@ def _notes(
 def _floor(rows: Sequence[VariantRow], baseline: str, columns: Columns) -> str:
     cells = next(row.cells for row in rows if row.variant.name == baseline)
     apart = {name: seeds_apart(cells[name].by_seed) for name in columns.heads}
-    known = {name: share for name, share in apart.items() if share is not None}
-    if not known:
-        return NO_FLOOR.format(baseline=baseline)
-    words = ", ".join(f"{percent(share)} on {name}" for name, share in known.items())
-    return FLOOR.format(baseline=baseline, apart=words)
+    return noise_floor(f"`{baseline}`", apart)
 
 
 def _variant(settings: VariantSettings, outcomes: Sequence[Outcome]) -> Variant:

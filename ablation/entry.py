@@ -2,13 +2,13 @@
 
 import fcntl
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from roadshift.errors import RoadshiftError
+from roadshift.interruption import end_interrupted, raise_on_signals
 
 WORK = Path(".dvc/tmp/ablation")
 """The sandbox, and the logs of the runs."""
@@ -24,18 +24,15 @@ def carry_out(work: Callable[[], None], *, folder: Path = WORK, what: str = "abl
         folder: folder of the sandbox, which has the lock.
         what: name of such a command's work, for the message.
     """
-    # SIGTERM, by which batch systems end a job, and a closed terminal act as Ctrl-C does.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+    raise_on_signals()
     try:
         with _alone(folder, what):
             work()
     except RoadshiftError as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        print("stopped; the same command resumes", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
+    except KeyboardInterrupt as interrupt:
+        print("stopped; the same command resumes", file=sys.stderr, end="")
+        end_interrupted(interrupt)
 
 
 @contextmanager

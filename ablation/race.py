@@ -30,7 +30,7 @@ class Race:
 
     Attributes:
         seeds: the largest number of seeds of a variant.
-        variants: number of variants beside the baseline.
+        variants: number of variants beside the baseline, those that do not run among them.
         error: largest probability of any verdict by chance, 0..1.
         weights: weights of the columns whose mean is compared.
         samples: number of resamples of the images.

@@ -45,6 +45,7 @@ class RunRecord(Settings):
     Attributes:
         ablation: name of the ablation.
         variant: name of the variant.
+        base: name of the baseline; empty in older records.
         mixes: the mixes that were trained and scored.
         seed: the seed of the training.
         overrides: overrides of params.yaml, as after `dvc exp run -S`.
@@ -58,6 +59,7 @@ class RunRecord(Settings):
 
     ablation: str
     variant: str
+    base: str = ""
     mixes: list[str]
     seed: int
     overrides: list[str]
@@ -91,6 +93,7 @@ def make_record(
     return RunRecord(
         ablation=ablation.name,
         variant=run.variant.name,
+        base=ablation.settings.base,
         mixes=list(ablation.settings.all_mixes),
         seed=run.params.seed,
         overrides=list(run.overrides),

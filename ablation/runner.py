@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.columns import Outcome, mious, test_column
-from ablation.comparison import Kind, Results, chart_file, write_comparison
+from ablation.comparison import Results, chart_file, write_comparison
 from ablation.race import schedule
 from ablation.records import (
     Look,
@@ -24,6 +24,8 @@ from ablation.records import (
 from ablation.sandbox import RunFailedError, Sandbox, StageRun
 from ablation.variants import Ablation, Run
 from roadshift.errors import RoadshiftError
+from roadshift.report.ablations import Kind
+from roadshift.scoring.recipes import leaves
 from roadshift.scoring.results import DomainScores, ImageMatrices, Method, MixMatrices, MixScores
 from roadshift.scoring.transfer import TransferScores
 from stages.paths import matrices_file, scores_file, transfer_file, transfer_matrices_file
@@ -65,7 +67,7 @@ def run_all(ablation: Ablation, work: Path, *, final: bool = False) -> None:
         if minutes_by_run:
             left = (runs - number) * statistics.mean(minutes_by_run)
             progress += f", {'at most' if racing else 'about'} {left:.0f} left"
-        scores = mious(outcome.record, _method(run)).items()
+        scores = mious(outcome.record, _method(run), final=final).items()
         cells = ", ".join(f"{domain} {miou}" for domain, miou in scores)
         _say(f"{title}: {'' if outcome.ran else 'as before, '}mIoU {cells}; {progress}")
     for name, (why, seeds) in results.settled.items():
@@ -178,25 +180,19 @@ def closest(run: Run, params: Mapping[str, Mapping[str, Any]]) -> list[str]:
         Names of the earlier runs.
     """
     ours = run.params.model_dump(mode="json")
-    leaves = _leaves(ours)
+    own = _values(ours)
 
     def difference(name: str) -> tuple[bool, int, bool]:
         theirs = params[name]
         # Another seed changes everything from the training on.
         other_seed = theirs["seed"] != ours["seed"]
-        return other_seed, len(leaves ^ _leaves(theirs)), name != run.name
+        return other_seed, len(own ^ _values(theirs)), name != run.name
 
     return sorted(params, key=difference)
 
 
-def _leaves(params: Mapping[str, Any], place: str = "") -> set[tuple[str, str]]:
-    leaves = set()
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            leaves |= _leaves(value, f"{place}{key}.")
-        else:
-            leaves.add((f"{place}{key}", repr(value)))
-    return leaves
+def _values(params: Mapping[str, Any]) -> set[tuple[str, str]]:
+    return {(key, repr(value)) for key, value in leaves(params)}
 
 
 def _say(*lines: str) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roadshift.scoring.numbers import percent
+from roadshift.scoring.recipes import leaves
 from stages.params import PARAMS
 from stages.paths import SUMMARY
 
@@ -118,20 +119,12 @@ def _row(name: str, entry: Mapping[str, Any]) -> Row:
         for domain, score in scores.items()
         if isinstance(score, Mapping)
     }
-    return Row(name, cells, dict(_leaves(params)))
+    return Row(name, cells, dict(leaves(params)))
 
 
 def _content(files: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
     """Returns a file's content as DVC read it, empty if there is no such file."""
     return ((files or {}).get(name) or {}).get("data") or {}
-
-
-def _leaves(params: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, object]]:
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{place}{key}.")
-        else:
-            yield f"{place}{key}", value
 
 
 def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[str]:

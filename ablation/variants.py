@@ -340,12 +340,12 @@ def _check_comparable(settings: AblationSettings, runs: Sequence[Run]) -> None:
                     "are compared on the same sources, so state them for all of them"
                 )
         for method, key in METHODS.items():
-            if run.variant.scored == method and not _value(run.params, key):
+            if run.variant.scored == method and not value_of(run.params, key):
                 raise RoadshiftError(
                     f"variant '{run.variant.name}': scored by {method}, but {key} is off"
                 )
         for key in ("domains", "data.taxonomy", "data.split"):
-            own, base = (_value(r.params, key) for r in (run, first))
+            own, base = (value_of(r.params, key) for r in (run, first))
             if own != base:
                 raise RoadshiftError(
                     f"variant '{run.variant.name}': {key} is {own}, the base's is {base}; "
@@ -353,8 +353,9 @@ def _check_comparable(settings: AblationSettings, runs: Sequence[Run]) -> None:
                 )
 
 
-def _value(params: Params, key: str) -> Any:
+def value_of(params: Params, key: str) -> Any:
+    """The value of a parameter, or of a section, by its dotted key."""
     value: Any = params
     for part in key.split("."):
-        value = getattr(value, part)
+        value = value[part] if isinstance(value, Mapping) else getattr(value, part)
     return value

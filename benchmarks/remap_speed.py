@@ -26,6 +26,7 @@ from PIL import Image
 
 from roadshift.datasets.card import load_card
 from roadshift.datasets.images import packed_colours
+from roadshift.datasets.native_label import PixelReader
 from roadshift.datasets.remap import Remapper, remap_sample
 from roadshift.datasets.samples import Sample, find_samples
 from roadshift.datasets.splits import SplitConfig
@@ -35,6 +36,7 @@ MIN_SPEEDUP, MAX_SHARE = 20.0, 0.2
 KITTI_SIZE = (375, 1242)
 SPLIT_CONFIG = SplitConfig(by="official", seed=0, val=0.1, test=0.3)
 CARD, TAXONOMY = load_card("kitti"), load_taxonomy("kitti30")
+READER = PixelReader(CARD.table)
 PNG = {"_encode_tile": "PNG encoding", "tobytes": "pixels to bytes"}
 
 
@@ -69,7 +71,8 @@ def compare_each_class(label: np.ndarray, colours: Sequence[tuple[int, ...]]) ->
 
 def look_up(label: np.ndarray, remapper: Remapper) -> np.ndarray:
     """Maps uint8 RGB (H, W, 3) to uint8 class ids (H, W); finds unknown colours too."""
-    return remapper.class_id[remapper.native(packed_colours(label), "label")]
+    native = READER.native(packed_colours(label))
+    return remapper.class_id[remapper.checked(native, "label")]
 
 
 def seconds(way: Callable[[np.ndarray], object], labels: Sequence[np.ndarray]) -> list[float]:
@@ -110,7 +113,7 @@ def main() -> int:
     options = parser.parse_args()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    remapper = Remapper.of(CARD.table, TAXONOMY)
+    remapper = Remapper.of(CARD.table, TAXONOMY, reader=READER)
     colours = [entry.colour for entry in TAXONOMY.classes.values()]
     with TemporaryDirectory() as scratch:
         raw, folder = Path(scratch) / "raw", Path(scratch) / "remapped"

@@ -29,6 +29,18 @@ def code_digest(text: str) -> str:
     return hashlib.sha256(_canonical(ast.parse(text)).encode()).hexdigest()
 
 
+def is_program(text: str) -> bool:
+    """Returns whether a module does something when it is run: `if __name__ == "__main__":`.
+
+    Raises:
+        SyntaxError: the text is no Python program.
+    """
+    return any(
+        isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
+        for node in ast.parse(text).body
+    )
+
+
 def modules_of_program(
     text: str, *, root: Path, packages: Collection[str], leave_out: Collection[str] = ()
 ) -> list[Path]:

@@ -22,6 +22,7 @@ from roadshift.errors import RoadshiftError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 CGROUPS, OWN_CGROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 """Where Linux keeps control groups, and says which ones a process belongs to."""
 
@@ -101,7 +102,12 @@ def parallel_map(
             worker = multiprocessing.Process(
                 target=_work, args=(function, items[first::number], sender), daemon=True
             )
-            worker.start()
+            # Until the worker has handlers of its own, it has those of this process.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+            try:
+                worker.start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
             workers.append(worker)
             answers.append(answer)
             # The worker then holds the only sender, so the pipe closes when the worker ends.
@@ -129,10 +135,11 @@ def _receive(answer: Connection) -> Any:
 
 
 def _work(function: Callable[[Item], Result], items: Sequence[Item], sender: Connection) -> None:
-    # Replaces the inherited handlers: the parent alone reports a signal.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    # A signal may be sent to all processes of a job. The parent alone heeds it, and kills its
+    # workers; one that ended before would look like a fault.
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     Thread(target=_end_with_parent, daemon=True).start()
     for item in items:
         try:

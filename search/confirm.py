@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from roadshift.scoring.comparison import Variant, VariantRow, compare_variants, seeds_apart
+from ablation.columns import mean_weights, transfer_heads
+from roadshift.report.ablations import HELD_OUT, transfer_column
+from roadshift.scoring.comparison import Variant, VariantRow, compare_variants
+from roadshift.scoring.recipes import shown_value
 from roadshift.scoring.results import MixMatrices
-from roadshift.scoring.transfer import TransferScores, counted
+from roadshift.scoring.transfer import TransferScores
+from roadshift.scoring.verdicts import seeds_apart
 from search.plan import Run, State, confirming_runs
 from search.settings import Search
 
 BASE = "base"
-HELD_OUT = "held out"
-"""The column of the mean over mixes, by which a recipe is chosen."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,10 @@ def compare_confirmed(search: Search, state: State, folder: Path) -> Confirmed:
             for mix in search.settings.mixes
         }
         scores = {
-            f"{mix}→{role}": [matrices[run, mix][role] for run in of_variant]
+            column: [matrices[run, mix][role] for run in of_variant]
             for mix in search.settings.mixes
             for role in search.held_out(mix)
-            if f"{mix}→{role}" in weights
+            if (column := transfer_column(mix, role)) in weights
         }
         minutes = [state.results[run.name].minutes for run in of_variant]
         variants.append(
@@ -106,19 +108,13 @@ def compare_confirmed(search: Search, state: State, folder: Path) -> Confirmed:
 
 def described(values: Mapping[str, object]) -> str:
     """The values of a candidate on one line."""
-    return " ".join(f"{key}={value}" for key, value in values.items())
+    return " ".join(f"{key}={shown_value(value)}" for key, value in values.items())
 
 
 def _columns(search: Search, folder: Path, run: Run) -> tuple[dict[str, str], dict[str, float]]:
     """By column its head, the mean's first; and the weights of the others in that mean."""
-    heads = {HELD_OUT: f"{HELD_OUT}, mean"}
-    weights = {}
-    for mix in search.settings.mixes:
-        found = TransferScores.load(kept_files(folder, run, mix)[0])
-        roles = counted(found.domains, held_out=True)
-        for role in roles:
-            score, column = found.domains[role], f"{mix}→{role}"
-            splits = " and ".join(score.splits)
-            heads[column] = f"{column} = {score.data_set} ({score.images} images of {splits})"
-            weights[column] = 1 / len(roles) / len(search.settings.mixes)
-    return heads, weights
+    transfer = {
+        mix: TransferScores.load(kept_files(folder, run, mix)[0]) for mix in search.settings.mixes
+    }
+    weights, heads = mean_weights(transfer, held_out=True), transfer_heads(transfer)
+    return {HELD_OUT: f"{HELD_OUT}, mean"} | {column: heads[column] for column in weights}, weights

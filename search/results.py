@@ -1,6 +1,5 @@
 """The results of a search: its trials, what confirms the best, and the recipe as overrides."""
 
-import csv
 import datetime
 import statistics
 from collections.abc import Iterable, Sequence
@@ -9,12 +8,14 @@ from pathlib import Path
 import optuna
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
-from roadshift.atomic import atomic_file
+from ablation.writing import noise_floor, write_rows, write_text
+from roadshift.report.ablations import HELD_OUT
 from roadshift.scoring.comparison import SEEDS_FOR_A_VERDICT, comparison_rows, comparison_table
 from roadshift.scoring.numbers import level_percent, percent, points
-from search.confirm import BASE, HELD_OUT, Confirmed, compare_confirmed
+from roadshift.scoring.recipes import shown_value
+from search.confirm import BASE, Confirmed, compare_confirmed
 from search.plan import State, candidates, ranked
-from search.settings import Search, text
+from search.settings import Search
 from stages.paths import ablation_results
 
 BEST_SHARE = 0.25
@@ -27,15 +28,16 @@ TRIALS = """# {question}
 
 ## What confirms it
 
-The base and the best candidates of the last rung, trained by its overrides with seeds that chose
-nothing ({seeds}); the images are those that chose. After the colon: the difference to the base in
-points with its {level} interval over images and, where there are several, over seeds. *Better* and
-*worse* need {needed} seeds, and hold for all rows of a column together (Holm). {floor}
+The base and the best candidates of the last rung, trained by its overrides with seeds that had no
+part in the search ({seeds}); the images are those that chose. After the colon: the difference to
+the base in points with its {level} interval over images and, where there are several, over seeds.
+*Better* and *worse* need {needed} seeds, and hold for all rows of a column together (Holm). {floor}
 
 {table}
 {luck}
 
 {told}
+{highest}
 
 ## Trials
 
@@ -47,10 +49,10 @@ Rungs: {rungs}.
 
 {importance}"""
 LUCK = """The best of many candidates is also the luckiest: on the last rung, `{best}` was the first
-of {among} with {search}; with seeds that chose nothing it has {confirmed}, {shift} points. The
-trials of the first rung spread by {spread} points (standard deviation)."""
-FLOOR = "Two seeds of the base lie apart by {apart} points on average: the noise floor."
-NO_FLOOR = "The noise floor is not known, since the base ran with one seed."
+of {among} with {search}; by the confirming seeds it has {confirmed}, {shift} points. The trials of
+the first rung spread by {spread} points (standard deviation)."""
+HIGHEST = """The recipe is the highest of {number} by the confirming seeds: of the base and
+{candidates}. So these seeds chose among them, and its score is optimistic by a little, too."""
 IMPORTANCE = """By PED-ANOVA (Watanabe et al., IJCAI 2023, arXiv 2304.10255) on the scores of the
 first rung: how far a parameter's values in the best {best:.0f} % of {trials} trials differ from
 those of all. It is a hint at which parameters to search again, and no verdict.
@@ -98,14 +100,15 @@ def write_results(
         table=comparison_table(confirmed.rows, confirmed.heads),
         luck=_luck(search, state, confirmed),
         told=_told(search, confirmed),
+        highest=_highest(confirmed),
         rungs="; ".join(_rung(search, place) for place in range(len(settings.rungs))),
         ranking=_ranking(search, state),
         importance=importance(study),
     )
-    _write(folder / "recipe.txt", _recipe(search, state, confirmed, revision, date))
-    _write_rows(folder / "trials.csv", list(_rows(search, state)))
-    _write_rows(folder / "confirmed.csv", list(comparison_rows(confirmed.rows)))
-    _write(folder / "trials.md", page)
+    write_text(folder / "recipe.txt", _recipe(search, state, confirmed, revision, date))
+    write_rows(folder / "trials.csv", list(_rows(search, state)))
+    write_rows(folder / "confirmed.csv", list(comparison_rows(confirmed.rows)))
+    write_text(folder / "trials.md", page)
     return folder
 
 
@@ -122,6 +125,7 @@ def _recipe(search: Search, state: State, confirmed: Confirmed, revision: str, d
         f"  dvc exp run $(grep -v '^#' {place})",
         "",
         _told(search, confirmed),
+        *_highest(confirmed).splitlines(),
         *_luck(search, state, confirmed).splitlines(),
         _floor(confirmed),
     ]
@@ -161,6 +165,15 @@ def _told(search: Search, confirmed: Confirmed) -> str:
     return f"{found}; verdict: {cell.verdict or 'none'}."
 
 
+def _highest(confirmed: Confirmed) -> str:
+    """Of how many the recipe is the highest by the confirming seeds."""
+    candidates = len(confirmed.rows) - 1
+    return HIGHEST.format(
+        number=len(confirmed.rows),
+        candidates=f"{candidates} candidate{'' if candidates == 1 else 's'}",
+    )
+
+
 def _luck(search: Search, state: State, confirmed: Confirmed) -> str:
     """The score that a candidate was chosen by, beside the one that confirms it."""
     last = len(search.settings.rungs) - 1
@@ -180,7 +193,7 @@ def _luck(search: Search, state: State, confirmed: Confirmed) -> str:
 
 
 def _floor(confirmed: Confirmed) -> str:
-    return NO_FLOOR if confirmed.floor is None else FLOOR.format(apart=percent(confirmed.floor))
+    return noise_floor("the base", {HELD_OUT: confirmed.floor})
 
 
 def _rung(search: Search, place: int) -> str:
@@ -205,7 +218,7 @@ def _ranking(search: Search, state: State) -> str:
             else ""
             for place in range(rungs)
         ]
-        values = [text(state.params[trial][key]) for key in keys]
+        values = [shown_value(state.params[trial][key]) for key in keys]
         lines.append(f"| {' | '.join([f't{trial:03}', *reached, *values])} |")
     return "\n".join(lines) + "\n"
 
@@ -238,15 +251,3 @@ def importance(study: optuna.Study) -> str:
 
 def _listed(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds))
-
-
-def _write(file: Path, content: str) -> None:
-    with atomic_file(file) as partial:
-        partial.write_text(content, "utf-8")
-
-
-def _write_rows(file: Path, rows: Sequence[dict[str, object]]) -> None:
-    with atomic_file(file) as partial, partial.open("w", encoding="utf-8", newline="") as sink:
-        writer = csv.DictWriter(sink, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -10,11 +10,11 @@ from roadshift.atomic import atomic_file
 from roadshift.errors import RoadshiftError
 from roadshift.scoring.numbers import percent
 from roadshift.scoring.transfer import TransferScores
-from search.confirm import kept_files
+from search.confirm import described, kept_files
 from search.journal import POLL_SECONDS, Journal, refusal
 from search.plan import Result, Run, State, candidates, confirming_runs, ranked, rung_runs
 from search.results import write_results
-from search.settings import Search, text
+from search.settings import Search
 from stages.params import PARAMS
 from stages.paths import transfer_file, transfer_matrices_file
 
@@ -160,7 +160,7 @@ class _Driver:
             number = len(among) + max(0, missing) * len(among) // len(trials)
         ended = sum(each.name in state.results for each in among)
         values = {} if run.trial is None else state.params[run.trial]
-        shown = " ".join(f"{key}={text(value)}" for key, value in values.items()) or "the base"
+        shown = described(values) or "the base"
         line = f"[{ended}/{number}] {title}, {run.variant}"
         line += "" if run.seed is None else f", seed {run.seed}"
         line += f": {shown}: "

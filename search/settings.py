@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from optuna.distributions import (
     BaseDistribution,
@@ -13,8 +13,9 @@ from optuna.distributions import (
 )
 from pydantic import Field, ValidationError, model_validator
 
-from ablation.variants import Question, Seeds, included, overridden
+from ablation.variants import Question, Seeds, included, overridden, value_of
 from roadshift.errors import RoadshiftError
+from roadshift.scoring.recipes import shown_value
 from roadshift.settings import Settings, format_validation_error, load_yaml, suggestion
 from stages.params import PARAMS, TARGET, Name, Params
 
@@ -191,18 +192,13 @@ class Search:
             seed: seed of the training; None for the parameters' own.
         """
         seeding = () if seed is None else (f"seed={seed}",)
-        chosen = (f"{key}={text(value)}" for key, value in values.items())
+        chosen = (f"{key}={shown_value(value)}" for key, value in values.items())
         return (*self.shared, *chosen, *self.settings.rungs[rung].overrides, *seeding)
 
     def held_out(self, mix: str) -> list[str]:
         """The sources that a mix is scored on, since it leaves them out."""
         used = self.params.mixes[mix]
         return [role for role in self.params.domains if role != TARGET and role not in used]
-
-
-def text(value: Value) -> str:
-    """Writes a value as after `-S key=`."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def rounded(value: Value, distribution: BaseDistribution) -> Value:
@@ -235,6 +231,7 @@ def load_search(file: Path, params: Path = PARAMS) -> Search:
             for place, rung in enumerate(settings.rungs)
         ]
         _check_images(settings, rungs)
+        _check_seeds(settings, rungs)
         space = {key: _distribution(key, settings, shared, params, rungs) for key in settings.space}
     except FileNotFoundError:
         raise RoadshiftError(f"{file}: missing; name the file of a search") from None
@@ -291,18 +288,22 @@ def _check_images(settings: SearchSettings, rungs: Sequence[Params]) -> None:
                 "target; set both to 0"
             )
         for key in OF_THE_IMAGES:
-            if _value(params, key) != _value(rungs[0], key):
+            if value_of(params, key) != value_of(rungs[0], key):
                 raise RoadshiftError(
                     f"rungs.{place}.overrides: change {key}; candidates are compared on the same "
                     "images, so state it in 'overrides' for all rungs"
                 )
 
 
-def _value(params: Params, key: str) -> Any:
-    value: Any = params
-    for part in key.split("."):
-        value = value[part] if isinstance(value, Mapping) else getattr(value, part)
-    return value
+def _check_seeds(settings: SearchSettings, rungs: Sequence[Params]) -> None:
+    """Checks that no confirming seed is the parameters' own, where a rung trains by that."""
+    # `seeds` are those of the last rung alone, and are checked with the file.
+    for place, params in enumerate(rungs[:-1] if settings.seeds else rungs):
+        if params.seed in settings.confirm.seeds:
+            raise RoadshiftError(
+                f"confirm.seeds: {params.seed} is the parameters' own seed, by which rungs.{place} "
+                "chooses; take others"
+            )
 
 
 def _distribution(
@@ -315,9 +316,9 @@ def _distribution(
     asked, place = settings.space[key], f"space.{key}"
     for end in asked.ends:
         for rung in settings.rungs:
-            _checked(place, params, (*shared, f"{key}={text(end)}", *rung.overrides))
+            _checked(place, params, (*shared, f"{key}={shown_value(end)}", *rung.overrides))
     # Only now it is known that there is such a key.
-    present = _value(rungs[-1], key)
+    present = value_of(rungs[-1], key)
     if not isinstance(present, (bool, int, float, str)):
         raise RoadshiftError(f"{place}: no single value; name a parameter that is one")
     if asked.choices is not None:

@@ -52,7 +52,7 @@ def _copy_images(params: Params, folder: Path) -> dict[str, list[str]]:
     for use, ids in ids_by_use.items():
         splits = {"train": ids}
         if use == "labelled" and params.adapt.labelled.target_only:
-            # Without sources, the target's own val split selects the epoch.
+            # Without sources, the target's own val split validates, and may select, the epochs.
             splits["val"] = list(read_contents(shards.folder, "val", shards.label_names).ids)
         (folder / use).mkdir()
         write_subset(

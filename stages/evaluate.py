@@ -6,18 +6,16 @@ from roadshift.determinism import enable_determinism
 from roadshift.environment import write_provenance
 from roadshift.inference.evaluation import evaluate_network
 from roadshift.inference.network_facts import network_facts
-from roadshift.inference.scorers import build_scorers
-from roadshift.networks.build import check_classes
-from roadshift.networks.files import copy_network, load_network
-from roadshift.networks.settings import InferenceSettings
+from roadshift.networks.files import copy_network
 from roadshift.records.contents import read_contents
-from roadshift.records.reader import open_shards, same_classes
+from roadshift.records.reader import open_shards
 from roadshift.scoring.results import MixScores
 from roadshift.scoring.tables import write_confusion
 from roadshift.training.history import count_target_images
 from stages import paths
 from stages.entry import run
 from stages.params import TARGET, Params
+from stages.trained import open_trained
 
 
 def main(params: Params, mix: str) -> None:
@@ -27,43 +25,30 @@ def main(params: Params, mix: str) -> None:
     paths.SUMMARY.unlink(missing_ok=True)
     enable_determinism(params.seed)
     domains = {role: open_shards(paths.TEST / role) for role in params.domains}
-    taxonomy, class_names = same_classes(domains.values())
-    trained = paths.trained_network_file(mix)
-    network = load_network(trained)
-    check_classes(network, trained, taxonomy=taxonomy, class_names=class_names)
+    trained = open_trained(params, mix, domains.values())
     target_ids = read_contents(domains[TARGET].folder, "test", domains[TARGET].label_names).ids
     target_images = count_target_images(paths.history_file(mix), target_ids)
-    inference = InferenceSettings(
-        max_height=params.data.max_height,
-        tta_flip=params.evaluate.tta_flip,
-        tta_scales=tuple(params.evaluate.tta_scales),
-    )
-    scorers = build_scorers(
-        network,
-        inference,
-        calibration_bins=params.evaluate.calibration_bins,
-        adabn=params.adapt.adabn,
-        tent_steps=params.adapt.tent_steps,
-        tent_learning_rate=params.adapt.tent_learning_rate,
-    )
-    results = evaluate_network(scorers, domains, settings=params.evaluate, seed=params.seed)
+    results = evaluate_network(trained.scorers, domains, settings=params.evaluate, seed=params.seed)
     scores = MixScores(
-        mix=mix, taxonomy=taxonomy, target_images=target_images, domains=results.scores
+        mix=mix, taxonomy=trained.taxonomy, target_images=target_images, domains=results.scores
     )
     scores.save(paths.scores_file(mix))
     results.matrices.save(paths.matrices_file(mix))
     results.predictions.save(paths.predictions_file(mix))
     write_confusion(
         results.matrices.domains,
-        class_names,
+        trained.class_names,
         paths.confusion_file(mix),
         partial_labels={role: shards.partial_labels for role, shards in domains.items()},
     )
     facts = network_facts(
-        network, domains, own=list(params.mixes[mix]), max_height=inference.max_height
+        trained.network,
+        domains,
+        own=list(params.mixes[mix]),
+        max_height=trained.inference.max_height,
     )
     facts.save(paths.facts_file(mix))
-    copy_network(trained, paths.network_file(mix), inference)
+    copy_network(trained.file, paths.network_file(mix), trained.inference)
     record = paths.provenance_file("evaluate", mix)
     write_provenance(record, paths.scores_file(mix), repository=Path(), code=paths.CODE)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 
 from roadshift.atomic import atomic_folder
-from roadshift.source_code import code_digest, modules_of_program
+from roadshift.source_code import code_digest, is_program, modules_of_program
 from stages.entry import run
 from stages.params import Params
 from stages.paths import CODE_DIGESTS, NOTEBOOK
@@ -30,9 +30,9 @@ def main(_params: Params) -> None:
     digest = cache(lambda file: code_digest(file.read_text("utf-8")))
     with atomic_folder(CODE_DIGESTS) as folder:
         for script in sorted(STAGES.glob("[!_]*.py")):
-            if script.as_posix() in NEUTRAL:
-                continue
             text = script.read_text("utf-8")
+            if not is_program(text):
+                continue
             modules = modules_of_program(
                 text + _notebook_code(script.stem),
                 root=Path(),

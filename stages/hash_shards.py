@@ -4,6 +4,7 @@ import json
 
 from roadshift.atomic import atomic_file
 from roadshift.checksum import folder_digest
+from roadshift.errors import RoadshiftError
 from stages.entry import run
 from stages.params import TARGET, Params
 from stages.paths import TRAINVAL, digest_file
@@ -15,7 +16,10 @@ def main(_params: Params, role: str) -> None:
     DVC's templates treat all roles alike, so what comes after all sources also comes after the
     target. It ends here: the shards of the target are not opened, and no byte depends on them.
     """
-    digest = None if role == TARGET else folder_digest(TRAINVAL / role)
+    folder = TRAINVAL / role
+    if role != TARGET and not folder.is_dir():
+        raise RoadshiftError(f"{folder}: missing; run `dvc repro shard@{role}` first")
+    digest = None if role == TARGET else folder_digest(folder)
     with atomic_file(digest_file(role)) as file:
         file.write_text(json.dumps({"shards": digest}) + "\n", "utf-8")
 

@@ -9,10 +9,11 @@ from roadshift.datasets.card import load_card
 from roadshift.environment import environment
 from roadshift.records.reader import open_shards
 from roadshift.report.advice import Advice, RunFacts, findings, next_steps
+from roadshift.report.conclusions import widest
 from roadshift.report.page import Origin, PageDomain, page_html
 from roadshift.report.views import IMAGE_BYTES, DomainViews, ScoredNetwork, domain_views
 from roadshift.scoring.results import ExamplePredictions, MixMatrices, MixScores
-from roadshift.scoring.tables import best_mix, domain_gap
+from roadshift.scoring.tables import domain_gap
 from roadshift.taxonomy import load_taxonomy
 from stages import paths
 from stages.entry import run
@@ -89,12 +90,12 @@ def _advice(
     domains: Mapping[str, PageDomain],
 ) -> Advice:
     sources = {mix: list(weights) for mix, weights in params.mixes.items()}
-    best = best_mix(scores, TARGET)
+    mix = widest(sources)
     facts = RunFacts(
         seed=params.seed,
         strengths=dict(params.aug),
         cards={role: domain.card for role, domain in domains.items()},
-        network=best or max(sources, key=lambda mix: len(sources[mix])),
+        network=mix,
         target_train=domains[TARGET].images["train"],
         saw_target=any(found.target_use for found in scores.values()),
     )
@@ -111,7 +112,7 @@ def _advice(
         steps=next_steps(
             facts,
             target=TARGET,
-            gap=None if best is None else domain_gap(scores[best].domains, sources[best], TARGET),
+            gap=domain_gap(scores[mix].domains, sources[mix], TARGET),
         ),
     )
 

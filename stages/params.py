@@ -143,7 +143,7 @@ class Params(Settings):
                 card = load_card(name)
             # A table among the set's own files comes with the download, and remap checks it.
             if not card.has_own_table and not self.data.partial_labels:
-                with _errors_of(f"domains.{role}: {name}", ", or set data.partial_labels=true"):
+                with _errors_of(f"domains.{role}: {name}"):
                     taxonomy.check_carries(card.table.names)
             with _errors_of(f"data.split.by.{role}"):
                 card.split_scheme(
@@ -199,11 +199,11 @@ class Params(Settings):
 
 
 @contextmanager
-def _errors_of(place: str, further: str = "") -> Iterator[None]:
+def _errors_of(place: str) -> Iterator[None]:
     try:
         yield
     except RoadshiftError as error:
-        raise RoadshiftError(f"{place}: {error}{further}") from None
+        raise RoadshiftError(f"{place}: {error}") from None
 
 
 def load_params(file: Path = PARAMS) -> Params:

@@ -33,20 +33,18 @@ from stages.source_digests import checked_digests
 
 
 def main(params: Params, mix: str) -> None:
-    """Train on a mix's sources and the images set aside by adapt; val splits select the epoch."""
+    """Train on a mix's sources and the images set aside by adapt; no test image chooses."""
     # Figures of other networks would be shown as this run's, if the run ends before summarize.
     paths.SUMMARY.unlink(missing_ok=True)
     shutil.rmtree(paths.PLOTS, ignore_errors=True)
     enable_determinism(params.seed)
     data = open_data(params, mix)
     taxonomy, class_names = same_classes(data.all_shards)
-    # A damaged record would make other digests, too, and the error about it names the file.
+    of_sources = {role: shards for role, shards in data.sources.items() if role != TARGET}
+    digests = checked_digests(paths.sources_file(mix), of_sources)
     for shards in data.all_shards:
-        check_records(shards)
-    digests = checked_digests(
-        paths.sources_file(mix),
-        {role: shards.folder for role, shards in data.sources.items() if role != TARGET},
-    )
+        if shards not in of_sources.values():
+            check_records(shards)
     reg, self_training = params.reg, params.adapt.self_training
 
     def build() -> keras.Model:

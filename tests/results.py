@@ -1,6 +1,7 @@
 """Complete scores for tests, which state only what they are about."""
 
 from roadshift.scoring.results import DomainScores, MixScores
+from roadshift.scoring.transfer import SourceScores, TransferScores
 
 
 def domain_scores(miou, low=None, high=None, **changes):
@@ -41,3 +42,24 @@ def mix_scores(domains, mix="ab", target_images=None):
     return MixScores(
         mix=mix, taxonomy="driving11", target_images=target_images or {}, domains=domains
     )
+
+
+def transfer_scores(domains, own, *, mix="ab", held_out=None, val=None):
+    """The scores of the network of a mix that may choose.
+
+    Args:
+        domains: `DomainScores` by source.
+        own: the sources that the network was trained on.
+        mix: the mix's name.
+        held_out: mean mIoU on held-out sources.
+        val: mean mIoU on val of its own sources.
+    """
+    scores = {
+        role: SourceScores(
+            **score.model_dump(),
+            held_out=role not in own,
+            splits=["val"] if role in own else ["train", "val"],
+        )
+        for role, score in domains.items()
+    }
+    return TransferScores(mix=mix, taxonomy="driving11", held_out=held_out, val=val, domains=scores)

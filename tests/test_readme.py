@@ -13,6 +13,7 @@ import yaml
 
 from ablation.variants import overridden
 from roadshift.__main__ import COMMANDS, main
+from roadshift.scoring.recipe_result import DomainResult
 from roadshift.scoring.results import DomainScores, MixScores
 from roadshift.scoring.tables import markdown_table
 from roadshift.settings import load_yaml
@@ -88,12 +89,30 @@ def test_the_table_of_sets_that_nobody_chose_by_is_what_the_command_told():
     assert markdown_table(unseen()) in RESULTS_PAGE
 
 
+CELL = r"\| (\d+\.\d(?: ± \d+\.\d)? \(\d+\.\d to \d+\.\d\))"
+"""A cell of a table with its interval, of one run or of several seeds with their spread."""
+
+
 def test_no_other_table_gives_intervals():
     tables = "".join(markdown_table(scores(folder)) for folder in WORKFLOWS)
     tables += markdown_table(unseen())
-    cells = re.findall(r"\| \d+\.\d \(\d+\.\d to \d+\.\d\)", TEXT)
+    tables += "".join(file.read_text("utf-8") for file in sorted(RESULTS.glob("*/table.md")))
+    cells = re.findall(CELL, TEXT)
     assert cells
-    assert all(cell in tables for cell in cells)
+    assert [cell for cell in cells if f"| {cell} |" not in tables] == []
+
+
+@pytest.mark.parametrize(
+    ("spread", "expected"), [(None, "62.0 (60.1 to 63.9)"), (0.006, "62.0 ± 0.6 (60.1 to 63.9)")]
+)
+def test_cells_of_one_run_and_of_several_seeds_are_found_in_tables(spread, expected):
+    result = DomainResult(
+        images=8, miou=0.62, by_seed=[0.62], spread=spread, data_set="ika",
+        miou_low=0.601, miou_high=0.639,
+    )  # fmt: skip
+    assert result.cell == expected
+    assert re.findall(CELL, f"| ab | {expected} |") == [expected]
+    assert re.findall(CELL, f"It has {expected} on the target.") == []
 
 
 def test_rows_of_the_ablation_are_quoted_as_they_are():
@@ -101,7 +120,8 @@ def test_rows_of_the_ablation_are_quoted_as_they_are():
     quoted = re.search(r"<!-- ablation: .*-->\n\n((?:\|.*\n)+)", RESULTS_PAGE)
     assert quoted
     head, _, *rows = quoted[1].splitlines()
-    assert len(rows) == 2
+    # A page quotes what it speaks of; the whole table is in the file.
+    assert 1 <= len(rows) <= 4
     assert {head, *rows} <= {*table.splitlines()}
 
 
@@ -167,7 +187,6 @@ def is_key(key):
 SECTIONS = "|".join(yaml.safe_load(PARAMS.read_text("utf-8")))
 
 
-# A key after a plus is a new one.
 KEY = rf"(?<![\w./+-])((?:{SECTIONS})\.(?!keras)\w+(?:\.\w+)*)(?![\w/*]|\.[a-z<*])"
 
 
@@ -177,6 +196,23 @@ KEY = rf"(?<![\w./+-])((?:{SECTIONS})\.(?!keras)\w+(?:\.\w+)*)(?![\w/*]|\.[a-z<*
 )
 def test_every_parameter_that_is_named_exists(page, key):
     assert is_key(key), page
+
+
+NEW_KEY = rf"\+((?:{SECTIONS})\.\w+(?:\.\w+)*)"
+NEW_NAMES_IN = {"domains": "c", "mixes": "abc", "data.split.by": "c"}
+"""The sections whose keys a person names, each with a new name."""
+
+
+@pytest.mark.parametrize(("page", "key"), documented(NEW_KEY))
+def test_every_parameter_after_a_plus_is_a_new_one_where_names_are_free(page, key):
+    """`dvc exp run -S +key=value` adds a key, and refuses one that is there."""
+    assert not is_key(key), page
+    assert key.rpartition(".")[0] in NEW_NAMES_IN, page
+
+
+def test_the_keys_after_a_plus_are_found():
+    found = {key for _, key in documented(NEW_KEY)}
+    assert found >= {f"{section}.{name}" for section, name in NEW_NAMES_IN.items()}
 
 
 EXPERIMENTS = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from roadshift.source_code import code_digest, modules_of_program
+from roadshift.source_code import code_digest, is_program, modules_of_program
 
 PROGRAM = '''"""A module."""
 
@@ -128,3 +128,15 @@ def test_imports_are_followed_to_any_distance_inside_functions_and_through_packa
 def test_modules_that_are_left_out_are_not_followed(packages):
     text = "import ours.second"
     assert found(packages, text, leave_out=["ours/second.py"]) == ["__init__.py", "first.py"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f'{PROGRAM}\n\nif __name__ == "__main__":\n    run()\n', True),
+        (PROGRAM, False),
+        ('def f():\n    if __name__ == "__main__":\n        run()\n', False),
+    ],
+)
+def test_a_module_that_runs_is_told_from_one_that_is_imported(text, expected):
+    assert is_program(text) is expected

@@ -65,13 +65,17 @@ def test_an_interruption_does_not_wait_for_work_that_has_begun(error):
 
 def kill_itself(number):
     os.kill(os.getpid(), number)
-    time.sleep(600)
+    return number
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_worker_that_is_killed_is_an_error_in_one_line(number):
+def test_a_worker_that_is_killed_is_an_error_in_one_line():
     with pytest.raises(RoadshiftError, match="a worker process was killed"):
-        gather(kill_itself, [number, number])
+        gather(kill_itself, [signal.SIGKILL] * 2)
+
+
+def test_a_signal_to_all_processes_of_a_job_is_the_parents_alone():
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    assert gather(kill_itself, numbers) == numbers
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")

@@ -13,7 +13,7 @@ from roadshift.datasets.card import Card
 from roadshift.datasets.encoding import shown_value
 from roadshift.datasets.label_readers import label_reader
 from roadshift.datasets.native_label import KEPT_VALUES, LabelReader
-from roadshift.datasets.pairing import Pairing, find_pairs
+from roadshift.datasets.pairing import Pairing, find_pairs, no_label
 from roadshift.datasets.samples import (
     Sample,
     samples_of,
@@ -44,7 +44,15 @@ def check_set(card: Card, folder: Path, *, split_config: SplitConfig, processes:
     if not folder.is_dir():
         raise RoadshiftError(f"{folder}: there is no such folder")
     pairing = find_pairs(card, folder, wanted_splits(card, split_config))
-    findings = [*_of_pairing(card, pairing)]
+    findings: list[Finding] = []
+    reader = None
+    try:
+        reader = label_reader(card, card.table_in(folder), folder)
+    except RoadshiftError as error:
+        findings.append(Finding("encoding", str(error)))
+    # A JSON file may hold the encoding and the labels; it is told once.
+    told = [finding.message for finding in findings]
+    findings += [each for each in _of_pairing(card, pairing) if each.message not in told]
     samples = samples_of(card, pairing.pairs)
     splits: dict[str, int] = {}
     try:
@@ -55,12 +63,6 @@ def check_set(card: Card, folder: Path, *, split_config: SplitConfig, processes:
         # Without images this would only repeat what is told already.
         if samples:
             findings.append(Finding("split", _without_name(card, error)))
-    reader = None
-    try:
-        reader = label_reader(card, card.table_in(folder), folder)
-    except RoadshiftError as error:
-        if str(error) not in pairing.broken:
-            findings.append(Finding("encoding", str(error)))
     files = [*_files(card, pairing, samples, splits)]
     inspections = _inspect(card, folder, files, reader=reader, processes=processes)
     findings += [finding for each in inspections for finding in each.findings]
@@ -80,26 +82,27 @@ def _of_pairing(card: Card, pairing: Pairing) -> Iterator[Finding]:
     for line in pairing.unread:
         yield Finding("unreadable_folder", line)
     for line in pairing.broken:
-        yield Finding("encoding", line)
+        yield Finding("unreadable_label", line)
     for name in pairing.unwritable:
         yield Finding("name", repr(name))
     for line in pairing.twice:
         yield Finding("twice", line)
     if not pairing.images:
         yield Finding("no_image", f"no image fits '{card.layout.root}/{card.layout.image}'")
+    if pairing.has_no_label:
+        yield Finding("no_label", no_label(card.layout))
+    for name in pairing.not_excluded:
+        yield Finding("exclude", f"'{name}' is the id of no image")
     for alone in pairing.alone:
         kind = "image_without_label" if alone.is_image else "label_without_image"
-        yield Finding(kind, f"{alone}{alone.hint}", (_in_set(card, alone.file),))
+        yield Finding(kind, f"{alone}{alone.hint}", (card.layout.in_set(alone.file),))
     if pairing.unlabelled:
         yield Finding("left_out", f"{pairing.unlabelled} images that have no label")
     for line in unexpected_counts(card, pairing.pairs):
         yield Finding("count", line)
     for file in pairing.others:
-        yield Finding("left_out", f"'{printable(file)}' is not an image", (_in_set(card, file),))
-
-
-def _in_set(card: Card, file: str) -> str:
-    return file if card.layout.root == "." else f"{card.layout.root}/{file}"
+        message = f"'{printable(file)}' is not an image"
+        yield Finding("left_out", message, (card.layout.in_set(file),))
 
 
 def _without_name(card: Card, error: RoadshiftError) -> str:
@@ -116,7 +119,7 @@ def _files(
     for alone in pairing.alone:
         if alone.is_shared and not alone.is_image:
             continue
-        file = _in_set(card, alone.file)
+        file = card.layout.in_set(alone.file)
         yield Files(file, "") if alone.is_image else Files("", file)
 
 

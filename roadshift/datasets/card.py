@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from roadshift.datasets.encoding import Encoding, FileName, load_encoding, with_ids
+from roadshift.datasets.layout import Layout
+from roadshift.datasets.layout_patterns import glob_of
 from roadshift.datasets.own_table import is_own_table, own_tables, read_own_table, table_files
 from roadshift.datasets.packaged import load_packaged, packaged_names
 from roadshift.datasets.splits import SplitConfig, Splits, SplitScheme
@@ -72,69 +74,6 @@ class TfdsSource(Settings):
     image: str
     label: str
     id: str | None = None
-
-
-class Layout(Settings):
-    """Patterns of the paths of images and labels, with `{id}`, `{split}`, `{group}` and `{part}`.
-
-    A `*` stands for any characters but '/'; an image and its label may differ in them.
-
-    Attributes:
-        root: folder that the patterns are relative to, within the set's folder.
-        image: pattern of the images' paths.
-        label: pattern of the labels' paths, with the same placeholders. `{part}` stands for any
-            other part of the path that an image and its label share. Without `{id}` it is that of
-            JSON files, each with the labels of many images; they may have `{split}` where images
-            do not, whose split is that of the file with their annotations.
-        annotations: pattern of the JSON files with the categories of panoptic labels, or of the
-            tables beside those of `label`, with placeholders of `label` but `{id}`; None for other
-            labels.
-        id: regular expression of a whole id; files with other ids are left out.
-        exclude: ids of samples that are left out, as the manifest has them: with the group and a
-            '/' in front if `{group}` is in the patterns.
-        group: regular expression that is searched in the id; its first group is the drive or city.
-        skip_unlabelled: whether images without a label are left out, and counted; else, which is
-            the default, they are a fault.
-    """
-
-    root: str = "."
-    image: str
-    label: str
-    annotations: str | None = None
-    id: str = "[^/]+"
-    exclude: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    group: str | None = None
-    skip_unlabelled: bool = False
-
-    @model_validator(mode="after")
-    def _patterns_agree(self) -> "Layout":
-        parts, label, annotations = (
-            set(re.findall(r"{(.*?)}", pattern))
-            for pattern in (self.image, self.label, self.annotations or "")
-        )
-        for pattern, found in ((self.image, parts), (self.label, label)):
-            is_shared = pattern == self.label and self.is_shared
-            if not ("id" in found or is_shared) or found - {"id", "split", "group", "part"}:
-                raise ValueError(
-                    f"'{pattern}' needs {{id}}, and can have {{split}}, {{group}} and {{part}}"
-                )
-        needed = parts - {"id"} if self.is_shared else parts
-        # Of files with the labels of many images, the one that lists an image may tell its split.
-        if not needed <= label <= (needed | {"split"} if self.is_shared else needed):
-            raise ValueError(f"'{self.image}' and '{self.label}' must have the same placeholders")
-        if annotations - (label - {"id"}):
-            raise ValueError(f"annotations '{self.annotations}' has other placeholders than label")
-        return self
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether a label file, which is JSON then, has the labels of many images."""
-        return self.label.endswith(".json") and "{id}" not in self.label
-
-    @property
-    def annotations_glob(self) -> str:
-        """The pattern of `annotations` as a glob, '' for labels without."""
-        return re.sub(r"{\w+}", "*", self.annotations or "")
 
 
 class Card(Settings):
@@ -244,18 +183,18 @@ class Card(Settings):
         config = self._stated_in(folder).config
         own = table_files(self.encoding, folder) if self.has_own_table else []
         own += self._annotation_files(folder)
-        return own if config is None else [*own, f"{self.layout.root}/{config}"]
+        return own if config is None else [*own, self.layout.in_set(config)]
 
     def list_files(self, folder: Path) -> list[str]:
         """Lists the lists of images of all split schemes that are in the folder, relative to it."""
         schemes = (self.splits, *self.splits.named.values())
         names = {name for scheme in schemes for name in (scheme.lists or {}).values()}
-        files = (f"{self.layout.root}/{name}" for name in sorted(names))
+        files = map(self.layout.in_set, sorted(names))
         return [file for file in files if (folder / file).is_file()]
 
     def _annotation_files(self, folder: Path) -> list[str]:
-        pattern = self.layout.annotations_glob
-        found = (folder / self.layout.root).glob(pattern) if pattern else ()
+        pattern = self.layout.annotations
+        found = (folder / self.layout.root).glob(glob_of(pattern)) if pattern else ()
         return sorted(file.relative_to(folder).as_posix() for file in found)
 
     @property

@@ -6,9 +6,9 @@ from roadshift.datasets.card import Card
 from roadshift.datasets.used_files import UsedFiles
 from roadshift.settings import Settings
 
-DESCRIPTION = ("title", "publisher", "licence", "citation", "homepage", "notes", "tried")
-"""Keys that are shown, and decide nothing."""
-READING = ("samples", "layout", "splits", "encoding")
+DESCRIPTION = ("title", "publisher", "licence", "citation", "homepage", "notes", "tried", "samples")
+"""Keys that are shown, and decide nothing of a set that is not drawn."""
+READING = ("layout", "splits", "encoding")
 """Keys that decide what the files of a set mean, once they are there."""
 
 

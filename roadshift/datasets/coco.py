@@ -3,51 +3,36 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 from pycocotools import mask as masks
 
-from roadshift.datasets.card import Layout
-from roadshift.datasets.coco_file import Annotation, load_coco
-from roadshift.datasets.encoding import Encoding
+from roadshift.datasets.coco_file import Annotation, Coco, load_coco
 from roadshift.datasets.json_files import checked_polygon, coordinate, expect
-from roadshift.datasets.listed import listed_name
-from roadshift.datasets.native_label import Codes, NativeLabel
-from roadshift.datasets.polygons import checked_size
+from roadshift.datasets.listed_reader import CategoryMask, ListedReader
 from roadshift.datasets.run_lengths import RunLengths, run_lengths
 from roadshift.errors import RoadshiftError
 
 
-class CocoReader:
+class CocoReader(ListedReader[Coco]):
     """Draws the annotations of an image, the largest first, those of equal area by their ids.
 
     What is small lies on what is large, as a car on the road. Pixels without an annotation are the
     background.
     """
 
-    is_shared = True
-    is_drawn = True
+    def load(self, file: Path) -> Coco:
+        """As `ListedReader.load`."""
+        return load_coco(file)
 
-    def __init__(self, encoding: Encoding, layout: Layout) -> None:
-        """Prepares the lookup of categories in an encoding of kind 'coco'."""
-        self.kind: str = encoding.kind
-        self._encoding, self._layout = encoding, layout
-        self._native_of = encoding.native_of
-
-    def read(self, folder: Path, image: str, label: str) -> NativeLabel:
-        """As `LabelReader.read`."""
-        file = folder / label
-        coco = load_coco(file)
-        name = listed_name(self._layout, coco, image, label)
-        width, height = checked_size(coco.images[name], "width", "height", f"{file}: {name}")
+    def masks(
+        self, listing: Coco, name: str, file: Path, *, height: int, width: int
+    ) -> Iterable[CategoryMask]:
+        """As `ListedReader.masks`."""
         drawn = []
-        for each in coco.annotations.get(name, ()):
+        for each in listing.annotations.get(name, ()):
             mask = _mask(each, f"{file}: annotations[{each.place}]", height, width)
             drawn.append((-int(masks.area(mask)), each.number, each.place, each.category, mask))
-        codes = Codes(self._encoding, self._native_of)
-        numbers = np.full((height, width), codes.background, np.int32)
         for *_, category, mask in sorted(drawn, key=lambda each: each[:3]):
-            numbers[masks.decode(mask) > 0] = codes.of(category)
-        return codes.label(numbers)
+            yield category, mask
 
 
 def _mask(annotation: Annotation, where: str, height: int, width: int) -> RunLengths:

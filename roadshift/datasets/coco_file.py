@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from roadshift.datasets.categories import Category, load_categories
-from roadshift.datasets.encoding import Encoding, Rows
+from roadshift.datasets.encoding import Encoding, Rows, checked_encoding
 from roadshift.datasets.json_files import entry, inner_path, load_json
 from roadshift.datasets.tool_names import ToolNames
 from roadshift.errors import RoadshiftError
@@ -113,4 +113,14 @@ def read_coco_table(files: Sequence[Path], folder: Path) -> Encoding:
                 if universal := names.universal(category.name, where):
                     rows.append((category.name, universal))
     names.check(folder)
-    return Encoding(kind="coco", values=rows, background="unlabelled", source="the export itself")
+    shown = ", ".join(file.relative_to(folder).as_posix() for file in files[:3])
+    where = f"{folder / shown}" if len(files) == 1 else f"{folder}: {shown}"
+    if not rows:
+        raise RoadshiftError(f"{where}: no category has an annotation; label the images first")
+    content = {
+        "kind": "coco",
+        "values": rows,
+        "background": "unlabelled",
+        "source": "the export itself",
+    }
+    return checked_encoding(content, where)

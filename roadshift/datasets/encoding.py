@@ -3,15 +3,15 @@
 Sets share encodings, so these lie beside the cards; a user's own set brings its own.
 """
 
-import json
 from collections import Counter
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
+from roadshift.datasets.json_files import load_json
 from roadshift.datasets.packaged import load_packaged
 from roadshift.errors import RoadshiftError
 from roadshift.settings import Settings, format_validation_error, load_yaml, printable
@@ -86,6 +86,8 @@ class Encoding(Settings):
         if twice := [value for value, count in counts.items() if count > 1]:
             shown = ", ".join(map(str, twice[0]))
             raise ValueError(f"two rows have the value {shown}; remove one")
+        if not self.values:
+            raise ValueError("expected at least one row, found none")
         if len(self.values) >= UNKNOWN:
             raise ValueError(f"expected at most {UNKNOWN - 1} rows, found {len(self.values)}")
         return self
@@ -96,7 +98,7 @@ class Encoding(Settings):
         names = tuple(str(row[-1]) for row in self.values)
         return names if self.background is None else (*names, self.background)
 
-    @property
+    @cached_property
     def native_of(self) -> dict[int | str, int]:
         """Native index by label, for `NAMED_KINDS`."""
         return {row[0]: index for index, row in enumerate(self.values)}
@@ -146,7 +148,7 @@ def load_encoding(name: str) -> Encoding:
     if isinstance(content, dict) and "like" in content:
         other = load_packaged("encodings", content.pop("like"), "label encoding")
         content = {"values": other["values"], "source": other["source"], **content}
-    return _encoding(content, f"encoding '{name}'")
+    return checked_encoding(content, f"encoding '{name}'")
 
 
 def read_encoding(file: Path) -> Encoding:
@@ -164,10 +166,19 @@ def read_encoding(file: Path) -> Encoding:
         ) from None
     except RoadshiftError as error:
         raise RoadshiftError(f"{file}: {error}") from None
-    return _encoding(content, str(file))
+    return checked_encoding(content, str(file))
 
 
-def _encoding(content: Any, where: str) -> Encoding:
+def checked_encoding(content: Any, where: str) -> Encoding:
+    """Makes an encoding of what a file says.
+
+    Args:
+        content: the encoding's keys and values.
+        where: the file or the table, for errors.
+
+    Raises:
+        RoadshiftError: it does not fit the schema; the message is one line.
+    """
     try:
         return Encoding.model_validate(content)
     except ValidationError as error:
@@ -202,25 +213,26 @@ def with_ids(table: Encoding, file: Path, name: str) -> Encoding:
             "publisher's file of that version there, or correct the encoding"
         )
     values: Rows = [(position, universal[label]) for position, label in enumerate(labels)]
-    return Encoding(kind=table.kind, values=values, source=table.source)
+    content = {"kind": table.kind, "values": values, "source": table.source}
+    return checked_encoding(content, str(file))
 
 
 def _labels_in(file: Path) -> list[str]:
-    restore = "replace it by the publisher's file"
-    try:
-        labels = [label["name"] for label in json.loads(file.read_bytes())["labels"]]
-    except FileNotFoundError:
+    if not file.is_file():
         raise RoadshiftError(
             f"{file}: missing; a label's id is its position in this file: add the publisher's "
             "file to the archive or folder that the set comes from"
-        ) from None
-    except ValueError as error:
-        raise RoadshiftError(f"{file}: not JSON: {error}; {restore}") from None
+        )
+    content = load_json(file)
+    try:
+        labels = [label["name"] for label in content["labels"]]
     except (KeyError, TypeError):
         labels = []
     if not labels or not all(isinstance(label, str) for label in labels):
         form = '{"labels": [{"name": …}, …]}'
-        raise RoadshiftError(f"{file}: expected the form {form}; {restore}")
+        raise RoadshiftError(
+            f"{file}: expected the form {form}; replace it by the publisher's file"
+        )
     return labels
 
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import PurePosixPath
 
-from roadshift.datasets.card import Layout
+from roadshift.datasets.layout import Layout
 
 
 def literal_folder(pattern: str) -> PurePosixPath:

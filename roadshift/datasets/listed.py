@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from roadshift.datasets.card import Layout
 from roadshift.datasets.coco_file import Coco, load_coco
+from roadshift.datasets.layout import Layout
 from roadshift.datasets.layout_patterns import parts_of
 from roadshift.datasets.nuimages_file import OBJECTS, NuImages, load_nuimages
 from roadshift.errors import RoadshiftError
@@ -32,8 +32,7 @@ def listed_name(layout: Layout, listing: Coco | NuImages, image: str, label: str
     Raises:
         RoadshiftError: the file does not list it.
     """
-    root = layout.root
-    inner = (path if root == "." else path[len(root) + 1 :] for path in (image, label))
+    inner = layout.in_root(image), layout.in_root(label)
     if (name := _listed_as(layout, listing, *inner)) is None:
         raise RoadshiftError(f"{image}: not in the images of {label}; export them together")
     return name
@@ -68,11 +67,13 @@ class Listed(NamedTuple):
     Attributes:
         labelled: the images that have annotations, each with its JSON file.
         absent: images in a JSON file that are not among the set's files, each with the JSON file.
-        broken: why a JSON file cannot be read, and images with annotations in two.
+        twice: images with annotations in two JSON files, and entries that fit two images.
+        broken: why a JSON file cannot be read.
     """
 
     labelled: dict[str, str]
     absent: list[tuple[str, str]]
+    twice: list[str]
     broken: list[str]
 
 
@@ -85,7 +86,8 @@ def find_listed(layout: Layout, root: Path, labels_of: Mapping[str, Sequence[str
         labels_of: path of each image to those of the JSON files that may list it, relative to the
             root.
     """
-    listed = Listed({}, [], [])
+    listed = Listed({}, [], [], [])
+    image_of: dict[tuple[str, str], str] = {}
     files: dict[str, Coco | NuImages] = {}
     for label in sorted({label for labels in labels_of.values() for label in labels}):
         try:
@@ -101,12 +103,10 @@ def find_listed(layout: Layout, root: Path, labels_of: Mapping[str, Sequence[str
             left[label].discard(name)
             if name not in files[label].annotations:
                 continue
-            if other := listed.labelled.get(image):
-                listed.broken.append(
-                    f"{root / image}: has annotations in both {other} and {label}; an image is in "
-                    "one split, so delete it from the other file"
-                )
-            listed.labelled[image] = label
+            if (other := listed.labelled.setdefault(image, label)) != label:
+                listed.twice.append(f"'{image}' has annotations in both '{other}' and '{label}'")
+            if (namesake := image_of.setdefault((label, name), image)) != image:
+                listed.twice.append(f"'{namesake}' and '{image}' both fit '{name}' in '{label}'")
     for label, names in left.items():
         folders = {root, (root / label).parent, *((root / image).parent for image in labels_of)}
         listed.absent.extend(

@@ -92,9 +92,9 @@ class Codes:
         background: number of the pixels that nothing covers.
     """
 
-    def __init__(self, encoding: Encoding, native_of: dict[int | str, int]) -> None:
-        """Begins with the labels of an encoding; `native_of` is `encoding.native_of`."""
-        self._native_of = native_of
+    def __init__(self, encoding: Encoding) -> None:
+        """Begins with the labels of an encoding."""
+        self._native_of = encoding.native_of
         self._unknown: list[str] = []
         index = encoding.background_index
         self.background = self._new(NOTHING) if index is None else index

@@ -54,9 +54,12 @@ def table_files(encoding: str, folder: Path) -> list[str]:
         found = sorted(folder.glob(encoding))
         files = [file.relative_to(folder).as_posix() for file in found if file.is_file()]
     if not files:
+        missing = f"{folder / encoding}: missing; it"
+        if "*" in encoding:
+            missing = f"{folder}: no file fits '{encoding}', which"
         raise RoadshiftError(
-            f"{folder / encoding}: missing; it says what the labels' values mean: put the file of "
-            "the tool's export there, or choose the card of another export"
+            f"{missing} says what the labels' values mean: put the file of the tool's export "
+            "there, or choose the card of another export"
         )
     has_names = not files[0].endswith(YAML) and (folder / NAMES).is_file()
     return [*files, NAMES] if has_names else files

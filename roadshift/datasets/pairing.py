@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from roadshift.datasets.card import Card, Layout
+from roadshift.datasets.card import Card
+from roadshift.datasets.layout import Layout
 from roadshift.datasets.layout_patterns import literal_folder, pattern_regex
 from roadshift.datasets.listed import find_listed
-from roadshift.datasets.walk import find_files, is_image
+from roadshift.datasets.walk import find_files, is_image, is_walked
 from roadshift.errors import RoadshiftError, listed
 from roadshift.settings import printable
 
@@ -44,11 +45,12 @@ class Alone(NamedTuple):
 
     Attributes:
         file: path of the file, relative to the layout's root.
-        missing: path of the other file, which is not there.
+        missing: path or pattern of the other file, which is not there.
         hint: what to say of a file that may be meant by it; '' if there is none.
         is_image: whether the file is the image.
-        is_shared: whether the label file has the labels of other images, too, so that it may be
-            there; for a missing image it is `file`.
+        is_shared: whether the label file has the labels of other images, too. For a missing image
+            it is `file`.
+        unlisted: label files that are there and have the labels of other images, but not of this.
     """
 
     file: str
@@ -56,11 +58,14 @@ class Alone(NamedTuple):
     hint: str
     is_image: bool
     is_shared: bool = False
+    unlisted: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        if self.is_shared and self.is_image:
-            return f"'{self.file}' has no annotation in '{self.missing}'"
-        if self.is_shared:
+        if self.unlisted:
+            shown = " or ".join(f"'{file}'" for file in self.unlisted[:3])
+            more = f" or {len(self.unlisted) - 3} more" if len(self.unlisted) > 3 else ""
+            return f"'{self.file}' has no annotation in {shown}{more}"
+        if self.is_shared and not self.is_image:
             return f"'{self.file}' lists '{self.missing}', which is not there"
         return f"'{self.file}' has no '{self.missing}'"
 
@@ -76,9 +81,11 @@ class Pairing:
         alone: images without a label, unless they are left out, then labels without an image.
         unread: lines about folders that cannot be read and links that lead nowhere.
         unwritable: names that have control characters, line breaks or bytes that are not UTF-8.
-        twice: lines about two files that fit one place of a pattern.
+        twice: lines about two files that fit one place of a pattern, and about two labels of one
+            image or two images of one label in files with the labels of many images.
         others: files that fit a pattern and are not images.
         broken: why files with the labels of many images cannot be read.
+        not_excluded: ids that the layout excludes and no image has.
     """
 
     pairs: list[FilePair]
@@ -90,6 +97,12 @@ class Pairing:
     twice: list[str]
     others: list[str]
     broken: list[str]
+    not_excluded: list[str]
+
+    @property
+    def has_no_label(self) -> bool:
+        """Whether images are left out for want of a label, and these are all."""
+        return bool(self.unlabelled) and not self.pairs
 
 
 def find_pairs(card: Card, folder: Path, wanted: Collection[str] | None) -> Pairing:
@@ -103,32 +116,38 @@ def find_pairs(card: Card, folder: Path, wanted: Collection[str] | None) -> Pair
         folder: folder with the set's files.
         wanted: the publisher's names of the splits to search; None for all.
     """
-    root = folder / card.layout.root
+    root, in_set = folder / card.layout.root, card.layout.in_set
     files, unread = _files(card, root)
     found = _Matcher(card.layout, wanted)
     images = found.matches(card.layout.image, files)
     labels = found.matches(card.layout.label, files)
     parts_of_label = {label: dict(key) for key, label in labels.items()}
+    twice: list[str] = []
     broken: list[str] = []
     if card.layout.is_shared:
-        labels, alone, broken = _shared(card.layout, root, images=images, files=labels)
+        labels, alone, twice, broken = _shared(card.layout, root, images=images, files=labels)
     else:
-        alone = _alone(card.layout, root, images=images, labels=labels)
-    prefix = "" if card.layout.root == "." else f"{card.layout.root}/"
+        alone = _alone(card.layout, root, files, images=images, labels=labels)
+    # Of a file that cannot be read nobody knows which images it labels.
+    skips = card.layout.skip_unlabelled and not broken
+    pairs = [
+        FilePair(parts_of_label[label] | dict(key), in_set(images[key]), in_set(label))
+        for key in images
+        if (label := labels.get(key))
+    ]
+    # An id may lie in the part of a publisher's set that is not here.
+    is_whole = bool(images) and len(pairs) >= sum(card.samples.values())
     return Pairing(
-        pairs=[
-            FilePair(parts_of_label[label] | dict(key), prefix + images[key], prefix + label)
-            for key in images
-            if (label := labels.get(key))
-        ],
+        pairs=pairs,
         images=len(images),
-        unlabelled=len(images.keys() - labels.keys()) if card.layout.skip_unlabelled else 0,
+        unlabelled=len(images.keys() - labels.keys()) if skips else 0,
         alone=alone,
         unread=unread,
         unwritable=found.unwritable,
-        twice=found.twice,
+        twice=found.twice + twice,
         others=found.others,
         broken=broken,
+        not_excluded=found.not_excluded if is_whole else [],
     )
 
 
@@ -145,8 +164,8 @@ def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list
 
     Raises:
         RoadshiftError: there are no images, an image has no label or the reverse, two files
-            have the same placeholders, a name has control characters, a folder cannot be read, or
-            a link leads nowhere.
+            have the same placeholders, a name has control characters, a folder cannot be read, a
+            link leads nowhere, or the layout excludes an id that no image has.
     """
     found = find_pairs(card, folder, wanted)
     if lines := found.unread:
@@ -171,11 +190,17 @@ def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list
             f"{card.name}: no image fits '{card.layout.root}/{card.layout.image}' in {folder}; "
             "compare the card's layout with the files there"
         )
-    if not found.pairs and found.unlabelled:
+    if found.has_no_label:
         raise RoadshiftError(
-            f"{card.name}: no label fits '{card.layout.root}/{card.layout.label}' in {folder}; "
-            "compare the card's layout with the files there"
+            f"{card.name}: {no_label(card.layout)} in {folder}; compare the card's layout with the "
+            "files there"
         )
+    if ids := found.not_excluded:
+        head = (
+            f"{card.name}: layout.exclude: '{ids[0]}' is the id of no image ({len(ids)} such); "
+            "correct it, or delete it"
+        )
+        raise RoadshiftError(listed(head, [f"'{each}'" for each in ids[1:]]))
     if found.unlabelled:
         print(f"{card.name}: left out {found.unlabelled} images that have no label")
     if found.alone:
@@ -188,17 +213,35 @@ def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list
     return found.pairs
 
 
+def no_label(layout: Layout) -> str:
+    """Returns what is wrong with a set whose images are all left out for want of a label."""
+    place = f"'{layout.root}/{layout.label}'"
+    return f"{'no image has an annotation in' if layout.is_shared else 'no label fits'} {place}"
+
+
 def sample_id(parts: Mapping[str, str]) -> str:
     """Returns the id of a sample from the values of its pattern's placeholders."""
     return f"{parts['group']}/{parts['id']}" if "group" in parts else parts["id"]
 
 
+def _starts(layout: Layout) -> list[PurePosixPath]:
+    """Returns the folders to walk, relative to the root: none lies in another that is walked."""
+    starts = {literal_folder(pattern) for pattern in (layout.image, layout.label)}
+    return [
+        start
+        for start in sorted(starts)
+        if not any(
+            start != other and start.is_relative_to(other) and is_walked(start.relative_to(other))
+            for other in starts
+        )
+    ]
+
+
 def _files(card: Card, root: Path) -> tuple[list[str], list[str]]:
     """Lists the files in the folders that the patterns begin with, and what cannot be read."""
-    starts = {literal_folder(pattern) for pattern in (card.layout.image, card.layout.label)}
     files: set[str] = set()
     unread: dict[str, str] = {}
-    for start in starts:
+    for start in _starts(card.layout):
         found = find_files(root / start)
         files |= {file.relative_to(root).as_posix() for file in found.files}
         unread |= {path.relative_to(root).as_posix(): why for path, why in found.unread.items()}
@@ -211,6 +254,7 @@ class _Matcher:
 
     def __init__(self, layout: Layout, wanted: Collection[str] | None) -> None:
         self._layout, self._wanted = layout, wanted
+        self._excluded: set[str] = set()
         self.twice: list[str] = []
         self.unwritable: list[str] = []
         self.others: list[str] = []
@@ -223,10 +267,9 @@ class _Matcher:
         found: Matches = {}
         for file in files:
             match = regex.fullmatch(file)
-            split = match.groupdict().get("split", "") if match else ""
-            if not match or (wanted is not None and split not in wanted):
+            if not match or self._is_excluded(match.groupdict()):
                 continue
-            if "id" in match.groupdict() and sample_id(match.groupdict()) in self._layout.exclude:
+            if wanted is not None and match.groupdict().get("split", "") not in wanted:
                 continue
             key = tuple(sorted(match.groupdict().items()))
             if pattern.endswith(_ANY_SUFFIX) and not is_image(file):
@@ -234,19 +277,45 @@ class _Matcher:
             elif _UNWRITABLE & {*map(unicodedata.category, file)}:
                 self.unwritable.append(file)
             elif key in found:
-                name = match.groupdict().get("id", "")
-                self.twice.append(f"'{found[key]}' and '{file}' both fit '{pattern}' as '{name}'")
+                name = f" as '{match['id']}'" if "id" in match.groupdict() else ""
+                self.twice.append(f"'{found[key]}' and '{file}' both fit '{pattern}'{name}")
             else:
                 found[key] = file
         return found
 
+    @property
+    def not_excluded(self) -> list[str]:
+        """The ids that the layout excludes and no matched file had."""
+        return [each for each in self._layout.exclude if each not in self._excluded]
 
-def _alone(layout: Layout, root: Path, *, images: Matches, labels: Matches) -> list[Alone]:
+    def _is_excluded(self, parts: Mapping[str, str]) -> bool:
+        name = sample_id(parts) if "id" in parts else None
+        if name not in self._layout.exclude:
+            return False
+        self._excluded.add(name)
+        return True
+
+
+def _alone(
+    layout: Layout, root: Path, files: Iterable[str], *, images: Matches, labels: Matches
+) -> list[Alone]:
+    """Pairs images with labels; returns those without the other half.
+
+    Args:
+        layout: the card's layout.
+        root: the layout's root.
+        files: the files that were found in it.
+        images: the images.
+        labels: the labels.
+    """
     if images.keys() == labels.keys():
         return []
     paired = images.keys() & labels.keys()
-    known = {files[key] for key in paired for files in (images, labels)}
-    present = {file.relative_to(root).as_posix() for file in find_files(root).files}
+    known = {side[key] for key in paired for side in (images, labels)}
+    present = {*files}
+    if PurePosixPath() not in _starts(layout):
+        # The missing file may lie beside the folders of the patterns.
+        present = {file.relative_to(root).as_posix() for file in find_files(root).files}
     alone = []
     sides = [(labels, images, layout.image)]
     if not layout.skip_unlabelled:
@@ -264,6 +333,7 @@ def _alone(layout: Layout, root: Path, *, images: Matches, labels: Matches) -> l
 class _Shared(NamedTuple):
     labels: Matches
     alone: list[Alone]
+    twice: list[str]
     broken: list[str]
 
 
@@ -283,15 +353,14 @@ def _shared(layout: Layout, root: Path, *, images: Matches, files: Matches) -> _
     if not layout.skip_unlabelled and not found.broken:
         for key, image in images.items():
             if image not in found.labelled:
-                missing = ", ".join(labels_of[image]) or layout.label.format(
-                    **{"split": "*", **dict(key)}
-                )
-                alone.append(Alone(image, missing, "", True, is_shared=True))
+                missing = layout.label.format(**{"split": "*", **dict(key)})
+                unlisted = tuple(labels_of[image])
+                alone.append(Alone(image, missing, "", True, is_shared=True, unlisted=unlisted))
     alone += [Alone(label, name, "", False, is_shared=True) for name, label in found.absent]
     labels = {
         key: found.labelled[image] for key, image in images.items() if image in found.labelled
     }
-    return _Shared(labels, alone, found.broken)
+    return _Shared(labels, alone, found.twice, found.broken)
 
 
 class _Near:

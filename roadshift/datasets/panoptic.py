@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from roadshift.datasets.card import Layout
 from roadshift.datasets.categories import Category, load_categories
 from roadshift.datasets.encoding import Encoding
 from roadshift.datasets.images import read_label
 from roadshift.datasets.json_files import entry, inner_path, load_json
-from roadshift.datasets.layout_patterns import parts_of
+from roadshift.datasets.layout import Layout
+from roadshift.datasets.layout_patterns import glob_of, parts_of
 from roadshift.datasets.native_label import Codes, NativeLabel
 from roadshift.errors import RoadshiftError
 
@@ -79,9 +79,8 @@ class PanopticReader:
         """
         self.kind: str = encoding.kind
         self._encoding, self._layout = encoding, layout
-        self._native_of = encoding.native_of
         root = folder / layout.root
-        found = sorted(root.glob(layout.annotations_glob)) if layout.annotations else []
+        found = sorted(root.glob(glob_of(layout.annotations))) if layout.annotations else []
         if not found:
             raise RoadshiftError(
                 f"{root / (layout.annotations or 'annotations')}: missing; it says of which "
@@ -94,7 +93,7 @@ class PanopticReader:
         name, segments = self._segments(label)
         colours = read_label(folder / label, "colour")
         found, places = np.unique(colours, return_inverse=True)
-        codes = Codes(self._encoding, self._native_of)
+        codes = Codes(self._encoding)
         # Labels are packed with red as the highest byte, ids of segments with red as the lowest.
         ids = (found >> 16) | (found & 0xFF00) | ((found & 0xFF) << 16)
         categories = self._files[name].categories
@@ -114,7 +113,7 @@ class PanopticReader:
 
     def _segments(self, label: str) -> tuple[str, dict[int, int]]:
         """Returns the JSON file of a PNG, and the categories of its segments."""
-        path = label if self._layout.root == "." else label[len(self._layout.root) + 1 :]
+        path = self._layout.in_root(label)
         parts = parts_of(self._layout, self._layout.label, path)
         name = (self._layout.annotations or "").format(**parts)
         if name not in self._files:
@@ -130,6 +129,6 @@ class PanopticReader:
         """Returns what the encoding calls a category; its name if the encoding lacks it."""
         category = categories[category_id]
         for label in (category_id, category.name, category.supercategory):
-            if label in self._native_of:
+            if label in self._encoding.native_of:
                 return label
         return category.name

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from roadshift.datasets.encoding import Encoding
-from roadshift.datasets.json_files import entry, expect, load_json, points
+from roadshift.datasets.json_files import entry, load_json, points
 from roadshift.datasets.native_label import Codes, NativeLabel
 from roadshift.errors import RoadshiftError
 
@@ -28,13 +28,12 @@ class PolygonReader:
         """Prepares the lookup of labels in an encoding of kind 'polygons'."""
         self.kind: str = encoding.kind
         self._encoding = encoding
-        self._native_of = encoding.native_of
 
     def read(self, folder: Path, image: str, label: str) -> NativeLabel:
         """As `LabelReader.read`."""
         file = folder / label
         content = load_json(file)
-        codes = Codes(self._encoding, self._native_of)
+        codes = Codes(self._encoding)
         size = checked_size(content, "imgWidth", "imgHeight", str(file))
         # Numbers of unknown labels exceed a byte.
         drawn = Image.new("I", size, codes.background)
@@ -49,8 +48,8 @@ class PolygonReader:
         return codes.label(np.asarray(drawn))
 
     def _label(self, label: str) -> str:
-        single = label.removesuffix(GROUP)
-        return label if label in self._native_of or single not in self._native_of else single
+        known, single = self._encoding.native_of, label.removesuffix(GROUP)
+        return label if label in known or single not in known else single
 
 
 def checked_size(content: object, width: str, height: str, where: str) -> tuple[int, int]:
@@ -64,5 +63,4 @@ def checked_size(content: object, width: str, height: str, where: str) -> tuple[
         raise RoadshiftError(
             f"{where}: {str(size[0])[:20]}×{str(size[1])[:20]} is no size of an image; correct it"
         )
-    expect(size[0], int, where)
     return size

@@ -19,14 +19,13 @@ from roadshift.datasets.native_label import (
     KEPT_VALUES,
     LabelReader,
     NativeLabel,
-    PixelReader,
     UnknownPixels,
 )
 from roadshift.datasets.samples import Sample, find_samples, write_manifest
 from roadshift.datasets.splits import SplitConfig
 from roadshift.errors import LINES, RoadshiftError, listed
 from roadshift.progress import progress_bar
-from roadshift.taxonomy import IGNORE_ID, Taxonomy
+from roadshift.taxonomy import ACCEPT, IGNORE_ID, Taxonomy
 from roadshift.workers import parallel_map
 
 
@@ -62,41 +61,29 @@ class Remapper:
         encoding: Encoding,
         taxonomy: Taxonomy,
         *,
+        reader: LabelReader,
         partial_labels: bool = False,
-        reader: LabelReader | None = None,
+        accept: str = ACCEPT,
     ) -> "Remapper":
         """Joins an encoding and a taxonomy.
 
         Args:
             encoding: the set's encoding.
             taxonomy: the taxonomy.
+            reader: reader of the set's labels.
             partial_labels: whether names that straddle classes become partial labels; else, which
                 is the default, they are refused.
-            reader: reader of the labels; None for labels whose pixels are ids or colours.
+            accept: how the user accepts partial labels, for the message that refuses them.
 
         Raises:
             RoadshiftError: a universal name of the encoding has no place in the taxonomy, or
                 straddles several of its classes.
         """
         if not partial_labels:
-            taxonomy.check_carries(encoding.names)
+            taxonomy.check_carries(encoding.names, accept=accept)
         class_id = np.full(256, IGNORE_ID, np.uint8)
         class_id[: len(encoding.names)] = [taxonomy.label_id_of(name) for name in encoding.names]
-        return cls(reader or PixelReader(encoding), class_id, encoding.names)
-
-    def native(self, values: np.ndarray, where: str) -> np.ndarray:
-        """Returns the native indices of a label, uint8 of the shape of `values`.
-
-        Args:
-            values: the label's ids or packed colours, as `read_label` returns them.
-            where: name of the label in the error message.
-
-        Raises:
-            UnknownValuesError: a value is in no row of the encoding.
-        """
-        if not isinstance(self.reader, PixelReader):
-            raise TypeError(f"labels of kind {self.reader.kind} have no values of pixels")
-        return self.checked(self.reader.native(values), where)
+        return cls(reader, class_id, encoding.names)
 
     def checked(self, label: NativeLabel, where: str) -> np.ndarray:
         """Returns the native indices of a label, uint8 (height, width).
@@ -162,16 +149,11 @@ def remap_set(
     """
     encoding = card.table_in(raw)
     try:
+        reader = label_reader(card, encoding, raw)
         # stages.validate_params has checked this, but not for a table among the set's files.
-        remapper = Remapper.of(
-            encoding,
-            taxonomy,
-            partial_labels=partial_labels,
-            reader=label_reader(card, encoding, raw),
-        )
+        remapper = Remapper.of(encoding, taxonomy, reader=reader, partial_labels=partial_labels)
     except RoadshiftError as error:
-        remedy = "" if partial_labels else ", or set data.partial_labels=true"
-        raise RoadshiftError(f"{card.name}: {error}{remedy}") from None
+        raise RoadshiftError(f"{card.name}: {error}") from None
     samples = find_samples(card, raw, split_config)
     remap_one = partial(_try_sample, remapper=remapper, raw=raw, folder=folder)
     remapped, faults = [], []

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path, PurePosixPath
 
-from roadshift.datasets.card import Card, Layout
+from roadshift.datasets.card import Card
+from roadshift.datasets.layout import Layout
 from roadshift.datasets.pairing import FilePair, pair_files, sample_id
 from roadshift.datasets.split_lists import read_split_lists
 from roadshift.datasets.splits import SPLITS, SplitConfig
@@ -111,8 +112,7 @@ def split_samples(
     published = {s.id: official[s.split] if official else "" for s in found}
     try:
         if scheme.lists is not None:
-            prefix = "" if card.layout.root == "." else f"{card.layout.root}/"
-            images = {s.id: s.image.removeprefix(prefix) for s in found}
+            images = {s.id: card.layout.in_root(s.image) for s in found}
             lists = {str(split): file for split, file in scheme.lists.items()}
             published = read_split_lists(lists, folder / card.layout.root, images)
             if left_out := len(found) - len(published):

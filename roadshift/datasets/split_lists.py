@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from roadshift.datasets.walk import is_image
@@ -17,8 +17,9 @@ def read_split_lists(
     """Reads which image is in which split.
 
     A line begins with an image's id or path; a space, tab or comma ends it, and a label's path may
-    follow. Folders before the path of the image in the set, and the suffix, do not matter. A line
-    is printed for each list with images that are not there.
+    follow. Folders before the path of the image in the set, and the suffix, do not matter. First
+    folders may be missing where no two images share the rest, but no other folders may stand in
+    their place. A line is printed for each list with images that are not there.
 
     Args:
         lists: split to its text file, relative to the root.
@@ -78,30 +79,42 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
 
 
 class _Places:
-    """Finds an image by its id, or by the end of its path."""
+    """Finds an image by its id, or by a path of which one ends in the other."""
 
     def __init__(self, images: Mapping[str, str]) -> None:
         self._ids = {sample_id: sample_id for sample_id in images}
-        self._ids |= {_without_suffix(path): sample_id for sample_id, path in images.items()}
-        # The name of a file alone counts where no two images share it.
-        names = {i: _without_suffix(path).rpartition("/")[2] for i, path in images.items()}
-        shared = Counter(names.values())
-        for sample_id, name in names.items():
-            if shared[name] == 1:
-                self._ids.setdefault(name, sample_id)
+        self._paths = {_without_suffix(path): sample_id for sample_id, path in images.items()}
+        # A line without the first folders of an image names it where no two images share it.
+        ends = Counter(end for path in self._paths for end in _ends(path))
+        self._unique = {
+            end: sample_id
+            for path, sample_id in self._paths.items()
+            for end in _ends(path)
+            if ends[end] == 1
+        }
 
     def id_of(self, line: str) -> str | None:
         """Returns the id of the image that a line names, None if there is none."""
         for text in (line, re.split(r"[\s,]", line)[0]):
-            for path in _ends(text.replace("\\", "/")):
-                if found := self._ids.get(path) or self._ids.get(_without_suffix(path)):
+            for path in (text.replace("\\", "/"), _without_suffix(text.replace("\\", "/"))):
+                if found := self._of_path(path.strip("/").removeprefix("./")):
                     return found
         return None
 
+    def _of_path(self, path: str) -> str | None:
+        if found := self._ids.get(path) or self._unique.get(path):
+            return found
+        # Folders may stand before those that the path in the set or the id begins with. A name
+        # without folders tells nothing of theirs: b/0001 may be an image of another camera.
+        for end in _ends(path):
+            if "/" in end and (found := self._paths.get(end) or self._ids.get(end)):
+                return found
+        return None
 
-def _ends(path: str) -> Iterable[str]:
+
+def _ends(path: str) -> list[str]:
     """Returns a path, and the path without its first folders, the longest first."""
-    parts = path.strip("/").split("/")
+    parts = path.split("/")
     return ["/".join(parts[start:]) for start in range(len(parts))]
 
 

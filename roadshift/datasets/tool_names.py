@@ -1,13 +1,12 @@
 """Names of a label tool's labels, turned into universal names."""
 
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from roadshift.errors import RoadshiftError, listed
 from roadshift.settings import load_yaml, printable
-from roadshift.taxonomy import meant_name, universal_names
+from roadshift.taxonomy import meant_name, not_universal, universal_names
 
 NAMES = "names.yaml"
 """A user's file beside a tool's export: the universal name of each label that stands for none."""
@@ -42,9 +41,7 @@ class ToolNames:
         # Labelme puts underscores around the names of what is no object.
         universal = self._own.get(name) or meant_name(name.strip(" _"))
         if universal is None:
-            close = get_close_matches(name, universal_names(), n=1)
-            hint = f"; did you mean '{close[0]}'?" if close else ""
-            self._faults.append(f"{where}: '{shown}' is not a universal name{hint}")
+            self._faults.append(f"{where}: {not_universal(shown, list_known=False)}")
             self._unknown.append(shown)
         elif universal != name:
             self._understood.append(f"{shown} as {universal}")
@@ -79,7 +76,7 @@ def _read_names(file: Path) -> dict[str, str]:
     if not isinstance(content, dict):
         raise RoadshiftError(f"{file}: expected lines 'label: universal name', not {content!r}")
     wrong = [
-        f"{name}: '{value}' is not a universal name"
+        f"{name}: {not_universal(value, list_known=False)}"
         for name, value in content.items()
         if not isinstance(value, str) or value not in universal_names()
     ]

@@ -4,12 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from roadshift.datasets.encoding import Encoding, Kind, Rows
+from roadshift.datasets.encoding import Encoding, Kind, Rows, checked_encoding
 from roadshift.datasets.tool_names import ToolNames
-from roadshift.errors import RoadshiftError
-from roadshift.settings import format_validation_error, printable
+from roadshift.settings import printable
 
 LABELMAP = "labelmap.txt"
 CLASSES = "_classes.csv"
@@ -20,7 +17,7 @@ _LINE = re.compile(r"(?P<name>[^:]+):(?P<red>\d{1,3}),(?P<green>\d{1,3}),(?P<blu
 _ROW = re.compile(r"(?P<id>\d{1,5})\s*,\s*\"?(?P<name>[^,\"]+)\"?")
 
 
-def read_labelmap(file: Path, folder: Path | None = None) -> Encoding:
+def read_labelmap(file: Path, folder: Path) -> Encoding:
     """Reads the colours of a 'Segmentation mask' of CVAT: `name:red,green,blue:parts:actions`.
 
     A label's name is a universal name, a word that stands for one, or a key of `names.yaml`; what
@@ -28,13 +25,13 @@ def read_labelmap(file: Path, folder: Path | None = None) -> Encoding:
 
     Args:
         file: the table.
-        folder: the set's folder; None for the table's own.
+        folder: the set's folder, which may have a `names.yaml`.
 
     Raises:
         RoadshiftError: a line has another form, or a name stands for no universal name; all such
             lines are listed.
     """
-    names = ToolNames(folder or file.parent)
+    names = ToolNames(folder)
     values: Rows = []
     for number, text in _lines(file):
         found = _LINE.fullmatch(text)
@@ -48,12 +45,12 @@ def read_labelmap(file: Path, folder: Path | None = None) -> Encoding:
     return _encoding(file, names, kind="colour", values=values, source="CVAT")
 
 
-def read_classes(file: Path, folder: Path | None = None) -> Encoding:
+def read_classes(file: Path, folder: Path) -> Encoding:
     """Reads the ids of Roboflow's 'Semantic Segmentation Masks': `Pixel Value, Class`.
 
     Args, names and errors are those of `read_labelmap`.
     """
-    names = ToolNames(folder or file.parent)
+    names = ToolNames(folder)
     values: Rows = []
     for number, text in _lines(file):
         found = _ROW.fullmatch(text)
@@ -66,12 +63,12 @@ def read_classes(file: Path, folder: Path | None = None) -> Encoding:
     return _encoding(file, names, kind="grey", values=values, source="Roboflow")
 
 
-def read_class_names(file: Path, folder: Path | None = None) -> Encoding:
+def read_class_names(file: Path, folder: Path) -> Encoding:
     """Reads the names that labelme2voc writes in the order of the ids; 255 is unlabelled.
 
     Args, names and errors are those of `read_labelmap`.
     """
-    names = ToolNames(folder or file.parent)
+    names = ToolNames(folder)
     lines = [*_lines(file)]
     # The list of labels that the tool is given begins with a label that has no id.
     if lines and lines[0][1] == "__ignore__":
@@ -98,7 +95,4 @@ def _shown(text: str) -> str:
 
 def _encoding(file: Path, names: ToolNames, *, kind: Kind, values: Rows, source: str) -> Encoding:
     names.check(file)
-    try:
-        return Encoding(kind=kind, values=values, source=source)
-    except ValidationError as error:
-        raise RoadshiftError(f"{file}: {format_validation_error(error, Encoding)}") from None
+    return checked_encoding({"kind": kind, "values": values, "source": source}, str(file))

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 IMAGE_SUFFIXES = frozenset(
@@ -87,6 +87,11 @@ def find_files(folder: Path) -> Found:
                     linked.append(inner)
                     pending.append((path, inner, lineage | _lineage(inner)))
     return Found(sorted(files), sorted(linked), dict(sorted(unread.items())))
+
+
+def is_walked(folder: PurePath) -> bool:
+    """Returns whether `find_files` looks into a folder, by its path relative to where it begins."""
+    return not any(map(_is_left_behind, folder.parts))
 
 
 def is_image(file: str | Path) -> bool:

@@ -17,7 +17,7 @@ from typing import IO, Any, NamedTuple
 from roadshift.atomic import no_room
 from roadshift.datasets.card import TAR_SUFFIXES
 from roadshift.download.disk import require_space
-from roadshift.download.member_gate import MOST_MEMBERS, Gate, short_name
+from roadshift.download.member_gate import Gate, short_name
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
 
@@ -103,8 +103,7 @@ def unpack(
     *,
     root: str,
     limit_bytes: int,
-    used: Container[str] | None = None,
-    limit_members: int = MOST_MEMBERS,
+    used: Container[str],
 ) -> Unpacked:
     r"""Unpacks the members of a zip or tar file that lie under `root` into `folder`.
 
@@ -116,9 +115,8 @@ def unpack(
         folder: an existing folder; gets the members under their paths in the archive.
         root: path within the archive; members outside it are left out. '.' takes all members.
         limit_bytes: largest total size of the unpacked members.
-        used: paths of members, with '/', that are unpacked; None for all under `root`. The text of
-            it, for an error, says what they look like.
-        limit_members: largest number of members, including those that are left out.
+        used: paths of members, with '/', that are unpacked. The text of it, for an error, says what
+            they look like.
 
     Raises:
         RoadshiftError: the archive is damaged, of another kind or packed with a method that is not
@@ -126,7 +124,7 @@ def unpack(
             a member to unpack is a link or a device, has a name that some file system would take
             for another's, is encrypted, or expands beyond the limit; or the disk is too small.
     """
-    gate = Gate(archive, root=root, used=used, limit_bytes=limit_bytes, limit_members=limit_members)
+    gate = Gate(archive, root=root, used=used, limit_bytes=limit_bytes)
     try:
         unpack_members = _unpack_tar if _is_tar(archive.name) else _unpack_zip
         unpack_members(archive, folder, gate)

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from roadshift.errors import RoadshiftError
 
 MOST_MEMBERS = 1_000_000
+"""Largest number of members of an archive, including those that are left out."""
 LONGEST_NAME = 255
 """Largest number of bytes in one part of a path on common file systems."""
 LONGEST_PATH = 1000
@@ -26,17 +27,9 @@ class Gate:
         bytes: total size of the members that were admitted.
     """
 
-    def __init__(
-        self,
-        archive: Path,
-        *,
-        root: str,
-        used: Container[str] | None,
-        limit_bytes: int,
-        limit_members: int,
-    ):
+    def __init__(self, archive: Path, *, root: str, used: Container[str], limit_bytes: int):
         self.archive, self.root, self.used = archive, root, used
-        self.limit_bytes, self.limit_members = limit_bytes, limit_members
+        self.limit_bytes = limit_bytes
         self.members = self.seen = self.bytes = 0
         self.unused = ""
         self.files: dict[str, str] = {}
@@ -51,8 +44,8 @@ class Gate:
             size: size in bytes, from the member's header.
         """
         self.members += 1
-        if self.members > self.limit_members:
-            raise self.refusal(name, f"exceeds the limit of {self.limit_members} members")
+        if self.members > MOST_MEMBERS:
+            raise self.refusal(name, f"exceeds the limit of {MOST_MEMBERS} members")
         self.seen += mode != stat.S_IFDIR
         path = self._path_within(name, is_folder=mode == stat.S_IFDIR)
         if path is None:
@@ -84,7 +77,7 @@ class Gate:
             raise self.refusal(name, "would be written outside the folder")
         if not on_windows.is_relative_to(self.root):
             return None
-        if self.used is not None and str(on_windows) not in self.used:
+        if str(on_windows) not in self.used:
             self.unused = self.unused or ("" if is_folder else name)
             return None
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in name):

@@ -1,6 +1,6 @@
 """Evaluates a network: scores on every domain, and predictions to be shown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,15 +68,45 @@ def evaluate_network(
             scorers.segment, shards, calibration_bins=scorers.calibration_bins
         )
         plain[role] = found.matrices
-        by_method: dict[Method, DomainScores] = {}
         score = describe(role, found, shards, settings=settings, seed=seed)
-        for method, scorer in scorers.adapted.items():
-            found = scorer(shards, ["test"])
-            adapted[method][role] = found.matrices
-            name = f"{role}, {method}"
-            by_method[method] = describe(name, found, shards, settings=settings, seed=seed)
+        by_method, matrices = describe_adapted(
+            role, scorers, shards, ["test"], settings=settings, seed=seed
+        )
+        for method, found_images in matrices.items():
+            adapted[method][role] = found_images
         scores[role] = score.model_copy(update={"adapted": by_method})
     return Evaluation(scores, MixMatrices(plain, adapted), ExamplePredictions(predictions))
+
+
+def describe_adapted(
+    name: str,
+    scorers: Scorers,
+    shards: ShardSet,
+    splits: Sequence[str],
+    *,
+    settings: EvaluateSettings,
+    seed: int,
+) -> tuple[dict[Method, DomainScores], dict[Method, ImageMatrices]]:
+    """Scores a network by each method of test-time adaptation, and prints each mIoU.
+
+    Args:
+        name: what each printed line starts with.
+        scorers: has a function that scores for each method.
+        shards: the data set.
+        splits: names of the splits to score.
+        settings: number of resamples and level of the confidence interval.
+        seed: seed of the bootstrap.
+
+    Returns:
+        By method, all metrics, and the confusion matrices of the images.
+    """
+    scores: dict[Method, DomainScores] = {}
+    matrices: dict[Method, ImageMatrices] = {}
+    for method, scorer in scorers.adapted.items():
+        found = scorer(shards, splits)
+        matrices[method] = found.matrices
+        scores[method] = describe(f"{name}, {method}", found, shards, settings=settings, seed=seed)
+    return scores, matrices
 
 
 def describe(

@@ -2,20 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
+from typing import ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
-from pydantic import ValidationError
 
-from roadshift.atomic import atomic_file
-from roadshift.errors import RoadshiftError
 from roadshift.inference.resizing import resize_to_stride
+from roadshift.json_file import JsonFile
 from roadshift.networks.batch_norm import BatchNormalization, ConvBatchNorm
 from roadshift.networks.encoders import PREFIX
 from roadshift.records.reader import ShardSet, examples
-from roadshift.settings import Settings, format_validation_error
 
 SHIFT_IMAGES = 12
 """Number of images of each domain that the feature shift is measured on."""
@@ -23,7 +20,7 @@ _MIN_SPREAD = 1e-3
 """Channels with a smaller standard deviation are skipped: their shift would be rounding noise."""
 
 
-class NetworkFacts(Settings):
+class NetworkFacts(JsonFile):
     """The size of a network, and how far each domain's features lie from those of its own domains.
 
     Attributes:
@@ -39,6 +36,8 @@ class NetworkFacts(Settings):
             the function `feature_shifts`.
     """
 
+    content: ClassVar[str] = "facts of a network"
+
     encoder: str
     layers: int
     parameters: int
@@ -48,28 +47,6 @@ class NetworkFacts(Settings):
     stride: int
     classes: int
     feature_shifts: dict[str, list[float]]
-
-    def save(self, file: Path) -> None:
-        """Writes the facts as JSON."""
-        with atomic_file(file) as partial:
-            partial.write_text(self.model_dump_json(indent=1) + "\n", "utf-8")
-
-    @classmethod
-    def load(cls, file: Path) -> "NetworkFacts":
-        """Reads the facts.
-
-        Raises:
-            RoadshiftError: the file is missing, or does not hold facts of a network.
-        """
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except FileNotFoundError:
-            raise RoadshiftError(f"{file}: missing; run dvc repro") from None
-        except ValidationError as error:
-            reason = format_validation_error(error, cls)
-            raise RoadshiftError(f"{file}: not facts of a network ({reason}); run dvc repro") from (
-                None
-            )
 
 
 def network_facts(

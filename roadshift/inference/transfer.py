@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from roadshift.inference.evaluation import describe
+from roadshift.inference.evaluation import describe, describe_adapted
 from roadshift.inference.scorers import Scorers, score_split
 from roadshift.records.reader import ShardSet
-from roadshift.scoring.results import DomainScores, ImageMatrices, Method, MixMatrices
+from roadshift.scoring.results import ImageMatrices, MixMatrices
 from roadshift.scoring.settings import EvaluateSettings
 from roadshift.scoring.transfer import SourceScores
 
@@ -66,12 +66,11 @@ def score_transfer(
         )
         plain[role] = found.matrices
         score = describe(title, found, shards, settings=settings, seed=seed)
-        by_method: dict[Method, DomainScores] = {}
-        for method, scorer in scorers.adapted.items():
-            found = scorer(shards, splits)
-            adapted[method][role] = found.matrices
-            name = f"{title}, {method}"
-            by_method[method] = describe(name, found, shards, settings=settings, seed=seed)
+        by_method, matrices = describe_adapted(
+            title, scorers, shards, splits, settings=settings, seed=seed
+        )
+        for method, found_images in matrices.items():
+            adapted[method][role] = found_images
         scores[role] = SourceScores(
             **{**dict(score), "adapted": by_method}, held_out=held_out, splits=splits
         )

@@ -2,16 +2,39 @@
 
 from collections.abc import Sequence
 from textwrap import fill
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from roadshift.pictures.palette import UNDECIDED, VERDICTS
-from roadshift.scoring.comparison import VariantScore
+from roadshift.scoring.comparison import VariantScore, Verdict
+from roadshift.scoring.estimate import Difference
 from roadshift.scoring.numbers import points
 
 _TITLE_WIDTH, _NAME_WIDTH = 80, 40
 """Letters of a line of the title and of a name; longer ones are wrapped, so that none is cut."""
+
+
+class ForestLine(NamedTuple):
+    """A variant in a forest plot.
+
+    Attributes:
+        name: its name.
+        difference: its difference to the baseline; None for the baseline itself.
+        verdict: what the difference shows.
+        seeds: number of its seeds.
+    """
+
+    name: str
+    difference: Difference | None
+    verdict: Verdict
+    seeds: int
+
+    @classmethod
+    def of(cls, name: str, score: VariantScore) -> "ForestLine":
+        """Returns the line of a score."""
+        return cls(name, score.difference, score.verdict, len(score.by_seed))
 
 
 def seeds_words(number: int) -> str:
@@ -19,11 +42,11 @@ def seeds_words(number: int) -> str:
     return f"{number} seed{'' if number == 1 else 's'}"
 
 
-def forest_plot(lines: Sequence[tuple[str, VariantScore]], *, title: str, x_label: str) -> Figure:
+def forest_plot(lines: Sequence[ForestLine], *, title: str, x_label: str) -> Figure:
     """Draws the difference of each variant to the baseline, the best at the top.
 
     Args:
-        lines: name and score of each variant; those without a difference (the baseline) are left
+        lines: the variants; those without a difference (the baseline) are left
             out.
         title: text above the plot.
         x_label: text below the plot; the axis is in points (percent of mIoU).
@@ -32,23 +55,23 @@ def forest_plot(lines: Sequence[tuple[str, VariantScore]], *, title: str, x_labe
         The figure; a dot marks a difference, a bar its interval, and a colour the verdict.
     """
     drawn = [
-        (name, score, score.difference.difference)
-        for name, score in lines
-        if score.difference is not None and score.difference.difference is not None
+        (line, line.difference, line.difference.difference)
+        for line in lines
+        if line.difference is not None and line.difference.difference is not None
     ]
-    drawn.sort(key=lambda line: line[2])
-    names = [fill(name, _NAME_WIDTH) for name, _, _ in drawn]
+    drawn.sort(key=lambda each: each[2])
+    names = [fill(line.name, _NAME_WIDTH) for line, _, _ in drawn]
     row_height = 0.06 + 0.17 * max((name.count("\n") + 1 for name in names), default=0)
     figure = Figure(figsize=(8, 2.1 + row_height * len(drawn)), dpi=100, layout="constrained")
     axes = figure.add_subplot()
-    for row, (_, score, middle) in enumerate(drawn):
-        colour = VERDICTS.get(score.verdict, UNDECIDED)
-        if score.difference and score.difference.low is not None:
-            ends = [100 * score.difference.low, 100 * (score.difference.high or 0.0)]
+    for row, (line, difference, middle) in enumerate(drawn):
+        colour = VERDICTS.get(line.verdict, UNDECIDED)
+        if difference.low is not None:
+            ends = [100 * difference.low, 100 * (difference.high or 0.0)]
             axes.plot(ends, [row, row], color=colour)
         axes.plot(100 * middle, row, "o", color=colour, markersize=5)
         axes.annotate(
-            _said(score, middle),
+            _said(line, middle),
             (1.01, row),
             xycoords=("axes fraction", "data"),
             color=colour,
@@ -72,6 +95,6 @@ def forest_plot(lines: Sequence[tuple[str, VariantScore]], *, title: str, x_labe
     return figure
 
 
-def _said(score: VariantScore, difference: float) -> str:
-    verdict = f" {score.verdict}" if score.verdict in VERDICTS else ""
-    return f"{points(difference)}{verdict}, {seeds_words(len(score.by_seed))}"
+def _said(line: ForestLine, difference: float) -> str:
+    verdict = f" {line.verdict}" if line.verdict in VERDICTS else ""
+    return f"{points(difference)}{verdict}, {seeds_words(line.seeds)}"

@@ -49,17 +49,15 @@ class LabelledFolder:
             raise RoadshiftError(f"{folder}: there is no such folder")
         try:
             encoding = card.table_in(folder)
-            reader = label_reader(card, encoding, folder)
+            self._remapper = Remapper.of(
+                encoding,
+                taxonomy,
+                reader=label_reader(card, encoding, folder),
+                partial_labels=accept_partial_labels,
+                accept="give --partial-labels",
+            )
         except RoadshiftError as error:
             raise RoadshiftError(f"{card.name}: {error}") from None
-        if not accept_partial_labels:
-            try:
-                taxonomy.check_carries(encoding.names)
-            except RoadshiftError as error:
-                raise RoadshiftError(f"{card.name}: {error}, or give --partial-labels") from None
-        self._remapper = Remapper.of(
-            encoding, taxonomy, partial_labels=accept_partial_labels, reader=reader
-        )
         self._partial_labels = taxonomy.partial_labels
         self._folder, self._name = folder, card.name
         if split and split_config:

@@ -1,14 +1,14 @@
 """The page of a comparison: one HTML file without a script, which loads nothing."""
 
-import base64
 from collections.abc import Sequence
 from importlib import resources
 
 import jinja2
 from markupsafe import Markup
 
-from roadshift.pictures.forest import forest_plot
+from roadshift.pictures.forest import ForestLine, forest_plot
 from roadshift.report.charts import png
+from roadshift.report.data_uris import file_uri
 from roadshift.report.page import breakable
 from roadshift.scoring.numbers import level_percent, percent, points
 from roadshift.scoring.recipe_comparison import DomainComparison, MixComparison
@@ -52,8 +52,8 @@ def _chart(comparison: MixComparison, domain: DomainComparison) -> str:
     """Returns the forest plot of a domain as a data URI."""
     base = comparison.recipes[0].name
     figure = forest_plot(
-        [(row.recipe.title, row.score) for row in domain.rows],
+        [ForestLine.of(row.recipe.title, row.score) for row in domain.rows],
         title=f"mix {comparison.mix} on {domain.domain}",
         x_label=f"mIoU, points above {base}, {level_percent(comparison.level)} interval",
     )
-    return f"data:image/png;base64,{base64.b64encode(png(figure)).decode('ascii')}"
+    return file_uri(png(figure), "png")

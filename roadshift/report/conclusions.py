@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from roadshift.scoring.comparison import VariantScore
 from roadshift.scoring.estimate import Difference
 from roadshift.scoring.metrics import mean_iou
-from roadshift.scoring.numbers import level_percent, percent, points, whole_percent
+from roadshift.scoring.numbers import level_percent, percent, points
 from roadshift.scoring.results import DomainScores, MixMatrices, MixScores
 from roadshift.scoring.tables import comparable
 
@@ -23,6 +23,15 @@ NOT_ADAPTED = (
 )
 _USES = {"labelled": "supervised", "unlabelled": "unsupervised adaptation"}
 """By kind of the target's images in training, the name of their use."""
+
+
+def widest(sources: Mapping[str, Sequence[str]]) -> str:
+    """Returns the mix of the most sources, the first of equals: no score chooses it.
+
+    Args:
+        sources: by mix, the domains it was trained on.
+    """
+    return max(sources, key=lambda mix: len(sources[mix]))
 
 
 def network_of(sources: Sequence[str]) -> str:
@@ -204,63 +213,6 @@ def seen_sentence(images: Mapping[str, Mapping[str, int]], target: str) -> str:
     )
 
 
-def mixing_sentence(
-    mixed: Sequence[str], single: Sequence[str], *, target: str, cell: VariantScore
-) -> str:
-    """Says whether several sources together score higher on the target than the best single one.
-
-    Args:
-        mixed: the sources that one network was trained on.
-        single: the single source whose network scores highest.
-        target: the target domain.
-        cell: the score of the network of several sources, with its difference to the single one's.
-    """
-    both, one = listed([f"**{s}**" for s in mixed]), listed([f"**{s}**" for s in single])
-    best = f"the best single source, {one}"
-    return {
-        "more": f"Training on {both} together **raised** the score on the {target} over {best}, in "
-        "one training of each.",
-        "less": f"Training on {both} together **lowered** the score on the {target} below {best}, "
-        "in one training of each.",
-        "undecided": f"These images of the {target} leave **undecided** whether training on {both} "
-        f"together does more than training on {best}.",
-        "unknown": f"It cannot be said whether training on {both} together helps.",
-    }[verdict(cell.difference or Difference(None, None, None))]
-
-
-def closed_sentence(
-    single: Difference, mixed: Difference, level: float, *, sources: Sequence[str]
-) -> str:
-    """Says how much of the best single source's drop a mix of sources closes.
-
-    Args:
-        single: the drop of the single source's network, from `drop_to`.
-        mixed: the drop of the network of several sources.
-        level: level of the intervals, 0..1.
-        sources: the several sources.
-    """
-    together = listed([f"**{source}**" for source in sources])
-    if single.difference is None or mixed.difference is None:
-        return f"The effect of mixing {together} on the drop cannot be said: an mIoU is missing."
-    change = single.difference - mixed.difference
-    seen = (
-        f"With {together} together the drop to the target goes from "
-        f"{points(single.difference)} points{interval(single, level, signed=True)} to "
-        f"{points(mixed.difference)}"
-        f"{interval(mixed, level, signed=True)}"
-    )
-    if single.difference <= 0:
-        return f"{seen}; the single source had no drop to close."
-    share = whole_percent(abs(change) / single.difference)
-    closed = f"mixing closes {share} of it" if change >= 0 else f"mixing widens it by {share}"
-    low, high, mixed_low, mixed_high = single.low, single.high, mixed.low, mixed.high
-    if low is None or high is None or mixed_low is None or mixed_high is None:
-        return f"{seen}: {closed}."
-    overlap = low <= mixed_high and mixed_low <= high
-    sure = "but the two intervals overlap" if overlap else "the two intervals do not overlap"
-    return f"{seen}: {closed}; {sure}."
-
-
 def weakest_sentence(
     score: DomainScores, sources: Sequence[str], domain: str, *, number: int = 3
 ) -> str:
@@ -279,12 +231,12 @@ def weakest_sentence(
 def lost_sentence(
     scores: Mapping[str, DomainScores], own: Sequence[str], target: str, *, number: int = 3
 ) -> str:
-    """Says which `number` classes lose most IoU from a network's own domains to the target."""
+    """Says in which `number` classes a network's IoU on the target lies lowest below its own."""
     compared, lost = comparable(scores, own, target), {}
     if not compared:
         return (
-            f"{capital(network_of(own))}: nothing can be said of the classes that lose IoU on the "
-            f"{target}, since its own domains are scored on other joined classes."
+            f"{capital(network_of(own))}: nothing can be said of the gaps of its classes to "
+            f"the {target}, since its own domains are scored on other joined classes."
         )
     for name, there in scores[target].iou.items():
         home = [scores[source].iou[name] for source in compared]
@@ -293,15 +245,18 @@ def lost_sentence(
             lost[name] = sum(known) / len(known) - there
     falling = [name for name in sorted(lost, key=lambda n: (-lost[n], n)) if lost[name] > 0]
     if not falling:
-        return f"No class of {network_of(own)} loses IoU on the {target}."
+        return f"No class of {network_of(own)} has a lower IoU on the {target}."
     named = [f"{name.replace('_', ' ')} ({percent(lost[name])} points)" for name in falling]
-    return f"On the {target}, {network_of(own)} loses most IoU in {listed(named[:number])}."
+    return (
+        f"Between its own domains and the {target}, {network_of(own)} has its largest gaps in IoU "
+        f"at {listed(named[:number])}."
+    )
 
 
 def calibration_sentence(
     scores: Mapping[str, DomainScores], own: Sequence[str], target: str
 ) -> str:
-    """Says how a network's calibration error changes from its own domains to the target."""
+    """Says what a network's calibration error is on its own domains and on the target."""
     network = capital(network_of(own))
     own = comparable(scores, own, target)
     errors = [scores[source].calibration_error for source in own]
@@ -310,10 +265,9 @@ def calibration_sentence(
     if there is None or not home or len(home) < len(errors):
         return f"{network}: its calibration error is not known."
     at_home = sum(home) / len(home)
-    change = "rises" if there > at_home else "falls" if there < at_home else "stays the same,"
     where = "its own domain" if len(own) == 1 else "its own domains"
     return (
-        f"{network}: its calibration error {change} from {percent(at_home)} points on {where} to "
+        f"{network}: its calibration error is {percent(at_home)} points on {where} and "
         f"{percent(there)} on the {target}."
     )
 

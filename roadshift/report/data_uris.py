@@ -110,4 +110,9 @@ def _palette_uri(indices: np.ndarray, colours: list | tuple) -> str:
 def _uri(image: Image.Image, form: str, **options: object) -> str:
     sink = io.BytesIO()
     image.save(sink, form, **options)
-    return f"data:image/{form};base64,{base64.b64encode(sink.getvalue()).decode('ascii')}"
+    return file_uri(sink.getvalue(), form)
+
+
+def file_uri(content: bytes, form: str) -> str:
+    """Returns the content of an image's file, such as a PNG; `form` is 'png' or 'jpeg'."""
+    return f"data:image/{form};base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,6 +1,5 @@
 """Figures of a report in HTML: grids of captioned images, charts, and the legend of the classes."""
 
-import base64
 from collections.abc import Sequence
 from html import escape
 
@@ -9,7 +8,7 @@ from matplotlib.figure import Figure
 from roadshift.pictures.palette import css_colour
 from roadshift.pictures.sheet import Panel
 from roadshift.report.charts import png
-from roadshift.report.data_uris import drawing_uri
+from roadshift.report.data_uris import drawing_uri, file_uri
 from roadshift.taxonomy import Taxonomy
 
 TEXT_WIDTH = 980
@@ -52,9 +51,8 @@ def chart(figure: Figure, alt: str) -> str:
         alt: what it shows, for people who cannot see it.
     """
     width, height = (round(side * 100) for side in figure.get_size_inches())
-    data = base64.b64encode(png(figure)).decode("ascii")
     return (
-        f'<img src="data:image/png;base64,{data}" alt="{escape(alt)}" width="{width}" '
+        f'<img src="{file_uri(png(figure), "png")}" alt="{escape(alt)}" width="{width}" '
         f'height="{height}">'
     )
 

@@ -22,6 +22,7 @@ from matplotlib import colormaps
 from roadshift.datasets.card import Card, load_card
 from roadshift.pictures.palette import WRONG, Colour, css_colour
 from roadshift.report.advice import Advice, class_losses
+from roadshift.report.conclusions import widest
 from roadshift.report.views import DomainViews
 from roadshift.scoring.numbers import level_percent, percent, points
 from roadshift.scoring.results import MixScores
@@ -119,7 +120,7 @@ def page_html(
     )
     environment.filters |= {"percent": percent, "points": points, "breakable": breakable}
     views = domains[target].views
-    first = max(reversed(mixes), key=lambda mix: len(sources[mix]))
+    first = widest({mix: sources[mix] for mix in mixes})
     kind = "median" if "median" in views.kinds[first] else CHOSEN
     index = views.kinds[first].get(kind, 0)
     unseen = {mix: held_out(mix, sources) for mix in mixes}

@@ -37,18 +37,17 @@ class Finding:
 
 
 def first_values(
-    methods: Mapping[str, ParameterDoc], ablations: Sequence[KeptAblation], domain: str
+    methods: Mapping[str, ParameterDoc], ablations: Sequence[KeptAblation]
 ) -> dict[str, str]:
     """Returns the value to begin with of each method, or the finding that forbids one.
 
-    A value is kept only if no kept ablation found that the method lowers the score on the domain,
-    alone or together with others, whatever its strength there and however few the seeds: a single
-    seed is no verdict, but no ground to recommend the method either.
+    A value is kept only if no kept ablation found a lower score with the method, alone or together
+    with others, whatever its strength there and however few the seeds: a single seed is no verdict,
+    but no ground to recommend the method either. Only images that may choose are looked at.
 
     Args:
         methods: by dotted key, the documentation of the parameter that switches a method on.
-        ablations: the kept ablations.
-        domain: the domain that is judged by.
+        ablations: the kept ablations; those of test images say nothing here.
 
     Returns:
         By key Markdown: the value; 'none' with the lowest effect of the method alone; 'open' where
@@ -57,7 +56,7 @@ def first_values(
     """
     found: dict[str, list[Finding]] = {}
     for kept in ablations:
-        for key, finding in _findings(kept, methods, domain):
+        for key, finding in _findings(kept, methods):
             found.setdefault(key, []).append(finding)
     return {key: _words(doc, found.get(key, [])) for key, doc in methods.items()}
 
@@ -75,10 +74,10 @@ def _words(doc: ParameterDoc, findings: Sequence[Finding]) -> str:
 
 
 def _findings(
-    kept: KeptAblation, methods: Mapping[str, ParameterDoc], domain: str
+    kept: KeptAblation, methods: Mapping[str, ParameterDoc]
 ) -> Iterator[tuple[str, Finding]]:
     base = kept.params.get(kept.baseline, {})
-    for row in kept.on(domain):
+    for row in kept.on(kept.choosing) if kept.choosing else []:
         own = kept.params.get(row["variant"])
         if own is None or not row["difference"]:
             continue

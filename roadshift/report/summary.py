@@ -8,13 +8,14 @@ from roadshift.report.conclusions import listed, network_of
 from roadshift.scoring.estimate import Difference
 from roadshift.scoring.numbers import percent, points
 from roadshift.scoring.results import DomainScores
-from roadshift.scoring.tables import held_out, held_out_mean
+from roadshift.scoring.tables import held_out
+from roadshift.scoring.transfer import TransferScores, counted
 
 NO_MIX = "No network of several sources was trained, so nothing is said of training on more."
 NO_SINGLE = (
     "No network of a single source was trained, so nothing is said of what a source alone would do."
 )
-NOTHING_HELD_OUT = "No network was trained without a source that another one has."
+NOTHING_HELD_OUT = "No network of this run has a held-out source: each was trained on all of them."
 PARAMETERS_CHOSEN = (
     "No program chose the parameters. Whoever picks them by the scores in this report makes these "
     "optimistic."
@@ -127,25 +128,26 @@ def asked_sentence(roles: Sequence[str], sources: Mapping[str, Sequence[str]], t
 
 
 def held_out_sentence(
-    scores: Mapping[str, Mapping[str, DomainScores]], sources: Mapping[str, Sequence[str]]
+    transfer: Mapping[str, TransferScores], sources: Mapping[str, Sequence[str]]
 ) -> str:
-    """Says how well each network does on its held-out sources, and what holding one out costs.
+    """Says how well each network does on held-out sources, by the scores that may choose.
 
     Args:
-        scores: by mix and domain, the scores.
+        transfer: by mix, its transfer scores.
         sources: by mix, the domains it was trained on.
     """
-    without = {mix: held_out(mix, sources) for mix in sources}
-    means = [
-        f"{network_of(sources[mix])} has {percent(mean)} % on {listed([f'**{n}**' for n in names])}"
-        for mix, names in without.items()
-        if (mean := held_out_mean(scores[mix], names)) is not None
-    ]
+    means = []
+    for mix, found in transfer.items():
+        named = [f"**{role}**" for role in counted(found.domains, held_out=True)]
+        if named:
+            network = network_of(sources[mix])
+            means.append(f"{network} has {percent(found.held_out)} % on {listed(named)}")
     if not means:
         return NOTHING_HELD_OUT
-    text = f"The mean mIoU on held-out sources: {listed(means)}."
+    text = f"The mean mIoU on train and val images of held-out sources: {listed(means)}."
+    without = {mix: held_out(mix, sources) for mix in sources}
     by_source = {names[0]: mix for mix, names in without.items() if len(names) == 1}
-    mious = [scores[mix][source].miou for source, mix in by_source.items()]
+    mious = [transfer[mix].domains[source].miou for source, mix in by_source.items()]
     known = [miou for miou in mious if miou is not None]
     if len(known) == len({*chain(*sources.values())}) > 1:
         text += (

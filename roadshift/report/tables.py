@@ -11,7 +11,8 @@ from matplotlib.colors import to_hex, to_rgb
 from roadshift.pictures.palette import INK, VERDICTS
 from roadshift.scoring.numbers import percent, percent_interval
 from roadshift.scoring.results import DomainScores, MixScores
-from roadshift.scoring.tables import cross_domain_columns, held_out, held_out_mean
+from roadshift.scoring.tables import cross_domain_columns
+from roadshift.scoring.transfer import TransferScores
 
 _SHADES = colormaps["Blues"]
 """One hue from light to dark, which is readable with any colour vision."""
@@ -101,25 +102,31 @@ def cross_domain_table(
     return html_table(["trained on", *(column.title for column in columns)], body, caption)
 
 
-def held_out_table(
-    scores: Mapping[str, MixScores],
-    sources: Mapping[str, Sequence[str]],
-    rows: Mapping[str, str],
-) -> str:
-    """Writes a table of the mIoU in percent on held-out sources, and their mean, in HTML.
+def transfer_table(transfer: Mapping[str, TransferScores], rows: Mapping[str, str]) -> str:
+    """Writes a table of the scores that may choose, mIoU in percent, in HTML.
 
     Args:
-        scores: by mix, its scores.
-        sources: by mix, the domains it was trained on.
+        transfer: by mix, its transfer scores.
         rows: by mix, the head of its row.
+
+    Returns:
+        A row for each mix: its mIoU on each held-out source, the mean of these, and the mean on
+        the val images of its own sources.
     """
-    names = list(dict.fromkeys(chain(*sources.values())))
+    heads = dict.fromkeys(chain(*(found.domains for found in transfer.values())), "")
+    for role in heads:
+        scored = [each.domains[role] for each in transfer.values() if role in each.domains]
+        for score in (each for each in scored if each.held_out):
+            images = f"{score.images} images of {' and '.join(score.splits)}"
+            heads[role] = f"{role} held out = {score.data_set} ({images})"
+    heads = {role: head for role, head in heads.items() if head}
     body: list[list[str | Cell]] = []
-    for mix, found in scores.items():
-        unseen = held_out(mix, sources)
-        cells = (_miou_cell(found.domains[n], 0.0, 1.0) if n in unseen else "" for n in names)
-        body.append([rows[mix], *cells, percent(held_out_mean(found.domains, unseen))])
-    return html_table(["trained on", *(f"{name} held out" for name in names), "mean"], body)
+    for mix, found in transfer.items():
+        scores = [found.domains.get(role) for role in heads]
+        cells = (_miou_cell(s, 0.0, 1.0) if s is not None and s.held_out else "" for s in scores)
+        body.append([rows[mix], *cells, percent(found.held_out), percent(found.val)])
+    means = ["held out, mean", "val of its own sources, mean"]
+    return html_table(["trained on", *heads.values(), *means], body)
 
 
 def _miou_cell(score: DomainScores | None, low: float, high: float) -> Cell:

@@ -8,7 +8,6 @@ procedure, Scandinavian Journal of Statistics 1979).
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from roadshift.scoring.metrics import mean_iou
 from roadshift.scoring.numbers import percent, points, whole_percent
 from roadshift.scoring.results import ImageMatrices, TargetUse
 from roadshift.scoring.settings import EvaluateSettings
+from roadshift.scoring.verdicts import holm
 
 SEEDS_FOR_A_VERDICT = 3
 """With fewer seeds nothing is called better or worse: another seed moves a score by points."""
@@ -110,6 +110,7 @@ def compare_variants(
     oracle: str | None = None,
     means: Mapping[str, Mapping[str, float]] | None = None,
     looks: int = 1,
+    family: int | None = None,
 ) -> list[VariantRow]:
     """Compares each variant with the baseline on every domain.
 
@@ -124,6 +125,8 @@ def compare_variants(
             add up to 1; default none.
         looks: number of times that each variant may be looked at before this comparison ends it,
             for a race. Its p-values count that often (Bonferroni).
+        family: number of variants that a column's verdicts hold for together, where it is more than
+            those that are given; None for these.
 
     Returns:
         A row for each variant, in the same order; its cells are of the domains, then of the means.
@@ -147,10 +150,16 @@ def compare_variants(
                 difference = difference_of(estimate, level=settings.confidence_level)
             cells[column] = VariantScore(_means_by_seed(variant, weights), difference)
         rows.append(VariantRow(variant=variant, cells=cells))
-    rows = _judged(rows, reference, level=settings.confidence_level, looks=looks)
+    rows = _judged(
+        rows, reference, level=settings.confidence_level, looks=looks, family=family or 0
+    )
     if oracle is None:
         return rows
-    shares = _gaps_closed(variants, baseline, oracle, target=target, settings=settings, seed=seed)
+    ends = (reference, next(variant for variant in variants if variant.name == oracle))
+    shares = {
+        v.name: _gap_closed(v, ends, target=target, settings=settings, seed=seed, looks=looks)
+        for v in variants
+    }
     return [replace(row, gap_closed=shares[row.variant.name]) for row in rows]
 
 
@@ -189,7 +198,7 @@ def _means_by_seed(variant: Variant, weights: Mapping[str, float]) -> tuple[floa
 
 
 def _judged(
-    rows: Sequence[VariantRow], reference: Variant, *, level: float, looks: int
+    rows: Sequence[VariantRow], reference: Variant, *, level: float, looks: int, family: int
 ) -> list[VariantRow]:
     """Returns the rows with the verdict of each cell; the rows of a column are one family."""
     found: list[dict[str, Verdict]] = [{} for _ in rows]
@@ -199,13 +208,14 @@ def _judged(
             difference = row.cells[domain].difference
             if difference is None or difference.p_value is None:
                 continue
-            seeds = min(len(row.variant.seeds), len(reference.seeds))
+            # The same seed on two machines is no second seed.
+            seeds = min(len({*each.seeds}) for each in (row.variant, reference))
             if seeds >= SEEDS_FOR_A_VERDICT:
                 differences[place] = difference
             else:
                 found[place][domain] = "one run" if seeds == 1 else "two runs"
         p_values = {place: looks * (d.p_value or 0.0) for place, d in differences.items()}
-        shown = holm(p_values, 1 - level)
+        shown = holm(p_values, 1 - level, family)
         for place, difference in differences.items():
             higher = (difference.difference or 0.0) > 0
             told: Verdict = "better" if higher else "worse"
@@ -222,51 +232,32 @@ def _judged(
     ]
 
 
-def _gaps_closed(
-    variants: Sequence[Variant],
-    baseline: str,
-    oracle: str,
+def _gap_closed(
+    variant: Variant,
+    ends: tuple[Variant, Variant],
     *,
     target: str,
     settings: EvaluateSettings,
     seed: int,
-) -> dict[str, Share | None]:
-    """Returns by variant the share of the gap that it closes; the gap's own ends are exact."""
-    stacked = {v.name: np.stack([s.sorted().matrices for s in v.scores[target]]) for v in variants}
-    shares: dict[str, Share | None] = {}
-    for name, matrices in stacked.items():
-        share = gap_closed(
-            stacked[baseline],
-            matrices,
-            stacked[oracle],
-            samples=settings.bootstrap_samples,
-            seed=seed,
-            level=settings.confidence_level,
-        )
-        exact = share is not None and name in (baseline, oracle)
-        shares[name] = share._replace(low=None, high=None) if share and exact else share
-    return shares
-
-
-def holm(p_values: Mapping[int, float], outside: float) -> set[int]:
-    """Returns the keys whose differences hold together with a share of errors of `outside`.
-
-    Args:
-        p_values: by key, the p-value of a difference.
-        outside: the largest probability, 0..1, that any of the returned differences is none.
-    """
-    shown: set[int] = set()
-    for rank, key in enumerate(sorted(p_values, key=lambda key: (p_values[key], key))):
-        if p_values[key] > outside / (len(p_values) - rank):
-            break
-        shown.add(key)
-    return shown
-
-
-def seeds_apart(by_seed: Sequence[float | None]) -> float | None:
-    """Returns how far two seeds lie apart, the mean over all pairs; None for one seed."""
-    apart = [abs(a - b) for a, b in combinations([m for m in by_seed if m is not None], 2)]
-    return sum(apart) / len(apart) if apart else None
+    looks: int,
+) -> Share | None:
+    """Returns the share of the gap between its ends that a variant closes; theirs are exact."""
+    # In a race, what was looked at is the ends by the same seeds.
+    seeds = len(variant.seeds) if looks > 1 else None
+    base, matrices, oracle = (
+        np.stack([score.sorted().matrices for score in each.scores[target][:seeds]])
+        for each in (ends[0], variant, ends[1])
+    )
+    share = gap_closed(
+        base,
+        matrices,
+        oracle,
+        samples=settings.bootstrap_samples,
+        seed=seed,
+        level=settings.confidence_level,
+    )
+    exact = variant is ends[0] or variant is ends[1]
+    return share._replace(low=None, high=None) if share and exact else share
 
 
 def _cell(baseline: Sequence[ImageMatrices], other: Sequence[ImageMatrices], weight: float) -> Cell:
@@ -280,7 +271,8 @@ def _cell(baseline: Sequence[ImageMatrices], other: Sequence[ImageMatrices], wei
                 "evaluate both on the same data"
             )
     a, b = (np.stack([score.matrices for score in scores]) for scores in runs)
-    return Cell(a, b, weight, images=ids)
+    # Ids alone are not enough: two data sets may have the same.
+    return Cell(a, b, weight, images=(ids, a[0].sum(axis=-1).tobytes()))
 
 
 COLUMN_OF_USE: Mapping[TargetUse, str] = {

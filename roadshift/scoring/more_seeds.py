@@ -93,6 +93,7 @@ def sentence(
     names: tuple[str, str],
     cells: tuple[VariantScore, VariantScore],
     found: Outlook,
+    recipes: int = 2,
 ) -> str:
     """Says whether a recipe is better or worse than another, and if not, what would tell.
 
@@ -101,9 +102,12 @@ def sentence(
         names: names of the first recipe and of the one that is compared with it.
         cells: their scores on the domain.
         found: what it takes to tell them apart.
+        recipes: number of recipes that are compared; among more than two a verdict takes more
+            (Holm) than the two alone.
     """
     base, name = names
     difference, verdict = cells[1].difference, cells[1].verdict
+    alone = ", by this comparison alone" if recipes > 2 else ""
     if difference is None or difference.difference is None:
         return f"On {domain}, {name} and {base} cannot be compared: no pixel is labelled."
     figures = points(difference.difference)
@@ -121,14 +125,15 @@ def sentence(
         return f"{said} A verdict needs {SEEDS_FOR_A_VERDICT} seeds of each: {more}."
     if found.needs == "seeds" and found.seeds is not None:
         more = _more(sizes, found.seeds, names)
-        return f"{said} If the difference stays, {found.seeds} seeds of each would tell: {more}."
+        needed = f"{found.seeds} seeds of each would tell{alone}"
+        return f"{said} If the difference stays, {needed}: {more}."
     if found.needs == "too many seeds":
         return f"{said} If the difference stays, not even {MOST_SEEDS} seeds of each would tell."
     if found.needs == "images":
         if found.images is None:
             return f"{said} There is no difference that more seeds or images could tell."
         many = found.images > MOST_IMAGES
-        factor = f"more than {MOST_IMAGES}" if many else f"about {found.images}"
+        factor = f"more than {MOST_IMAGES}" if many else f"at least {found.images}"
         return (
             f"{said} More seeds would not tell, since the images' part of the interval alone is "
             f"wider than the difference: it takes {factor} times as many images."

@@ -154,7 +154,11 @@ def compare_recipes(
                     recipe=recipe,
                     score=cell,
                     sentence=sentence(
-                        domain, (recipes[0].name, recipe.name), (cells[0], cell), needed
+                        domain,
+                        (recipes[0].name, recipe.name),
+                        (cells[0], cell),
+                        needed,
+                        len(recipes),
                     ),
                     outlook=needed,
                     classes=_class_changes(pair, names, settings=settings, seed=seed),

@@ -4,20 +4,19 @@
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from roadshift.atomic import atomic_file
-from roadshift.errors import RoadshiftError
+from roadshift.json_file import JsonFile
 from roadshift.scoring.bootstrap import bootstrap_miou
 from roadshift.scoring.metrics import mean_iou
 from roadshift.scoring.numbers import percent, percent_interval
 from roadshift.scoring.recipes import Recipe, ScoredRun, check_comparable
 from roadshift.scoring.results import ImageMatrices, Method
 from roadshift.scoring.settings import EvaluateSettings
-from roadshift.settings import Settings, format_validation_error
+from roadshift.settings import Settings
 
 _DECIMALS = 6
 NO_GROUP = "no group"
@@ -129,7 +128,7 @@ class Provenance(Settings):
     date: str
 
 
-class RecipeResult(Settings):
+class RecipeResult(JsonFile):
     """The result of a recipe over its seeds.
 
     Attributes:
@@ -139,32 +138,13 @@ class RecipeResult(Settings):
         mixes: the result by mix, a row of the table each.
     """
 
+    content: ClassVar[str] = "the result of a recipe"
+    again: ClassVar[str] = "run the recipe over its seeds"
+
     confidence_level: float
     bootstrap_samples: int
     provenance: Provenance | None = None
     mixes: dict[str, MixResult]
-
-    def save(self, file: Path) -> None:
-        """Writes the result as JSON."""
-        with atomic_file(file) as partial:
-            partial.write_text(self.model_dump_json(indent=1) + "\n", "utf-8")
-
-    @classmethod
-    def load(cls, file: Path) -> "RecipeResult":
-        """Reads a result.
-
-        Raises:
-            RoadshiftError: the file is missing, or does not hold a result.
-        """
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except FileNotFoundError:
-            raise RoadshiftError(f"{file}: missing; run the recipe over its seeds") from None
-        except ValidationError as error:
-            reason = format_validation_error(error, cls)
-            raise RoadshiftError(
-                f"{file}: not the result of a recipe ({reason}); run the recipe over its seeds"
-            ) from None
 
 
 def recipe_result(

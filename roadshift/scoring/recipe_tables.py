@@ -40,9 +40,14 @@ def recipe_page(result: RecipeResult, title: str) -> str:
 
 
 def _sections(result: RecipeResult) -> Iterator[str]:
+    level = level_percent(result.confidence_level)
+    several = any(len(found.runs) > 1 for found in result.mixes.values())
     yield (
-        "mIoU in percent: the mean over the seeds ± their standard deviation, and the "
-        f"{level_percent(result.confidence_level)} interval of the mean over seeds and images.\n"
+        f"mIoU in percent: the mean over the seeds ± their standard deviation, and the {level} "
+        "interval of the mean over seeds and images.\n"
+        if several
+        else f"mIoU in percent, and its {level} interval over images; of one seed, so without a "
+        "spread.\n"
     )
     yield recipe_table(result)
     yield "## Each seed\n"

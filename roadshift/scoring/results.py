@@ -10,19 +10,19 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import (
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
     model_serializer,
 )
 
 from roadshift.atomic import atomic_file
 from roadshift.errors import RoadshiftError
-from roadshift.settings import Settings, format_validation_error
+from roadshift.json_file import JsonFile
+from roadshift.settings import Settings
 from roadshift.taxonomy import split_joined
 
 Method = Literal["adabn", "tent"]
@@ -93,7 +93,7 @@ class DomainScores(Settings):
         return content
 
 
-class MixScores(Settings):
+class MixScores(JsonFile):
     """The metrics of the network of a mix.
 
     Attributes:
@@ -104,6 +104,8 @@ class MixScores(Settings):
         domains: by role, in the order of params.yaml.
     """
 
+    content: ClassVar[str] = "the scores of a mix"
+
     mix: str
     taxonomy: str
     target_images: dict[str, int] = Field(default_factory=dict)
@@ -113,26 +115,6 @@ class MixScores(Settings):
     def target_use(self) -> TargetUse:
         """The use that training made of the target."""
         return target_use(self.target_images)
-
-    def save(self, file: Path) -> None:
-        """Writes the scores as JSON."""
-        with atomic_file(file) as partial:
-            partial.write_text(self.model_dump_json(indent=1) + "\n", "utf-8")
-
-    @classmethod
-    def load(cls, file: Path) -> "MixScores":
-        """Reads the scores.
-
-        Raises:
-            RoadshiftError: the file is missing, or does not hold scores.
-        """
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except FileNotFoundError:
-            raise RoadshiftError(f"{file}: missing; {_AGAIN}") from None
-        except ValidationError as error:
-            reason = format_validation_error(error, cls)
-            raise RoadshiftError(f"{file}: not the scores of a mix ({reason}); {_AGAIN}") from None
 
 
 def target_use(images: Mapping[str, int]) -> TargetUse:

@@ -5,16 +5,12 @@ the first leave-one-domain-out and the second training-domain validation.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
+from typing import ClassVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from roadshift.atomic import atomic_file
-from roadshift.errors import RoadshiftError
+from roadshift.json_file import JsonFile
 from roadshift.scoring.results import DomainScores, TargetUse, target_use
-from roadshift.settings import Settings, format_validation_error
-
-_AGAIN = "run dvc repro"
 
 
 class SourceScores(DomainScores):
@@ -30,7 +26,7 @@ class SourceScores(DomainScores):
     splits: list[str]
 
 
-class TransferScores(Settings):
+class TransferScores(JsonFile):
     """The metrics of the network of a mix on the sources, none of test and none of the target.
 
     Attributes:
@@ -44,6 +40,8 @@ class TransferScores(Settings):
         domains: by role of a source.
     """
 
+    content: ClassVar[str] = "the transfer scores of a mix"
+
     mix: str
     taxonomy: str
     held_out: float | None
@@ -55,28 +53,6 @@ class TransferScores(Settings):
     def target_use(self) -> TargetUse:
         """The use that training made of the target."""
         return target_use(self.target_images)
-
-    def save(self, file: Path) -> None:
-        """Writes the scores as JSON."""
-        with atomic_file(file) as partial:
-            partial.write_text(self.model_dump_json(indent=1) + "\n", "utf-8")
-
-    @classmethod
-    def load(cls, file: Path) -> "TransferScores":
-        """Reads the scores.
-
-        Raises:
-            RoadshiftError: the file is missing, or does not hold such scores.
-        """
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except FileNotFoundError:
-            raise RoadshiftError(f"{file}: missing; {_AGAIN}") from None
-        except ValidationError as error:
-            reason = format_validation_error(error, cls)
-            raise RoadshiftError(
-                f"{file}: not the transfer scores of a mix ({reason}); {_AGAIN}"
-            ) from None
 
 
 def counted(domains: Mapping[str, SourceScores], *, held_out: bool) -> list[str]:

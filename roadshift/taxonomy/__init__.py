@@ -10,6 +10,7 @@ from roadshift.taxonomy.partial import (
     spread_pixels,
 )
 from roadshift.taxonomy.table import (
+    ACCEPT,
     IGNORE_ID,
     Taxonomy,
     coarse_names,
@@ -21,6 +22,7 @@ from roadshift.taxonomy.table import (
 )
 
 __all__ = [
+    "ACCEPT",
     "IGNORE_ID",
     "PartialLabel",
     "Taxonomy",

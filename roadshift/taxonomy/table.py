@@ -9,6 +9,7 @@ coarse for it; the taxonomy lists such classes by name, too.
 
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from typing import Annotated, Any
@@ -23,6 +24,9 @@ from roadshift.taxonomy.partial import PartialLabel
 
 IGNORE_ID = 255
 """The label id of pixels that neither loss nor score counts."""
+
+ACCEPT = "set data.partial_labels=true"
+"""How a user of the workflow accepts labels too coarse for the taxonomy."""
 
 Channel = Annotated[int, Field(ge=0, le=255)]
 Colour = tuple[Channel, Channel, Channel]
@@ -164,15 +168,16 @@ class Taxonomy(Settings):
         parts = {*coarse_names().get(universal, ())}
         return tuple(name for name, entry in self.classes.items() if parts & {*entry.members})
 
-    def check_carries(self, names: Iterable[str]) -> None:
+    def check_carries(self, names: Iterable[str], *, accept: str = ACCEPT) -> None:
         """Refuses names that straddle classes of this taxonomy.
 
         Args:
             names: universal names of a set's encoding.
+            accept: how the user accepts partial labels, for the message.
 
         Raises:
-            RoadshiftError: a name straddles classes; the message lists the classes, and the
-                taxonomies that have a place for all the names.
+            RoadshiftError: a name straddles classes; the message lists the classes, the taxonomies
+                that have a place for all the names, and how to accept partial labels.
         """
         names = list(names)
         coarse = [name for name in names if name in self.too_coarse]
@@ -182,7 +187,7 @@ class Taxonomy(Settings):
         fitting = [t for t in taxonomy_names() if not {*names} & {*load_taxonomy(t).too_coarse}]
         raise RoadshiftError(
             f"labels too coarse for the taxonomy '{self.name}': {listed}; choose another "
-            f"data.taxonomy ({', '.join(fitting)}) or another set"
+            f"data.taxonomy ({', '.join(fitting)}) or another set, or {accept}"
         )
 
 
@@ -212,10 +217,20 @@ def meant_name(name: object) -> str | None:
     return plain if plain in universal_names() else _meant().get(plain)
 
 
-def not_universal(name: object) -> str:
-    """The message about a name that is not a universal name, with the one that is meant."""
+def not_universal(name: object, *, list_known: bool = True) -> str:
+    """Returns the message about a name that is not a universal name, with the one that is meant.
+
+    Args:
+        name: the name.
+        list_known: whether all universal names are listed where none is alike; a message about
+            several names lists them nowhere.
+    """
     known, meant = universal_names(), meant_name(name)
-    said = f"; write '{meant}' ({known[meant]})" if meant else suggestion(str(name), known)
+    said = ""
+    if meant:
+        said = f"; write '{meant}' ({known[meant]})"
+    elif list_known or get_close_matches(str(name), known, n=1):
+        said = suggestion(str(name), known)
     return f"'{name}' is not a universal name{said}"
 
 

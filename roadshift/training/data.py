@@ -22,7 +22,7 @@ class TrainingData:
 
     Attributes:
         sources: the sources by role. Their labels determine the class weights, their val splits
-            select the epoch.
+            validate each epoch.
         shares: number of images of each batch by role, of a source or the labelled target.
         labelled: labelled images of the target; for the oracle they are also the only source.
         unlabelled: unlabelled images of the target.

@@ -1,4 +1,4 @@
-"""The training loop: steps, history of the epochs, selection of the best epoch."""
+"""The training loop: steps, history of the epochs, and the epoch whose weights are kept."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence

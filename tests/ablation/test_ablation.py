@@ -93,7 +93,7 @@ def cut(project):
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     printed, _ = process.communicate(timeout=120)
-    assert process.returncode == 128 + signal.SIGINT, printed
+    assert process.returncode == 128 + signal.SIGTERM, printed
     assert status(project) == before
     return printed
 
@@ -102,7 +102,8 @@ def test_a_run_that_is_cut_says_so_and_leaves_the_workspace_alone(project, cut):
     assert "[1/4] plain: no mirroring\n" in cut
     cells = r"mIoU ab→a val 0\.\d+, ab→b val 0\.\d+"
     assert re.search(rf"\[1/4\] plain: {cells}; .* minutes so far, about \d+ left\n", cut)
-    assert cut.endswith("[2/4] mirrored-s5: mirroring\nstopped; the same command resumes\n")
+    ended = "stopped; the same command resumes\ninterrupted\n"
+    assert cut.endswith(f"[2/4] mirrored-s5: mirroring\n{ended}")
     assert "Traceback" not in cut
     assert not (project.folder / "models/trained/ab").exists()
     assert not (project.folder / "dvc.lock").exists()
@@ -317,9 +318,13 @@ def test_a_final_look_trains_nothing_and_is_recorded_with_date_and_revision(proj
     assert record["final"] == {"date": found[1], "revision": head}
     assert record["domains"]["b→target"]["images"] == 3
     assert "| target, mean over mixes |" in table
-    assert kept(project, "transfer.md") in project.run(
-        *COMMAND[:-1], "experiments/race.yaml", "--only", "views"
-    )
+    assert "a→target test 0." in looked
+    printed = project.run(*COMMAND[:-1], "experiments/race.yaml", "--only", "views")
+    assert kept(project, "transfer.md") in printed
+    # No test score is printed without --final, also not those that the record keeps.
+    assert "a→b train+val 0." in printed
+    assert "→target" not in printed
+    assert not re.search(r" test \d", printed)
     # What was looked at stays on record, as long as it is of the same networks.
     assert json.loads(kept(project, "views-s2.json"))["final"] == record["final"]
 

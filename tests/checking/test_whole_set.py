@@ -95,12 +95,14 @@ def test_several_processes_find_the_same(own, save_image):
 
 
 def test_the_same_pixels_under_two_names_are_told_with_their_splits(own, save_image):
-    for name in ("004", "007"):
-        save_image(own / f"images/{name}.png", noise("9"))
+    config = SplitConfig(by="official", seed=0, val=0.1, test=0.3)
+    one_of = {sample.split: sample.image for sample in find_samples(CARD, own, config)}
+    for file in one_of.values():
+        save_image(own / file, noise("77"))
     (finding,) = check(own).findings
     assert (finding.kind, finding.is_fault) == ("duplicate", False)
-    assert sorted(finding.files) == [f"images/{name}.png" for name in ("004", "007", "009")]
-    assert {*finding.splits} <= {"train", "val", "test"}
+    assert len(finding.files) == len(finding.splits) == 3
+    assert dict(zip(finding.splits, finding.files, strict=True)) == one_of
 
 
 def test_a_near_copy_in_another_split_is_told_and_one_in_the_same_is_not(own, save_image):
@@ -154,7 +156,10 @@ def test_a_set_that_cannot_be_split_is_checked_all_the_same(own, save_image):
     save_image(own / "labels/001.png", np.full((40, 64), 77))
     report = check(own)
     assert [each.kind for each in report.findings] == ["split", "unknown_value"]
-    assert "2 images are too few for 3 splits" in report.findings[0].message
+    assert report.findings[0].message == (
+        "split 'official': 2 images are too few for 3 splits (train, val, test); choose another "
+        "data.split.by"
+    )
     assert report.splits == {}
 
 
@@ -205,3 +210,13 @@ def test_no_folder_and_no_such_scheme(own, tmp_path):
         check(tmp_path / "nowhere")
     with pytest.raises(RoadshiftError, match="'offical' is not a split scheme"):
         check(own, by="offical")
+
+
+def test_a_set_without_any_label_is_a_fault_where_unlabelled_images_are_left_out(own):
+    (own / "labels").rename(own / "masks")
+    layout = CARD.layout.model_copy(update={"skip_unlabelled": True})
+    report = check(own, CARD.model_copy(update={"layout": layout}))
+    assert [(each.kind, each.message) for each in report.faults] == [
+        ("no_label", "no label fits './labels/{id}.png'")
+    ]
+    assert report.images == 0

@@ -69,4 +69,5 @@ def test_two_wheelers_among_the_vehicles_are_too_coarse_for_finer_classes(frames
 def test_the_frames_have_no_faults(frames):
     report = check_set(load_card("carla_0_9_13"), frames, split_config=CONFIG, processes=1)
     assert report.faults == []
-    assert {finding.kind for finding in report.warnings} <= {"near_copy", "duplicate"}
+    # All are test images, so that what looks alike is no leak.
+    assert (report.images, report.splits, report.warnings) == (25, {"test": 25}, [])

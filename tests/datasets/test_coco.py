@@ -330,3 +330,13 @@ def test_a_card_whose_layout_does_not_fit_its_encoding(folder):
     grey = Encoding(kind="grey", values=[(0, "car")], source="here")
     with pytest.raises(RoadshiftError, match=r"needs \{id\} for labels of grey"):
         label_reader(CARD, grey, folder)
+
+
+def test_more_categories_than_a_byte_holds_are_refused_on_one_line(folder):
+    def change(found):
+        found["categories"] = [{"id": n, "name": f"road {n}"} for n in range(300)]
+        found["annotations"] = [annotation(n, n, box(0, 0, 2, 2)) for n in range(255)]
+
+    write(folder, change=change)
+    (folder / "names.yaml").write_text("".join(f"road {n}: road\n" for n in range(300)), "utf-8")
+    refuse(folder, "result.json: expected at most 254 rows, found 255")

@@ -3,8 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from roadshift.datasets.card import Card, Layout, load_card
+from roadshift.datasets.card import Card, load_card
 from roadshift.datasets.encoding import NAMED_KINDS, UNKNOWN, Encoding, load_encoding, shown_value
+from roadshift.datasets.layout import Layout
 from roadshift.datasets.own_table import is_own_table
 
 

@@ -10,6 +10,7 @@ from roadshift.datasets.card import load_card
 from roadshift.datasets.samples import find_samples
 from roadshift.datasets.splits import SplitConfig
 from roadshift.download.archives import unpack
+from tests.everything import EVERYTHING
 
 NEAR = 20
 """Most of 128 bits in which near copies differ; images of other scenes differ in 25 and more."""
@@ -32,7 +33,9 @@ def find(folder, by="official", seed=0, name="kitti"):
 def kitti(mirror, tmp_path_factory):
     """The mirror's images of KITTI."""
     folder = tmp_path_factory.mktemp("kitti")
-    unpack(mirror / "data_semantics.zip", folder, root=".", limit_bytes=700_000_000)
+    unpack(
+        mirror / "data_semantics.zip", folder, root=".", limit_bytes=700_000_000, used=EVERYTHING
+    )
     return folder
 
 

@@ -5,9 +5,10 @@ import pytest
 from PIL import Image
 
 from roadshift.datasets.card import load_card
-from roadshift.datasets.images import read_label
+from roadshift.datasets.encoding import read_encoding
+from roadshift.datasets.native_label import PixelReader
 from roadshift.datasets.remap import Remapper
-from roadshift.datasets.tool_tables import read_labelmap
+from roadshift.datasets.tool_tables import read_classes, read_labelmap
 from roadshift.download.local_folder import copy_set
 from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import load_taxonomy
@@ -37,7 +38,7 @@ def export(tmp_path):
 
 
 def test_an_export_is_read_as_it_is(export, capsys):
-    table = read_labelmap(export / "labelmap.txt")
+    table = read_labelmap(export / "labelmap.txt", export)
     assert table.kind == "colour"
     assert table.names == ("unlabelled", "road", "vegetation", "traffic_light")
     assert table.values[2] == (107, 142, 35, "vegetation")
@@ -55,9 +56,10 @@ def test_its_labels_are_remapped_by_their_colours(export, tmp_path, mode):
     copy_set(card, export, copy)
     assert (copy / "labelmap.txt").read_text("utf-8") == EXPORT
     taxonomy = load_taxonomy("driving11")
-    remapper = Remapper.of(card.table_in(copy), taxonomy)
-    values = read_label(copy / "labels/one.png", remapper.reader.kind)
-    ids = remapper.class_id[remapper.native(values, "one")]
+    table = card.table_in(copy)
+    remapper = Remapper.of(table, taxonomy, reader=PixelReader(table))
+    label = remapper.reader.read(copy, "images/one.png", "labels/one.png")
+    ids = remapper.class_id[remapper.checked(label, "one")]
     named = {name: taxonomy.id_of(name) for name in ("road", "vegetation", "traffic_light")}
     assert (ids[0] == 255).all()
     assert (ids[1] == named["road"]).all()
@@ -74,13 +76,13 @@ def test_the_cards_own_table_goes_before_it(export):
 def test_marks_blank_lines_comments_and_windows_ends_do_not_matter(export, before):
     text = before + EXPORT.replace("\n", "\r\n")
     (export / "labelmap.txt").write_bytes(text.encode())
-    assert len(read_labelmap(export / "labelmap.txt").names) == 4
+    assert len(read_labelmap(export / "labelmap.txt", export).names) == 4
 
 
 def test_all_faults_are_listed(export):
     (export / "labelmap.txt").write_text(EXPORT + "rocd:1,2,3::\nsky\nwater:1,2::\n", "utf-8")
     with pytest.raises(RoadshiftError) as error:
-        read_labelmap(export / "labelmap.txt")
+        read_labelmap(export / "labelmap.txt", export)
     lines = str(error.value).splitlines()
     assert "labelmap.txt: line 6: 'rocd' is not a universal name; did you mean 'road'?" in lines[0]
     assert lines[1] == "line 7: expected 'name:red,green,blue::', not 'sky'"
@@ -94,5 +96,26 @@ def test_all_faults_are_listed(export):
 def test_colours_are_checked(export, line, message):
     (export / "labelmap.txt").write_text(f"{EXPORT}{line}\n", "utf-8")
     with pytest.raises(RoadshiftError, match=r"labelmap\.txt: ") as error:
-        read_labelmap(export / "labelmap.txt")
+        read_labelmap(export / "labelmap.txt", export)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "text"),
+    [
+        ("labelmap.txt", read_labelmap, ""),
+        ("labelmap.txt", read_labelmap, "# label:color_rgb:parts:actions\n"),
+        ("_classes.csv", read_classes, ""),
+        ("_classes.csv", read_classes, "Pixel Value, Class\n"),
+    ],
+)
+def test_an_empty_table_is_refused_on_one_line(tmp_path, name, read, text):
+    (tmp_path / name).write_text(text, "utf-8")
+    with pytest.raises(RoadshiftError, match=r"/.*: expected at least one row, found none$"):
+        read(tmp_path / name, tmp_path)
+
+
+def test_an_empty_table_of_a_user_is_refused_on_one_line(tmp_path):
+    (tmp_path / "encoding.yaml").write_text("kind: grey\nsource: me\nvalues: []\n", "utf-8")
+    with pytest.raises(RoadshiftError, match=r"encoding\.yaml: expected at least one row"):
+        read_encoding(tmp_path / "encoding.yaml")

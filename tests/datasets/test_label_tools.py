@@ -146,7 +146,7 @@ def test_an_export_without_its_table_is_refused(export):
     card, folder, table, _ = export
     for file in folder.rglob(table.rpartition("/")[2]):
         file.unlink()
-    with pytest.raises(RoadshiftError, match="missing; it says what the labels' values mean"):
+    with pytest.raises(RoadshiftError, match="says what the labels' values mean"):
         card.table_in(folder)
 
 

@@ -15,8 +15,9 @@ from PIL import Image
 from pycocotools import mask as masks
 
 from roadshift.checking.whole_set import check_set
-from roadshift.datasets.card import Card, Layout, load_card
+from roadshift.datasets.card import Card, load_card
 from roadshift.datasets.label_readers import label_reader
+from roadshift.datasets.layout import Layout
 from roadshift.datasets.pairing import find_pairs, pair_files
 from roadshift.datasets.remap import remap_set
 from roadshift.datasets.samples import find_samples, read_manifest
@@ -273,7 +274,8 @@ def test_an_image_that_is_not_there_is_named(mini):
 def test_an_image_in_two_splits_is_refused(mini):
     for table in ("sample_data", "surface_ann"):
         mini.tables["val"][table].append(mini.tables["train"][table][0])
-    refuse(mini, "has annotations in both v1.0-train/object_ann.json and v1.0-val/object_ann.json")
+    files = "'v1.0-train/object_ann.json' and 'v1.0-val/object_ann.json'"
+    refuse(mini, f"has annotations in both {files}")
 
 
 def test_a_strict_card_names_images_without_annotations(mini):

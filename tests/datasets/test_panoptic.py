@@ -17,6 +17,7 @@ from roadshift.datasets.samples import find_samples, read_manifest
 from roadshift.datasets.splits import SplitConfig
 from roadshift.download.dataset import download_dataset
 from roadshift.download.fetch import Places
+from roadshift.download.local_folder import copy_set
 from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import load_taxonomy
 
@@ -260,5 +261,13 @@ def test_a_missing_json_is_named(folder):
     refuse(folder, r"panoptic\.json: missing; it says of which category a segment is")
 
 
-def test_a_folder_of_ones_own_is_copied_with_its_json(folder):
-    assert CARD.table_files(folder) == ["panoptic.json"]
+def test_a_folder_of_ones_own_is_copied_with_its_json(folder, tmp_path):
+    for beside in ("notes.json", "panoptic/notes.json", "images/00000.json"):
+        (folder / beside).write_text("{}", "utf-8")
+    (tmp_path / "raw").mkdir()
+    copy_set(CARD, folder, tmp_path / "raw")
+    images = {f"images/{n:05}.jpg" for n in range(10)}
+    labels = {f"panoptic/{n:05}.png" for n in range(10)}
+    copied = {p.relative_to(tmp_path / "raw").as_posix() for p in (tmp_path / "raw").rglob("*.*")}
+    assert copied == {"panoptic.json", *images, *labels}
+    assert (native(CARD, tmp_path / "raw", 3) == native(CARD, folder, 3)).all()

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from roadshift.datasets.card import load_card
+from roadshift.datasets.native_label import PixelReader
+from roadshift.datasets.remap import Remapper
 from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import load_taxonomy
 from tests.datasets.test_remap import ALL_OF_CAMVID, CAMVID, audit, counts, label, remap
@@ -56,3 +59,26 @@ def test_a_set_that_fits_is_remapped_to_the_same_bytes_where_partial_labels_are_
     assert len(files) == 2 + len(CAMVID)
     for file in files:
         assert (one / file).read_bytes() == (other / file).read_bytes()
+
+
+def test_a_fault_that_partial_labels_do_not_mend_names_no_key_for_them(tmp_path, write_camvid):
+    raw = write_camvid(tmp_path / "raw", CAMVID)
+    card = load_card("camvid")
+    with pytest.raises(RoadshiftError) as caught:
+        remap(card.model_copy(update={"encoding": "nuimages"}), raw, tmp_path / "out")
+    assert "labels of nuimages lie in tables" in str(caught.value)
+    assert "partial_labels" not in str(caught.value)
+
+
+def test_every_refusal_of_coarse_labels_names_the_key():
+    taxonomy, idd_lite = load_taxonomy("cityscapes19"), load_card("idd_lite").table
+    refusals = [
+        lambda: taxonomy.check_carries(["two_wheeler"]),
+        lambda: taxonomy.id_of("two_wheeler"),
+        lambda: Remapper.of(idd_lite, taxonomy, reader=PixelReader(idd_lite)),
+    ]
+    for refuse in refusals:
+        with pytest.raises(RoadshiftError, match=r"another set, or set data\.partial_labels=true$"):
+            refuse()
+    with pytest.raises(RoadshiftError, match=r"another set, or give --partial-labels$"):
+        taxonomy.check_carries(["two_wheeler"], accept="give --partial-labels")

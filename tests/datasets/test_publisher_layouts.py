@@ -3,6 +3,7 @@ import io
 import shutil
 import tarfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,10 +105,24 @@ def remapped(card, mirror, tmp_path, taxonomy, by="official", partial_labels=Fal
         return read_manifest(folder / "manifest.csv"), list(csv.DictReader(file)), folder
 
 
+IN_JSON = {
+    "idd_part2_polygons": "test_polygons.py",
+    "idd_polygons": "test_polygons.py",
+    "nuimages": "test_nuimages.py",
+    "wilddash2_panoptic": "test_panoptic.py",
+}
+"""The sets without a miniature here, since JSON files say what their labels are; by set, the file
+of the test that remaps the publisher's archive."""
+
+
 def test_every_set_that_is_fetched_has_a_miniature():
-    # Labels in JSON files have tests of their own: test_panoptic.py, test_polygons.py.
     cards = [load_card(name) for name in card_names() if load_card(name).files]
-    assert {*SETS} == {card.name for card in cards if card.table.kind not in NAMED_KINDS}
+    assert {*SETS} | {*IN_JSON} == {card.name for card in cards}
+    assert {load_card(name).table.kind for name in IN_JSON} <= {*NAMED_KINDS}
+    for name, file in IN_JSON.items():
+        text = (Path(__file__).parent / file).read_text("utf-8")
+        assert f'"{name}"' in text
+        assert "def test_the_publishers_archive" in text
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -140,10 +155,16 @@ def test_a_miniature_comes_out_pixel_for_pixel(tmp_path, miniature, name):
     assert sum(found.values()) == sum(s.width * s.height for s in samples) == total
 
 
-# The lists of KITTI-360 part its drives into stretches.
+GROUPS_CROSS = {"kitti_360": "its publisher's lists part each drive into stretches"}
+"""By set that has groups, the reason for which a group is in several splits."""
+
+
+def test_only_lists_of_the_publisher_part_groups():
+    assert {n for n in SETS if load_card(n).splits.lists} == {*GROUPS_CROSS}
+
+
 @pytest.mark.parametrize(
-    "name",
-    [n for n in SETS if load_card(n).splits.needs_groups and not load_card(n).splits.lists],
+    "name", [n for n in SETS if load_card(n).splits.needs_groups and n not in GROUPS_CROSS]
 )
 def test_no_group_crosses_a_split(tmp_path, miniature, name):
     taxonomy = TAXONOMIES.get(name, "driving7")

@@ -7,12 +7,14 @@ import pytest
 from PIL import Image
 
 from roadshift.datasets.card import load_card
+from roadshift.datasets.native_label import PixelReader
 from roadshift.datasets.remap import Remapper, remap_set
 from roadshift.datasets.samples import read_manifest
 from roadshift.datasets.splits import SplitConfig
 from roadshift.download.archives import unpack
 from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import load_taxonomy
+from tests.everything import EVERYTHING
 
 DRIVING11 = load_taxonomy("driving11")
 NAMES = DRIVING11.class_names
@@ -37,7 +39,7 @@ def remap(card, raw, folder, processes=1, taxonomy=DRIVING11, partial_labels=Fal
     folder.mkdir(parents=True)
     split_config = SplitConfig(by="official", seed=0, val=0.1, test=0.3)
     remap_set(
-        load_card(card),
+        load_card(card) if isinstance(card, str) else card,
         raw=raw,
         taxonomy=taxonomy,
         split_config=split_config,
@@ -193,14 +195,17 @@ def test_unknown_colours_are_counted(tmp_path, write_kitti):
 
 
 def test_many_unknown_values_are_summed_up():
-    remapper = Remapper.of(load_card("camvid").table, DRIVING11)
+    table = load_card("camvid").table
+    reader = PixelReader(table)
+    label = reader.native(np.arange(256, dtype=np.uint8))
     with pytest.raises(RoadshiftError, match=r"x\.png: .* and 241 more"):
-        remapper.native(np.arange(256, dtype=np.uint8), "x.png")
+        Remapper.of(table, DRIVING11, reader=reader).checked(label, "x.png")
 
 
 def test_an_encoding_too_coarse_for_the_taxonomy_is_refused(tmp_path, write_own):
+    table = load_card("idd_lite").table
     with pytest.raises(RoadshiftError) as refused:
-        Remapper.of(load_card("idd_lite").table, DRIVING11)
+        Remapper.of(table, DRIVING11, reader=PixelReader(table))
     # All its coarse names are told at once.
     for name in ("far_object", "roadside_object", "living_thing"):
         assert f"'{name}' straddles" in str(refused.value)
@@ -394,7 +399,13 @@ def remapped(mirror, tmp_path_factory):
             raw = tmp_path_factory.mktemp(f"raw-{name}")
             for archive in card.files:
                 limit = archive.unpacked_megabytes * 1_000_000
-                unpack(mirror / archive.name, raw, root=card.layout.root, limit_bytes=limit)
+                unpack(
+                    mirror / archive.name,
+                    raw,
+                    root=card.layout.root,
+                    limit_bytes=limit,
+                    used=EVERYTHING,
+                )
             out = tmp_path_factory.mktemp(name) / "out"
             folders[name] = raw, remap(name, raw, out, 2, COARSE.get(name, DRIVING11))
         return folders[name]

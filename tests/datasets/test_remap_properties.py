@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
 from roadshift.datasets.encoding import Encoding
-from roadshift.datasets.images import read_label
+from roadshift.datasets.native_label import PixelReader
 from roadshift.datasets.remap import Remapper
 from roadshift.errors import RoadshiftError
 from roadshift.taxonomy import IGNORE_ID, load_taxonomy, taxonomy_names, universal_names
@@ -61,12 +61,13 @@ def native_value(pixel, kind):
 @given(modes.flatmap(label_arrays), encodings(), taxonomies)
 def test_a_label_is_remapped_by_its_table_or_refused(label, encoding, taxonomy):
     try:
-        remapper = Remapper.of(encoding, taxonomy)
+        reader = PixelReader(encoding)
+        remapper = Remapper.of(encoding, taxonomy, reader=reader)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "label.png"
             Image.fromarray(label).save(file)
-            values = read_label(file, encoding.kind)
-        ids = remapper.class_id[remapper.native(values, "label.png")]
+            found = reader.read(Path(folder), "image.png", "label.png")
+        ids = remapper.class_id[remapper.checked(found, "label.png")]
     except RoadshiftError:
         return
     names = {tuple(row[:-1]): row[-1] for row in encoding.values}
@@ -77,13 +78,14 @@ def test_a_label_is_remapped_by_its_table_or_refused(label, encoding, taxonomy):
 
 @given(encodings(), taxonomies, st.integers(0, 2**32 - 1))
 def test_every_value_of_the_table_is_remapped_wherever_it_stands(encoding, taxonomy, seed):
+    reader = PixelReader(encoding)
     try:
-        remapper = Remapper.of(encoding, taxonomy)
+        remapper = Remapper.of(encoding, taxonomy, reader=reader)
     except RoadshiftError:
         assert {*encoding.names} & {*taxonomy.too_coarse}
         return
     expected = [taxonomy.id_of(name) for name in encoding.names]
     order = np.random.default_rng(seed).permutation(len(expected))
-    native = remapper.native(encoding.keys[order][np.newaxis], "label")
+    native = remapper.checked(reader.native(encoding.keys[order][np.newaxis]), "label")
     assert remapper.class_id[native][0].tolist() == [expected[place] for place in order]
     assert {*remapper.class_id.tolist()} <= {*range(len(taxonomy.classes)), IGNORE_ID}

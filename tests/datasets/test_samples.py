@@ -4,7 +4,8 @@ import unicodedata
 import numpy as np
 import pytest
 
-from roadshift.datasets.card import Layout, load_card
+from roadshift.datasets.card import load_card
+from roadshift.datasets.layout import Layout
 from roadshift.datasets.samples import (
     Sample,
     check_labels,
@@ -41,6 +42,10 @@ def refuse(match, card, folder, by="official"):
     first, *further = str(caught.value).split("\n")
     assert re.search(match, first), first
     return further
+
+
+def whole(message):
+    return f"^{re.escape(message)}$"
 
 
 def write_own(folder, save_image, *names):
@@ -197,8 +202,9 @@ def test_an_empty_official_split(tmp_path, write_camvid):
 
 def test_fewer_images_than_splits(tmp_path, write_kitti):
     raw = write_kitti(tmp_path, dict.fromkeys(("000001_10", "000011_10"), RGB_ROAD))
-    refuse("kitti, split 'random': 2 images are too few for 3 splits", KITTI, raw, by="random")
-    refuse(r"kitti, split 'official': 2 groups \(drives, cities\) are too few", KITTI, raw)
+    too_few = "are too few for 3 splits (train, val, test); choose another data.split.by"
+    refuse(whole(f"kitti, split 'random': 2 images {too_few}"), KITTI, raw, by="random")
+    refuse(whole(f"kitti, split 'official': 2 groups (drives, cities) {too_few}"), KITTI, raw)
 
 
 def test_official_images_split_by_drive(tmp_path, write_camvid):
@@ -210,7 +216,11 @@ def test_official_images_split_by_drive(tmp_path, write_camvid):
 
 def test_two_drives_cannot_be_split_into_three(tmp_path, write_camvid):
     raw = write_camvid(tmp_path, {k: v for k, v in DRIVES.items() if "0016E5" not in k})
-    refuse("camvid, split 'group': 2 groups .* are too few for 3 splits", CAMVID, raw, by="group")
+    message = (
+        "camvid, split 'group': 2 groups (drives, cities) are too few for 3 splits "
+        "(train, val, test); choose another data.split.by"
+    )
+    refuse(whole(message), CAMVID, raw, by="group")
 
 
 def test_a_set_without_groups_is_not_split_by_them(tmp_path):

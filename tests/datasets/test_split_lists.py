@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from roadshift.datasets.card import Layout, load_card
+from roadshift.datasets.card import load_card
+from roadshift.datasets.layout import Layout
 from roadshift.datasets.samples import find_samples
 from roadshift.datasets.split_lists import read_split_lists
 from roadshift.datasets.splits import SplitConfig, Splits, SplitScheme
@@ -175,3 +176,22 @@ def test_the_official_lists_of_camvid(mirror, tmp_path):
     card = official.model_copy(update={"splits": splits})
     by_lists = CONFIG.model_copy(update={"by": "lists"})
     assert find_samples(card, tmp_path, by_lists) == find_samples(official, tmp_path, CONFIG)
+
+
+FOLDERS = {"a/0001": "images/a/0001.png", "2": "images/2.png"}
+
+
+def listed(folder, line):
+    (folder / "t.txt").write_text(f"{line}\n0001\n", "utf-8")
+    return read_split_lists({"train": "t.txt"}, folder, FOLDERS)
+
+
+@pytest.mark.parametrize("line", ["b/0001", "b/0001.png", "images/b/0001.png", "b/2", "/x/2.jpg y"])
+def test_a_line_with_folders_names_no_image_of_other_folders(tmp_path, line, capsys):
+    assert listed(tmp_path, line) == {"a/0001": "train"}
+    assert "1 of 2 images are not there, first line 1: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("line", ["2", "2.jpg", "images/2.png", "/set/images/2.png labels/2.png"])
+def test_a_line_with_the_folders_of_an_image_names_it(tmp_path, line):
+    assert listed(tmp_path, line) == {"a/0001": "train", "2": "train"}

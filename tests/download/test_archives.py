@@ -11,8 +11,10 @@ import zlib
 import pytest
 
 from roadshift.datasets.card import TAR_SUFFIXES
+from roadshift.download import member_gate
 from roadshift.download.archives import require_archive, unpack
 from roadshift.errors import RoadshiftError
+from tests.everything import EVERYTHING
 
 LIMIT = 10_000
 MODES = {"tar": "w", "tar.gz": "w:gz", "tar.bz2": "w:bz2", "tar.xz": "w:xz"}
@@ -86,13 +88,13 @@ def contents(folder):
     }
 
 
-def refuse(archive, inside, match, root=".", **limits):
+def refuse(archive, inside, match, root="."):
     def outside():
         return {p for p in inside.parent.parent.rglob("*") if inside not in p.parents}
 
     before = outside()
     with pytest.raises(RoadshiftError, match=match) as caught:
-        unpack(archive, inside, root=root, limit_bytes=LIMIT, **limits)
+        unpack(archive, inside, root=root, limit_bytes=LIMIT, used=EVERYTHING)
     assert outside() == before
     assert str(archive) in str(caught.value)
     assert str(caught.value).isprintable()
@@ -104,7 +106,7 @@ def test_members_under_the_root_and_no_others(pack, inside):
     archive = pack(
         [("set/a.txt", b"one"), ("set/deep/b.txt", b"two"), ("settings.txt", b"x"), ("c", b"y")]
     )
-    unpack(archive, inside, root="set", limit_bytes=LIMIT)
+    unpack(archive, inside, root="set", limit_bytes=LIMIT, used=EVERYTHING)
     assert contents(inside) == {"set/a.txt": b"one", "set/deep/b.txt": b"two"}
 
 
@@ -114,13 +116,14 @@ def test_the_root_dot_takes_everything(pack, inside):
         inside,
         root=".",
         limit_bytes=LIMIT,
+        used=EVERYTHING,
     )
     assert contents(inside) == {"a": b"1", "b/c": b"2", "d": b"3"}
 
 
 def test_an_archive_within_an_archive_is_left_alone(pack, inside, tmp_path):
     inner = zip_of(tmp_path / "inner.zip", [("../evil", bytes(LIMIT * 50))]).read_bytes()
-    unpack(pack([("inner.zip", inner)]), inside, root=".", limit_bytes=LIMIT)
+    unpack(pack([("inner.zip", inner)]), inside, root=".", limit_bytes=LIMIT, used=EVERYTHING)
     assert contents(inside) == {"inner.zip": inner}
 
 
@@ -157,7 +160,7 @@ def test_a_zip_file_with_backslashes_is_unpacked_into_folders(tmp_path, inside):
     archive = windows_zip(tmp_path / "a.zip", members)
     with zipfile.ZipFile(archive) as file:
         assert file.namelist() == ["set\\", "set\\a.txt", "set\\deep\\b.txt", "c.txt"]
-    unpack(archive, inside, root="set", limit_bytes=LIMIT)
+    unpack(archive, inside, root="set", limit_bytes=LIMIT, used=EVERYTHING)
     assert contents(inside) == {"set/a.txt": b"one", "set/deep/b.txt": b"two"}
 
 
@@ -215,7 +218,7 @@ def test_links_and_devices_beside_the_root_are_left_out(tmp_path, inside, mode):
         ("latest/evil", b"evil"),
     ]
     for archive in (in_zip, tar_of(tmp_path / "a.tar", members)):
-        unpack(archive, inside, root="set", limit_bytes=LIMIT)
+        unpack(archive, inside, root="set", limit_bytes=LIMIT, used=EVERYTHING)
         assert contents(inside) == {"set/good.txt": b"good"}
         assert [path.name for path in inside.iterdir()] == ["set"]
         (inside / "set/good.txt").unlink()
@@ -231,7 +234,7 @@ def test_a_link_in_the_roots_place_is_refused(tmp_path, inside):
 def test_a_link_above_the_root_is_not_followed(tmp_path, inside):
     entry = special_in_tar("outer", tarfile.SYMTYPE, str(tmp_path))
     archive = tar_of(tmp_path / "a.tar", [(entry, b""), ("outer/set/a", b"1")])
-    unpack(archive, inside, root="outer/set", limit_bytes=LIMIT)
+    unpack(archive, inside, root="outer/set", limit_bytes=LIMIT, used=EVERYTHING)
     assert contents(inside) == {"outer/set/a": b"1"}
     assert not (inside / "outer").is_symlink()
 
@@ -239,7 +242,7 @@ def test_a_link_above_the_root_is_not_followed(tmp_path, inside):
 def test_odd_names_beside_the_root_are_left_out(pack, inside):
     # macOS gives a folder's icon the name 'Icon\r'.
     archive = pack([("Icon\r", b"x"), ("x" * 256, b"x"), ("a\\b", b"x"), ("set/a", b"1")])
-    unpack(archive, inside, root="set", limit_bytes=LIMIT)
+    unpack(archive, inside, root="set", limit_bytes=LIMIT, used=EVERYTHING)
     assert contents(inside) == {"set/a": b"1"}
 
 
@@ -265,14 +268,16 @@ def test_many_small_members_count_together(pack, inside):
 
 
 def test_exactly_the_limit_is_allowed(pack, inside):
-    unpack(pack([("a", bytes(LIMIT))]), inside, root=".", limit_bytes=LIMIT)
+    unpack(pack([("a", bytes(LIMIT))]), inside, root=".", limit_bytes=LIMIT, used=EVERYTHING)
     assert (inside / "a").stat().st_size == LIMIT
 
 
-def test_too_many_members(pack, inside):
+def test_too_many_members(pack, inside, monkeypatch):
     members = [(f"{i}/", b"") for i in range(5)] + [(f"{i}/x", b"") for i in range(5)]
-    unpack(pack(members), inside, root=".", limit_bytes=LIMIT, limit_members=10)
-    refuse(pack(members), inside, "'4/x' exceeds the limit of 9 members", limit_members=9)
+    monkeypatch.setattr(member_gate, "MOST_MEMBERS", 10)
+    unpack(pack(members), inside, root=".", limit_bytes=LIMIT, used=EVERYTHING)
+    monkeypatch.setattr(member_gate, "MOST_MEMBERS", 9)
+    refuse(pack(members), inside, "'4/x' exceeds the limit of 9 members")
 
 
 def test_a_zip_header_that_understates_its_size_does_not_write_more(tmp_path, inside):
@@ -333,7 +338,13 @@ def test_names_that_some_disks_take_for_one(pack, inside, one, other):
 
 
 def test_folders_that_differ_in_case_only_do_no_harm(pack, inside):
-    unpack(pack([("SET/a", b"1"), ("set/b", b"2")]), inside, root=".", limit_bytes=LIMIT)
+    unpack(
+        pack([("SET/a", b"1"), ("set/b", b"2")]),
+        inside,
+        root=".",
+        limit_bytes=LIMIT,
+        used=EVERYTHING,
+    )
     assert sorted(contents(inside).values()) == [b"1", b"2"]
 
 
@@ -379,7 +390,7 @@ def test_over_long_names(pack, inside, name):
 
 def test_names_as_long_as_may_be(pack, inside):
     name = "x" * 255 + "/" + "ä" * 127
-    unpack(pack([(name, b"x")]), inside, root=".", limit_bytes=LIMIT)
+    unpack(pack([(name, b"x")]), inside, root=".", limit_bytes=LIMIT, used=EVERYTHING)
     assert contents(inside) == {name: b"x"}
 
 
@@ -439,7 +450,7 @@ def test_a_tar_file_is_read_by_its_content_whatever_its_compression(tmp_path, in
     # Some servers and browsers undo the compression, and leave the name.
     archive = tar_of(tmp_path / f"a{suffix.upper()}", [("a", b"1")], mode)
     require_archive(archive, archive.name, "here")
-    unpack(archive, inside, root=".", limit_bytes=LIMIT)
+    unpack(archive, inside, root=".", limit_bytes=LIMIT, used=EVERYTHING)
     assert contents(inside) == {"a": b"1"}
 
 
@@ -448,7 +459,7 @@ def test_an_xz_file_of_several_streams(tmp_path, inside):
     parts = [lzma.compress(tar[:5000]), bytes(8), lzma.compress(tar[5000:]), bytes(4)]
     archive = tmp_path / "a.tar.xz"
     archive.write_bytes(b"".join(parts))
-    unpack(archive, inside, root=".", limit_bytes=LIMIT)
+    unpack(archive, inside, root=".", limit_bytes=LIMIT, used=EVERYTHING)
     assert contents(inside) == {"a": bytes(9000), "b": b"2"}
 
 
@@ -541,7 +552,7 @@ def test_a_zip_file_cut_short_or_flipped_anywhere(tmp_path, inside):
         for damaged in flipped_and_cut(good, 5):
             archive.write_bytes(damaged)
             try:
-                unpack(archive, inside, root="set", limit_bytes=LIMIT)
+                unpack(archive, inside, root="set", limit_bytes=LIMIT, used=EVERYTHING)
             except RoadshiftError:
                 refused += 1
             else:
@@ -560,7 +571,7 @@ def test_a_packed_tar_file_cut_short_or_flipped_anywhere(tmp_path, inside, kind)
     for damaged in flipped_and_cut(good, 3):
         archive.write_bytes(damaged)
         try:
-            unpack(archive, inside, root="set", limit_bytes=LIMIT)
+            unpack(archive, inside, root="set", limit_bytes=LIMIT, used=EVERYTHING)
         except RoadshiftError:
             continue
         assert contents(inside) == {name: content[name] for name in content}

@@ -4,7 +4,8 @@ import zipfile
 
 import pytest
 
-from roadshift.datasets.card import Archive, Layout, load_card
+from roadshift.datasets.card import Archive, load_card
+from roadshift.datasets.layout import Layout
 from roadshift.download.dataset import download_dataset
 from roadshift.download.fetch import Places
 from roadshift.errors import RoadshiftError

@@ -8,7 +8,8 @@ import zipfile
 
 import pytest
 
-from roadshift.datasets.card import Archive, Layout, load_card
+from roadshift.datasets.card import Archive, load_card
+from roadshift.datasets.layout import Layout
 from roadshift.datasets.splits import Splits
 from roadshift.datasets.used_files import UsedFiles
 from roadshift.download.archives import Unpacked, unpack

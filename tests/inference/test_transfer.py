@@ -26,9 +26,8 @@ def adapted(shards, splits):
     return score_split(segment, shards, *splits)
 
 
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory, toy_samples):
-    """Sources with all splits, without val, and with test alone, as ika's is."""
+def write_sources(tmp_path_factory, toy_samples, *written):
+    """Opens the sources with all splits, without val, and with test alone, as ika's is."""
     found = {}
     for role, splits in {
         "a": {"train": 3, "val": 2, "test": 4},
@@ -40,7 +39,7 @@ def sources(tmp_path_factory, toy_samples):
         (place / "shards").mkdir()
         write_shards(
             samples,
-            ("train", "val"),
+            written,
             images=place / "images",
             labels=place / "labels",
             taxonomy=load_taxonomy("driving11"),
@@ -52,7 +51,12 @@ def sources(tmp_path_factory, toy_samples):
     return found
 
 
-def transfer(sources, own):
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory, toy_samples):
+    return write_sources(tmp_path_factory, toy_samples, "train", "val")
+
+
+def transfer(sources, own, segment=segment):
     scorers = Scorers(segment, 15, {"adabn": adapted})
     return score_transfer(scorers, sources, own=own, settings=SETTINGS, seed=0)
 
@@ -70,6 +74,32 @@ def test_all_that_a_network_has_not_seen_is_scored_but_for_test(sources, capsys)
     other = transfer(sources, own=["b"])
     assert {role: s.splits for role, s in other.scores.items()} == {"a": ["train", "val"]}
     assert other.scores["a"].images == 5
+
+
+def test_no_test_image_is_scored_where_the_shards_have_a_test_split(tmp_path_factory, toy_samples):
+    whole = write_sources(tmp_path_factory, toy_samples, "train", "val", "test")
+    assert {role: shards.count("test") for role, shards in whole.items()} == {
+        "a": 4,
+        "b": 2,
+        "c": 3,
+    }
+    seen = set()
+
+    def note(image):
+        # The red value is the number of the sample.
+        seen.add(int(image[0, 0, 0]))
+        return segment(image)
+
+    found = transfer({"a": whole["a"], "c": whole["c"]}, own=[], segment=note)
+    assert found.scores["a"].splits == ["train", "val"]
+    assert {*found.matrices.domains["a"].ids} == {f"a{index:03}" for index in range(5)}
+    assert found.matrices.adapted["adabn"]["a"].ids == found.matrices.domains["a"].ids
+    # The last four of nine are of test, and so are all of c.
+    assert seen == {0, 1, 2, 3, 4}
+    assert found.scores.keys() == {"a"}
+    own = transfer(whole, own=["a"])
+    assert own.scores["b"].splits == ["train"]
+    assert {*own.matrices.domains["a"].ids} == {"a003", "a004"}
 
 
 def test_the_means_are_over_sources_and_leave_joined_classes_out(sources, tmp_path):

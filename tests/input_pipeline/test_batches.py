@@ -421,22 +421,25 @@ def test_equal_ids_of_two_data_sets_are_augmented_apart(shards):
 
 def test_the_images_of_two_data_sets_do_not_meet_in_the_same_order(shards):
     # Two sets with the same ids and sizes: by chance an image of one meets the same image of the
-    # other in every sixth place.
+    # other in every sixth place, 20 of 120 with a deviation of 4; it does in 22.
     sources = [(shards["a"], TRAIN), (replace(shards["a"], name="twin"), TRAIN)]
     met = [numbers(images) for images, _ in batches(sources, 20)]
     pairs = [pair for batch in met for pair in zip(batch[:TRAIN], batch[TRAIN:], strict=True)]
-    assert sum(first == second for first, second in pairs) < len(pairs) / 2
+    assert len(pairs) == 120
+    assert sum(first == second for first, second in pairs) <= 32
     assert len({tuple(batch) for batch in met}) > 10
 
 
 def test_the_windows_of_a_pass_are_not_shuffled_alike(shards, monkeypatch):
     monkeypatch.setattr(pipeline, "SHUFFLE_WINDOW", 3)
+    # By chance two windows of three have the same order in 3.3 of 20 passes, with a deviation of
+    # 1.7; none has it here.
     alike = 0
     for images, _ in batches([(shards["a"], TRAIN)], 20):
         # The file has the images in the order of their numbers.
         seen = numbers(images)
         alike += [n % 3 for n in seen[:3]] == [n % 3 for n in seen[3:]]
-    assert alike < 15
+    assert alike <= 8
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from roadshift.pictures.forest import forest_plot
+from roadshift.pictures.forest import ForestLine, forest_plot
 from roadshift.pictures.palette import UNDECIDED, VERDICTS
 from roadshift.scoring.comparison import VariantScore
 from roadshift.scoring.estimate import Difference
 from tests.drawn_text import crowded, cut_off
 
-LINES = [
+SCORES = [
     ("base", VariantScore((0.4,), None)),
     ("loss", VariantScore((0.35,), Difference(-0.05, -0.07, -0.03))),
     ("gain", VariantScore((0.43, 0.42, 0.44), Difference(0.03, 0.01, 0.05), "better")),
@@ -18,6 +18,7 @@ LINES = [
     ("one image", VariantScore((0.41,), Difference(0.01, None, None))),
     ("no pixel", VariantScore((None,), Difference(None, None, None))),
 ]
+LINES = [ForestLine.of(name, score) for name, score in SCORES]
 
 
 def test_each_difference_has_a_line_and_a_verdict_and_the_best_is_at_the_top():
@@ -52,7 +53,7 @@ def test_no_label_is_cut_off_however_long(number):
         f"without_the_second_stage_of_the_encoder_and_with_{k}_more_{'x' * k}"
         for k in range(number)
     ]
-    lines = [(name, VariantScore((0.4,), difference)) for name in names]
+    lines = [ForestLine(name, difference, "", 1) for name in names]
     title = " ".join(["what helps on a camera and a city that training never saw,"] * 3)
     figure = forest_plot(lines, title=f"{title}\ntarget = ika (8 images)", x_label="points")
     assert cut_off(figure) == []

@@ -5,6 +5,7 @@ import pytest
 
 from roadshift.datasets.encoding import load_encoding
 from roadshift.datasets.images import packed_colours
+from roadshift.datasets.native_label import PixelReader
 from roadshift.datasets.remap import Remapper
 from roadshift.pictures.prediction import (
     cityscapes_palette,
@@ -23,8 +24,10 @@ TAXONOMY = load_taxonomy("driving11")
 def test_cityscapes_colours_are_read_back_as_the_same_classes(name):
     taxonomy = load_taxonomy(name)
     colours = cityscapes_palette(taxonomy)[: len(taxonomy.classes)][np.newaxis]
-    remapper = Remapper.of(load_encoding("cityscapes_colours"), taxonomy)
-    ids = remapper.class_id[remapper.native(packed_colours(colours), "palette")]
+    encoding = load_encoding("cityscapes_colours")
+    reader = PixelReader(encoding)
+    label = reader.native(packed_colours(colours))
+    ids = Remapper.of(encoding, taxonomy, reader=reader).class_id[label.native]
     assert ids.tolist() == [[*range(len(taxonomy.classes))]]
 
 

@@ -38,6 +38,14 @@ def test_it_reads_no_file_but_by_the_stages_paths():
                 assert not node.value.startswith(("metrics/", "models/", "data/", "docs/")), cell.id
 
 
+def test_what_may_choose_a_recipe_is_of_no_test_image():
+    cells = {cell.id: cell.source for cell in NOTEBOOK.cells}
+    assert "test images, which choose nothing" in cells["held-out-intro"]
+    names = {node.id for node in ast.walk(ast.parse(cells["held-out"])) if hasattr(node, "id")}
+    assert "transfer" in names
+    assert not names & {"measured", "scores", "matrices"}
+
+
 @pytest.mark.parametrize("folder", [".", "report"])
 def test_it_finds_the_project_from_where_jupyter_runs(folder):
     done = subprocess.run(

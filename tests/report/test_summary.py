@@ -1,6 +1,6 @@
 from roadshift.report import summary
 from roadshift.scoring.estimate import Difference
-from tests.results import domain_scores
+from tests.results import domain_scores, transfer_scores
 
 SOURCES = {"a": ["a"], "ab": ["a", "b"]}
 
@@ -74,10 +74,18 @@ def test_networks_of_the_same_sources_have_rows_of_their_own():
 def test_each_source_held_out_in_turn_has_one_mean():
     cells = {"a": domain_scores(0.6), "b": domain_scores(0.4), "c": domain_scores(0.2)}
     sources = {"without_a": ["b", "c"], "without_b": ["a", "c"], "without_c": ["a", "b"]}
-    said = summary.held_out_sentence(dict.fromkeys(sources, cells), sources)
+    # The mean of the file is that of its held-out sources, and not of what is in `cells`.
+    scores = {
+        mix: transfer_scores(
+            {role: cells[role] for role in "abc"}, sources[mix], held_out=cells[mix[-1]].miou
+        )
+        for mix in sources
+    }
+    said = summary.held_out_sentence(scores, sources)
     assert "the network trained on **b** and **c** has 60.0 % on **a**" in said
     assert said.endswith("Each source held out in turn: the mean mIoU on them is **40.0 %**.")
     some = {mix: sources[mix] for mix in ("without_a", "without_b")}
-    assert "in turn" not in summary.held_out_sentence(dict.fromkeys(some, cells), some)
+    assert "in turn" not in summary.held_out_sentence({mix: scores[mix] for mix in some}, some)
     alone = {"a": ["a"]}
-    assert summary.held_out_sentence({"a": cells}, alone) == summary.NOTHING_HELD_OUT
+    own = {"a": transfer_scores({"a": cells["a"]}, ["a"])}
+    assert summary.held_out_sentence(own, alone) == summary.NOTHING_HELD_OUT

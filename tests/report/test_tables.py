@@ -5,13 +5,13 @@ from roadshift.report.tables import (
     class_shares,
     cross_domain_table,
     folded,
-    held_out_table,
     html_table,
     merged_table,
     share_percent,
     shares_sentence,
+    transfer_table,
 )
-from tests.results import domain_scores, mix_scores
+from tests.results import domain_scores, mix_scores, transfer_scores
 
 
 def test_text_is_escaped_and_the_first_column_heads_the_rows():
@@ -113,18 +113,26 @@ def test_a_partial_label_has_a_row_with_the_name_that_straddles_its_classes():
     assert ">road or sky<" in table
 
 
-def test_held_out_cells_stand_alone_beside_their_mean():
+def test_the_scores_that_may_choose_are_of_held_out_sources_and_val():
     sources = {"a": ["a"], "bc": ["b", "c"]}
     cells = {role: domain_scores(miou) for role, miou in zip("abc", (0.6, 0.4, 0.2), strict=True)}
-    html = held_out_table(
-        {mix: mix_scores({**cells, "target": domain_scores(0.9)}, mix) for mix in sources},
-        sources,
+    means = {"a": (0.3, 0.6), "bc": (0.6, 0.3)}
+    html = transfer_table(
+        {
+            mix: transfer_scores(cells, own, held_out=means[mix][0], val=means[mix][1])
+            for mix, own in sources.items()
+        },
         {"a": "a", "bc": "b and c"},
     )
     rows = re.findall(r"<tr>(.*?)</tr>", html)
     texts = [re.findall(r"<t[hd][^>]*>([^<]*)<", row) for row in rows]
     assert texts == [
-        ["trained on", "a held out", "b held out", "c held out", "mean"],
-        ["a", "", "40.0", "20.0", "30.0"],
-        ["b and c", "60.0", "", "", "60.0"],
+        [
+            "trained on",
+            *(f"{role} held out = noon (3 images of train and val)" for role in "abc"),
+            "held out, mean",
+            "val of its own sources, mean",
+        ],
+        ["a", "", "40.0", "20.0", "30.0", "60.0"],
+        ["b and c", "60.0", "", "", "60.0", "30.0"],
     ]

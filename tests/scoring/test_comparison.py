@@ -9,14 +9,15 @@ from roadshift.scoring.bootstrap import paired_bootstrap
 from roadshift.scoring.comparison import (
     TRANSDUCTIVE,
     Variant,
+    _cell,
+    compare_two,
     compare_variants,
     comparison_rows,
     comparison_table,
-    holm,
-    seeds_apart,
 )
 from roadshift.scoring.results import ImageMatrices
 from roadshift.scoring.settings import EvaluateSettings
+from roadshift.scoring.verdicts import holm, seeds_apart
 
 SETTINGS = EvaluateSettings(bootstrap_samples=200)
 
@@ -77,7 +78,8 @@ def test_seeds_are_averaged_on_both_sides():
     assert cell.by_seed == pytest.approx((0.3, 0.4))
     assert cell.miou == pytest.approx(0.35)
     assert cell.difference is not None
-    assert cell.difference.difference == pytest.approx(-0.07)
+    # As Welch's interval of the seeds (0.40, 0.44) and (0.30, 0.40), since all images are equal.
+    assert cell.difference[:3] == pytest.approx((-0.07, -0.46773, 0.32773), abs=1e-5)
     assert cell.verdict == "two runs"
 
 
@@ -102,9 +104,9 @@ def test_other_images_are_refused():
         by_name(base, variant("odd", images([10, 40, 70, 80], pixels=99)))
 
 
-def thrice(name, hits, spread=0):
+def thrice(name, hits, spread=0, ids="abcd"):
     """A variant by three seeds, which differ by `spread` pixels of 100 in every image."""
-    return variant(name, *(images([hit + k * spread for hit in hits]) for k in (-1, 0, 1)))
+    return variant(name, *(images([hit + k * spread for hit in hits], ids) for k in (-1, 0, 1)))
 
 
 def test_a_verdict_needs_three_seeds_of_both():
@@ -120,6 +122,51 @@ def test_a_verdict_needs_three_seeds_of_both():
         by_name(three, variant("gain", images(more)))["gain"].cells["target"].verdict == "one run"
     )
     assert by_name(gain, three)["base"].cells["target"].verdict == ""
+
+
+def test_one_seed_three_times_is_one_run():
+    base = thrice("base", [40, 44, 48, 52])
+    again = replace(thrice("again", [50, 54, 58, 62]), seeds=(0, 0, 0))
+    assert by_name(base, again)["again"].cells["target"].verdict == "one run"
+
+
+def test_a_verdict_is_an_interval_that_leaves_out_zero_of_three_seeds():
+    for change in range(-12, 13, 3):
+        base = thrice("base", [40, 44, 48, 52, 60, 41], 2, "abcdef")
+        other = thrice("other", [h + change for h in (40, 45, 47, 52, 61, 41)], 2, "abcdef")
+        cell = by_name(base, other)["other"].cells["target"]
+        assert cell.difference is not None
+        _, low, high, _ = cell.difference
+        assert low is not None
+        assert high is not None
+        expected = "better" if low > 0 else "worse" if high < 0 else "not told apart"
+        assert cell.verdict == expected
+
+
+def test_two_data_sets_with_the_same_ids_are_drawn_apart():
+    generator = np.random.default_rng(4)
+    first, second = (images(generator.integers(0, 90, 20), [f"{k:02}" for k in range(20)])
+                     for _ in range(2))  # fmt: skip
+    taller = images(generator.integers(0, 90, 20), [f"{k:02}" for k in range(20)], pixels=200)
+
+    def spread(other_set):
+        base = Variant(name="base", scores={"a": [first], "b": [other_set]})
+        gain = Variant(name="gain", scores={"a": [second], "b": [other_set]})
+        weights = {"a": 0.5, "b": 0.5}
+        estimate = compare_two(base, gain, weights, samples=500, seed=0)
+        assert estimate is not None
+        return estimate.resampled
+
+    # What is drawn of b does not depend on a: b's part is 0 here, so the mean is half of a's part.
+    alone = compare_two(
+        Variant(name="base", scores={"a": [first]}), Variant(name="gain", scores={"a": [second]}),
+        {"a": 1.0}, samples=500, seed=0,
+    )  # fmt: skip
+    assert alone is not None
+    np.testing.assert_allclose(spread(taller), alone.resampled / 2)
+    cells = [_cell([first], [second], 0.5), _cell([taller], [taller], 0.5)]
+    assert cells[0].images != cells[1].images
+    assert cells[0].images == _cell([first], [second], 0.5).images
 
 
 def test_seeds_that_lie_far_apart_are_not_told_apart():
@@ -205,6 +252,17 @@ def test_a_domain_without_a_pixel_has_no_cell():
     assert "| other | other? | – | 0 | – |" in comparison_table(rows, {"target": "target"})
 
 
+def test_in_a_race_the_gap_is_that_of_the_same_seeds():
+    def seeds(name, *hits):
+        return variant(name, *(images([each] * 4) for each in hits))
+
+    base, half = seeds("base", 40, 40, 40, 10), seeds("half", 50, 50, 50)
+    oracle = seeds("oracle", 60, 60, 60, 60)
+    found = compared(base, half, oracle, oracle="oracle", looks=2)
+    assert found[1].gap_closed.value == pytest.approx(0.5)
+    assert compared(base, half, oracle, oracle="oracle")[1].gap_closed.value != pytest.approx(0.5)
+
+
 def test_the_gap_closed_goes_from_the_base_to_the_oracle():
     base, half, oracle = (images([hits] * 4) for hits in (40, 50, 60))
     variants = [
@@ -214,7 +272,10 @@ def test_the_gap_closed_goes_from_the_base_to_the_oracle():
         replace(variant("oracle", oracle), use="supervised"),
     ]
     found = compared(*variants, oracle="oracle")
-    assert [row.gap_closed and row.gap_closed.value for row in found] == [0, 0.5, 0.5, 1]
+    assert [row.gap_closed for row in found] == [
+        (0, None, None), pytest.approx((0.5, 0.5, 0.5)), pytest.approx((0.5, 0.5, 0.5)),
+        (1, None, None),
+    ]  # fmt: skip
     head, _, *lines = comparison_table(found, {"target": "t"}).splitlines()
     assert head == (
         "| variant | question | t | t, with its labels | gap closed | seeds | minutes |"

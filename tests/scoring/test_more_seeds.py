@@ -4,7 +4,7 @@ import pytest
 from roadshift.scoring.bootstrap import paired_bootstrap
 from roadshift.scoring.comparison import VariantScore
 from roadshift.scoring.estimate import Difference
-from roadshift.scoring.more_seeds import MOST_SEEDS, Outlook, outlook, sentence
+from roadshift.scoring.more_seeds import Outlook, outlook, sentence
 
 PIXELS = 1_000_000
 THREE = (0.50, 0.52, 0.48)
@@ -51,8 +51,9 @@ def test_what_is_told_apart_needs_nothing():
 
 
 def test_a_small_difference_is_beyond_the_seeds_that_are_thought_of():
-    assert compared(THREE, [miou + 0.005 for miou in THREE]) == Outlook("too many seeds")
-    assert MOST_SEEDS == 20
+    """By hand: sqrt(2 * 0.0004 / n) * t(0.975, 2n - 2) is 0.01280 at 20 and 0.01247 at 21."""
+    assert compared(THREE, [miou + 0.0129 for miou in THREE]) == Outlook("seeds", seeds=20)
+    assert compared(THREE, [miou + 0.0127 for miou in THREE]) == Outlook("too many seeds")
 
 
 def test_images_that_are_too_few_are_not_made_up_for_by_seeds():
@@ -124,7 +125,7 @@ ABOVE = Difference(0.012, 0.004, 0.03)
         (
             "not told apart", Outlook("images", images=4), {},
             f"{TOLD}More seeds would not tell, since the images' part of the interval alone is "
-            "wider than the difference: it takes about 4 times as many images.",
+            "wider than the difference: it takes at least 4 times as many images.",
         ),
         (
             "not told apart", Outlook("images", images=101), {},

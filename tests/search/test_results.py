@@ -11,7 +11,7 @@ import yaml
 from ablation.variants import overridden
 from roadshift.scoring.results import ImageMatrices, MixMatrices
 from roadshift.scoring.transfer import SourceScores, TransferScores
-from search.confirm import compare_confirmed, kept_files
+from search.confirm import compare_confirmed, described, kept_files
 from search.journal import Journal
 from search.plan import Result, Run
 from search.results import write_results
@@ -100,9 +100,11 @@ def test_a_gain_that_other_seeds_confirm_is_better_and_becomes_the_recipe(ended)
     assert any("a→b = set_b (8 images of train and val)" in line for line in head)
     # Seeds recognize 0.2, 0.2 and 0.4 points more or less than another, on the mean 0.27; around
     # p = 0.8 the IoU p / (2 - p) changes 2 / 1.2² as fast.
-    assert "Two seeds of the base lie apart by 0.4 points on average: the noise floor." in recipe
+    assert "# The noise floor: two seeds of the base lie apart by 0.4 points on held out" in recipe
     assert f"on the last rung, `{best}` was the first\n# of 3 with " in recipe
     assert all(line in page for line in (told.removeprefix("# "), "| base | no value of the space"))
+    for text in (recipe.replace("\n# ", "\n"), page):
+        assert "highest of 3 by the confirming seeds: of the base and\n2 candidates. So" in text
     words = shlex.split(recipe, comments=True)
     assert words[:4] == ["-S", "aug.flip=0.5", "-S", words[3]]
     assert words[-1] == "train.epochs=4"
@@ -113,7 +115,7 @@ def test_the_score_that_chose_stands_beside_the_one_that_confirms(ended):
     folder, confirmed = ended(0.08)
     best = confirmed.chosen
     page = (folder / "trials.md").read_text("utf-8")
-    found = re.search(r"was the first\nof 3 with (\S+); with seeds that chose nothing it has "
+    found = re.search(r"was the first\nof 3 with (\S+); by the confirming seeds it has "
                       r"(\S+), (\S+) points", page)  # fmt: skip
     assert found
     search, confirming, shift = (float(found[k].replace("−", "-")) for k in (1, 2, 3))
@@ -128,3 +130,9 @@ def test_a_gain_that_was_luck_leaves_the_base_as_it_is(ended):
     assert "# No candidate is above the base by the confirming runs (seeds 10, 11, 12): " in recipe
     assert shlex.split(recipe, comments=True) == ["-S", "aug.flip=0.5", "-S", "train.epochs=4"]
     assert "worse" in (folder / "trials.md").read_text("utf-8")
+
+
+def test_values_are_shown_as_they_are_typed():
+    assert described({"evaluate.tta_flip": True, "aug.hue": 0.1, "model.encoder": "unet"}) == (
+        "evaluate.tta_flip=true aug.hue=0.1 model.encoder=unet"
+    )

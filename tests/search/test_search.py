@@ -118,7 +118,7 @@ def test_no_test_image_and_nothing_of_the_target_is_scored(project, resumed):
         assert "transfer@a" in stages, log
         assert stages <= needed, log
     scored = {row["domain"] for row in table(project, "cut", "confirmed.csv")}
-    assert scored == {"held out", "a→b"}
+    assert scored == {"held out", "a→b, transfer"}
 
 
 def test_the_workspace_is_as_it_was(project, resumed):
@@ -138,7 +138,7 @@ def test_the_page_says_what_chose_and_what_confirms(project, resumed):
     assert "No test image chose, and nothing of the target." in page
     assert re.search(r"\| base \| no value of the space \| \d+\.\d \|", page)
     assert re.search(r"\| t00\d \| aug\.hue=.* one run \|", page)
-    luck = r"was the first\nof 2 with \d+\.\d; with seeds that chose nothing it has \d+\.\d, "
+    luck = r"was the first\nof 2 with \d+\.\d; by the confirming seeds it has \d+\.\d, "
     assert re.search(luck, page)
     assert "| trial | rung 1 | rung 2 | aug.hue | train.learning_rate |" in page
     assert "1 with train.epochs=1 train.steps_per_epoch=1; 2 with " in page
@@ -153,6 +153,7 @@ def test_the_recipe_is_one_that_an_experiment_takes(project, resumed):
     assert "of 4 trials.\n" in recipe
     assert "#   dvc exp run $(grep -v '^#' docs/results/cut/recipe.txt)\n" in recipe
     assert "noise floor" in recipe
+    assert "is the highest of 2 by the confirming seeds: of the base and\n# 1 candidate." in recipe
     words = shlex.split(recipe, comments=True)
     assert {*words[::2]} == {"-S"}
     params = overridden(PROJECT / "params.yaml", words[1::2])
@@ -184,7 +185,7 @@ def uncut(project, resumed):
         os.kill(process.pid, signal.SIGINT)
         rest, _ = process.communicate(timeout=120)
     params.write_text(before, "utf-8")
-    assert rest == "stopped; the same command resumes\n"
+    assert rest == "stopped; the same command resumes\ninterrupted\n"
     assert process.returncode == 128 + signal.SIGINT
     return printed
 

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from roadshift.errors import RoadshiftError
-from search.settings import load_search, rounded, text
+from roadshift.scoring.recipes import shown_value
+from search.settings import load_search, rounded
 
 PROJECT = Path(__file__).parents[2]
 PARAMS = PROJECT / "params.yaml"
@@ -89,6 +90,12 @@ def space(**values):
         ({"confirm": {"best": 5}}, "confirm.best is 5, but the last rung has 4 candidates"),
         ({"seeds": [1, 2], "confirm": {"seeds": [2, 3]}},
          "confirm.seeds: 2 is one of the seeds that chose; take others"),
+        ({"confirm": {"seeds": [5, 0]}},
+         "confirm.seeds: 0 is the parameters' own seed, by which rungs.0 chooses; take others"),
+        ({"seeds": [1], "confirm": {"seeds": [0]}},
+         "confirm.seeds: 0 is the parameters' own seed, by which rungs.0 chooses; take others"),
+        ({"overrides": ["seed=7"], "rungs": [{}], "confirm": {"seeds": [7]}},
+         "confirm.seeds: 7 is the parameters' own seed, by which rungs.0 chooses; take others"),
         ({"include": "nothing.txt"}, "include: "),
     ],
 )  # fmt: skip
@@ -98,6 +105,11 @@ def test_a_fault_is_named_with_its_key_before_any_run(load, tmp_path, changes, e
     message = str(raised.value)
     assert message.startswith(f"{tmp_path / 'mine.yaml'}: {expected}")
     assert "\n" not in message
+
+
+def test_a_seed_that_chooses_nothing_may_confirm(load):
+    """One rung alone with its own seeds: the parameters' seed trains no candidate."""
+    assert load(rungs=[{}], seeds=[1], confirm={"seeds": [0]}).settings.confirm.seeds == [0]
 
 
 def test_a_missing_file_is_named():
@@ -128,7 +140,7 @@ def test_values_are_written_as_overrides_and_stay_in_their_range(load):
     assert rounded(0.00123456, rate) == 0.001235
     assert rounded(0.00012345, rate) == 0.00012345  # 0.0001234 would be below the range
     assert rounded(0.30000000000000004, flip) == 0.3
-    assert [text(value) for value in (True, 0.5, 3, "unet", 1e-06)] == [
+    assert [shown_value(value) for value in (True, 0.5, 3, "unet", 1e-06)] == [
         "true", "0.5", "3", "unet", "1e-06",
     ]  # fmt: skip
     asked = type(search.space["model.frozen_stages"]).__name__

@@ -12,6 +12,10 @@ from dvc.dependency import ParamsDependency
 from stages import paths
 
 PROJECT = Path(__file__).parents[2]
+STAGES = sorted(
+    p.stem for p in (PROJECT / "stages").glob("*.py") if "\n    run(main" in p.read_text("utf-8")
+)
+"""The names of the stages' scripts."""
 ONE_ROLE = {("adapt", "data/shards/trainval/*"): {"target"}}
 """By stage and kind of output, the only role of it that is needed: adaptation is to the target."""
 
@@ -56,6 +60,16 @@ def overlap(one, other):
 def depends_on(stage, path):
     """Whether a stage depends on a file or folder, or on a folder that holds it."""
     return any(overlap(PurePosixPath(path), each) for each in dependencies(stage))
+
+
+def followed_cards(stage, domains):
+    """The cards of those roles of which a stage depends on what check_inputs writes of the card."""
+    parts = ("domains", "cards", "descriptions")
+    return {
+        PurePosixPath(f"roadshift/datasets/cards/{card}.yaml")
+        for role, card in domains.items()
+        if any(depends_on(stage, f"data/inputs/{part}/{role}.json") for part in parts)
+    }
 
 
 def code_of(script):

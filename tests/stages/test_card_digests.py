@@ -62,7 +62,7 @@ def digests(tmp_path, monkeypatch):
         ("random: {train: 0.6, val: 0.1, test: 0.3}", "lists: {test: a.txt}", {"cards", "domains"}),
         ("0.6, val: 0.1", "0.5, val: 0.2", {"cards"}),
         ("cityscapes_ids", "cityscapes_train_ids", {"cards"}),
-        ("samples: {}", "samples: {all: 3}", {"cards"}),
+        ("samples: {}", "samples: {all: 3}", {"descriptions"}),
     ],
 )
 def test_a_change_of_a_card_outside_the_package_is_seen_by_what_depends_on_it(

@@ -267,7 +267,6 @@ def test_all_keys_of_an_earlier_version_are_named_at_once(load):
 
 def test_no_name_of_a_role_or_a_mix_meets_another_output(load):
     """Whatever they are called: each output has a folder of its kind to itself."""
-    names = ["adapt", "scores", "sources", "summary", "test", "trained", "trainval", "transfer"]
     fixed = [
         *(paths.SUMMARY, paths.PLOTS, paths.VALIDATED, paths.ADAPT, paths.OVERVIEW),
         *(paths.REPORT, paths.PAGE, paths.ALL_SOURCES),
@@ -278,6 +277,10 @@ def test_no_name_of_a_role_or_a_mix_meets_another_output(load):
         paths.predictions_file, paths.facts_file, paths.confusion_file, paths.training_state,
         paths.sources_file, paths.transfer_file, paths.transfer_matrices_file,
     )  # fmt: skip
+    made = [*fixed, *by_role, paths.TRAINED, *(p("x") for p in (*by_mix, paths.audit_file))]
+    # Every name that a folder or file of the workflow has.
+    names = sorted({part.split(".")[0] for each in made for part in each.parts} - {"", "x"})
+    assert {"predictions", "scores", "sources", "summary", "trainval", "transfer"} < {*names}
     places = [
         *fixed,
         *(folder / name for folder in (*by_role, paths.TRAINED) for name in names),

@@ -74,7 +74,7 @@ def test_the_summary_comes_first_and_has_the_table(reported):
     heads = re.findall(r"<h2[^>]*>([^<]+)", page)
     assert heads[:2] == ["Summary", "1 The task and its background"]
     summary = page[page.index(">Summary<") : page.index(">1 The task and its background<")]
-    for words in ("Asked:", "What helped.", "What was chosen on what.", "trained on</th>"):
+    for words in ("Asked:", "What was compared.", "What was chosen on what.", "trained on</th>"):
         assert words in summary
     for name in ("ablation", "ablation_synthetic", "adaptation", "recipe"):
         assert f"make ablation FILE=experiments/{name}.yaml" in summary
@@ -101,7 +101,7 @@ def test_ablations_are_charts_and_their_tables_are_folded_away(reported):
     page = (reported.folder / REPORT).read_text("utf-8")
     for name in ("ablation", "ablation_synthetic", "adaptation", "recipe"):
         chart = page.index(f'alt="{name}: differences to ')
-        table = page.index(f"variants of {name} on every domain</summary>")
+        table = page.index(f"variants of {name} in every column</summary>")
         assert chart < table < page.index("</details>", table)
         assert page[:table].endswith(f"<summary>all {page[:table].split('all ')[-1]}")
         rows = page[table : page.index("</details>", table)].split("<tr>")[2:]
@@ -179,7 +179,14 @@ def test_the_same_again_gives_the_same_bytes_and_a_clean_tree(reported):
 TRIED = """variant,domain,seeds,miou,difference,low,high,verdict,minutes
 plain,target,0,0.2,,,,,0.1
 cast,target,0,0.25,0.05,0.01,0.09,one run,0.1
+fog,target,0 1 2,0.24,0.04,0.01,0.07,better,0.1
 """
+CHOSEN = """variant,domain,seeds,miou,difference,low,high,verdict,minutes
+plain,held out,0 1 2,0.2,,,,,0.1
+hue,held out,0 1 2,0.17,-0.03,-0.05,-0.01,worse,0.1
+"""
+BLUE, ORANGE = "#c7e0ee", "#f6dcc7"
+"""The colours of a cell that is better, and of one that is worse."""
 
 
 def test_changed_metrics_adaptation_and_ablations_change_what_it_says(reported):
@@ -197,8 +204,9 @@ def test_changed_metrics_adaptation_and_ablations_change_what_it_says(reported):
     assert after != before
     tried = reported.folder / "docs/results/tried"
     tried.mkdir(parents=True)
-    (tried / "table.csv").write_text(TRIED, "utf-8")
-    (tried / "table.md").write_text("# what helps?\n", "utf-8")
+    for kind, rows in (("table", TRIED), ("transfer", CHOSEN)):
+        (tried / f"{kind}.csv").write_text(rows, "utf-8")
+        (tried / f"{kind}.md").write_text(f"# what helps by {kind}?\n", "utf-8")
 
     reported.run("dvc", "repro", "--single-item", "report")
     text = said(reported)
@@ -206,12 +214,25 @@ def test_changed_metrics_adaptation_and_ablations_change_what_it_says(reported):
     assert before not in text
     assert "**Stale figures**: ab on target" in text
     assert "with adabn" in text
-    assert "### What helps?" in text
+    assert "### What helps by transfer? (`tried`, by images that may choose)" in text
+    assert "### What helps by table? (`tried`, by test images, a final look)" in text
     assert (
-        "Ablation `tried` (`make ablation FILE=experiments/tried.yaml`): on target, in points of "
-        "mIoU against `plain`, without a verdict, by fewer than 3 seeds: 1 of 1."
+        "Ablation `tried` (`make ablation FILE=experiments/tried.yaml`), by test images, a final "
+        "look: on target, in points of mIoU against `plain`, **better**: `fog` (+4.0, 3 seeds); "
+        "without a verdict, by fewer than 3 seeds: 1 of 2."
     ) in text
-    assert "target, adabn (transductive)" in (reported.folder / REPORT).read_text("utf-8")
+    assert (
+        "by images that may choose: on held out, in points of mIoU against `plain`, **worse**: "
+        "`hue` (−3.0, 3 seeds)."
+    ) in text
+    page = (reported.folder / REPORT).read_text("utf-8")
+    assert "target, adabn (transductive)" in page
+    rows = page[page.index("variants of tried in every column</summary>") :].split("<tr>")
+    colours = {}
+    for name in ("cast", "fog", "hue"):
+        row = next(row for row in rows if f">{name}<" in row)
+        colours[name] = {colour for colour in (BLUE, ORANGE) if colour in row}
+    assert colours == {"cast": set(), "fog": {BLUE}, "hue": {ORANGE}}
 
 
 def test_a_cell_that_fails_is_one_line_and_leaves_nothing(reported):

@@ -1,0 +1,109 @@
+"""The tables of an ablation, by played scores: no test score unasked, and a race's family."""
+
+import numpy as np
+import pytest
+import yaml
+
+from ablation.columns import Outcome, mious
+from ablation.comparison import Results, write_comparison
+from ablation.records import Look, make_record, with_look
+from ablation.variants import load_ablation, only
+from ablation.writing import noise_floor, write_rows
+from roadshift.report.ablations import read_ablation
+from roadshift.scoring.metrics import mean_iou
+from roadshift.scoring.results import ImageMatrices
+from roadshift.scoring.verdicts import holm
+from tests.results import domain_scores, transfer_scores
+
+SEEDS = [0, 1, 2, 3]
+RACE = {
+    "question": "what helps?",
+    "mix": "a",
+    "base": "plain",
+    "seeds": SEEDS,
+    "race": None,
+    "variants": [
+        {"name": "plain", "question": "nothing"},
+        {"name": "hue", "question": "hue", "overrides": ["aug.hue=0.1"]},
+        {"name": "fog", "question": "fog", "overrides": ["aug.fog=0.1"]},
+        {"name": "rain", "question": "rain", "overrides": ["aug.rain=0.1"]},
+    ],
+}
+IDS = tuple(f"{number}" for number in range(8))
+
+
+def images(share):
+    """Eight images of two classes, of whose pixels about a share is recognized."""
+    right = np.rint(1000 * (share + 0.01 * np.arange(8) % 0.03)).astype(np.int64)
+    matrices = np.zeros((8, 2, 2), np.int64)
+    matrices[:, 0, 0] = matrices[:, 1, 1] = right
+    matrices[:, 0, 1] = matrices[:, 1, 0] = 1000 - right
+    return ImageMatrices(IDS, matrices)
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """(names) -> the results of an ablation of which only these variants have run."""
+    file = tmp_path / "tried.yaml"
+    file.write_text(yaml.safe_dump(RACE, sort_keys=False), "utf-8")
+    ablation = load_ablation(file)
+    monkeypatch.chdir(tmp_path)
+
+    def ran(*names):
+        chosen = only(ablation, names)
+        outcomes = {}
+        for run in chosen.runs:
+            share = 0.7 + 0.004 * (run.params.seed % 2) + 0.05 * (run.variant.name != "plain")
+            miou = round(mean_iou(images(share).total) or 0.0, 4)
+            score = transfer_scores({"b": domain_scores(miou)}, ["a"], mix="a", held_out=miou)
+            record = make_record(chosen, run, {}, {"a": score})
+            outcomes[run.name] = Outcome(record, {"a": {"b": images(share)}}, {}, ran=True)
+        return Results(chosen, outcomes, [], {})
+
+    return ran
+
+
+def test_the_progress_of_a_run_has_test_scores_only_in_a_final_look(results):
+    record = results("hue").first.record
+    now = Look(date="2026-01-31", revision="abc")
+    looked = with_look(record, {"target": domain_scores(0.4)}, now, None)
+    held_out = {"a→b train+val": record.transfer["a"].held_out}
+    assert mious(looked, None, final=False) == held_out
+    assert mious(looked, None, final=True) == {**held_out, "target test": 0.4}
+
+
+@pytest.mark.parametrize("names", [["hue"], ["hue", "fog", "rain"]])
+def test_the_family_of_a_race_is_all_variants_of_its_file_also_those_left_out(results, names):
+    assert results(*names).race().variants == 3
+
+
+def test_a_verdict_counts_the_whole_family():
+    assert holm({1: 0.02}, 0.05) == {1}
+    assert holm({1: 0.02}, 0.05, 3) == set()
+    assert holm({1: 0.01, 2: 0.02}, 0.05, 3) == {1, 2}
+    assert holm({1: 0.01, 2: 0.03}, 0.05, 3) == {1}
+
+
+def test_what_an_ablation_writes_is_what_the_report_reads(results):
+    page = write_comparison(results("hue"), "transfer")
+    assert page is not None
+    text = page.read_text("utf-8")
+    assert "all 3 variants beside `plain`\ncount, run or not" in text
+    assert "The noise floor: two seeds of `plain` lie apart by 0.3 points on held out," in text
+    for run in results("hue").outcomes.values():
+        run.record.save(page.parent / f"{run.record.variant}-s{run.record.seed}.json")
+    kept = read_ablation(page.parent, "transfer")
+    assert (kept.baseline, kept.choosing, kept.current) == ("plain", "held out", True)
+    assert [row["variant"] for row in kept.on("held out")] == ["plain", "hue"]
+    assert not (page.parent / "table.md").exists()
+
+
+def test_the_noise_floor_of_one_seed_is_not_known(tmp_path):
+    assert noise_floor("`x`", {"a": None}) == (
+        "The noise floor is not known, since `x` ran with one seed."
+    )
+    assert noise_floor("`x`", {"a": 0.01, "b": None, "c": 0.02}) == (
+        "The noise floor: two seeds of `x` lie apart by 1.0 points on a, 2.0 on c, on average."
+    )
+    write_rows(tmp_path / "rows.csv", [{"a": 1, "b": None}])
+    assert (tmp_path / "rows.csv").read_text("utf-8") == "a,b\n1,\n"
