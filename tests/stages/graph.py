@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import re
 from collections import defaultdict
 from pathlib import Path, PurePosixPath
 
@@ -72,9 +73,15 @@ def followed_cards(stage, domains):
     }
 
 
+NO_READERS = {"entry", "params", "paths"}
+"""Modules of the stages that read no parameter of a stage for it."""
+
+
 def code_of(script):
-    """What a stage runs: its script, and of the report the notebook's cells, too."""
+    """What a stage runs: its script, what it shares with others, and the report's notebook."""
     code = (PROJECT / "stages" / f"{script}.py").read_text("utf-8")
+    for module in sorted({*re.findall(r"^from stages\.(\w+) import", code, re.M)} - NO_READERS):
+        code += (PROJECT / "stages" / f"{module}.py").read_text("utf-8")
     if script != "report":
         return code
     cells = json.loads((PROJECT / "report/report.ipynb").read_text("utf-8"))["cells"]
