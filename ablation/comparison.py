@@ -55,7 +55,7 @@ count, run or not, so that any verdict of a column is by chance with a probabili
 
 @dataclass(frozen=True)
 class Results:
-    """What an ablation has found until now.
+    """The outcomes of an ablation until now.
 
     Attributes:
         ablation: settings and runs of the ablation.

@@ -1,4 +1,4 @@
-"""What all command lines that run experiments in the sandbox share."""
+"""The command line that ablations, searches and runs over seeds share: a lock, and signals."""
 
 import fcntl
 import os

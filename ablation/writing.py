@@ -1,4 +1,4 @@
-"""What the results of ablations and of searches are written by."""
+"""Helpers that write the results of ablations and of searches."""
 
 import csv
 from collections.abc import Mapping, Sequence

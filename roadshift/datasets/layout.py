@@ -1,4 +1,4 @@
-"""How the files of a set lie: patterns of the paths of images and labels."""
+"""The layout of a data set: patterns of the paths of its images and labels."""
 
 import re
 from pathlib import PurePosixPath

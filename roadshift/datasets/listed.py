@@ -1,4 +1,4 @@
-"""Which images the JSON files with the labels of many images list."""
+"""The images that JSON files with the labels of many images list."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -62,7 +62,7 @@ def listed_names(layout: Layout, image: str, label: str) -> list[str]:
 
 
 class Listed(NamedTuple):
-    """Which images the JSON files of a set list.
+    """The images that the JSON files of a set list.
 
     Attributes:
         labelled: the images that have annotations, each with its JSON file.
