@@ -9,7 +9,8 @@ export DVC_NO_ANALYTICS ?= 1
 QUICK := not workflow and not browser and not real_data and not slow
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro streets experiment holdout table ablation search quick check test lock docs git
+.PHONY: help setup repro streets push pull experiment holdout table ablation search quick check test beam
+.PHONY: lock docs git
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,7 +28,7 @@ endef
 git:
 	@$(call NO_GIT,exit 1)
 
-setup: $(VENV)/installed  ## create .venv from requirements.lock
+setup: $(VENV)/installed $(if $(GPU),$(VENV)/installed-gpu)  ## create .venv from requirements.lock; with GPU=1 NVIDIA's libraries, too
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(call NO_GIT,true)
@@ -36,6 +37,10 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/installed-gpu: requirements-gpu.lock $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-gpu.lock
 	touch $@
 
 define OPEN
@@ -53,9 +58,16 @@ streets: git setup  ## run it on CamVid, KITTI and the ika set, as an experiment
 ifdef SEEDS
 	$(BIN)/python -m ablation.seeds experiments/streets.txt --seeds $(SEEDS)
 else
-	dvc exp run $$(grep -v '^#' experiments/streets.txt)
+	pull=$$($(BIN)/python -m ablation.remote options) && \
+	  dvc exp run $$pull $$(grep -v '^#' experiments/streets.txt)
 	$(OPEN)
 endif
+
+push: git setup  ## give data, networks and the run cache to the DVC remote
+	@$(BIN)/python -m ablation.remote push
+
+pull: git setup  ## take from the DVC remote what the last commit has made
+	@$(BIN)/python -m ablation.remote pull
 
 experiment: git setup  ## run an experiment with the parameters S="key=value ...", with MIX of that mix alone
 	$(BIN)/python -m ablation.experiment $(foreach override,$(S),-S '$(override)') $(if $(MIX),--mix $(MIX))
@@ -89,9 +101,23 @@ check: setup  ## lint, format, types, parameters
 test: setup  ## run all tests, a file a process, up to four at a time
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
+BEAM := $(or $(ROADSHIFT_BEAM_VENV),.venv-beam)
+beam: $(BEAM)/installed  ## write the same shards in every way, by Apache Beam too, in .venv-beam
+	$(BEAM)/bin/python -m benchmarks.shard_ways --beam
+
+# Apache Beam wants other versions of protobuf, pyarrow and Pillow than requirements.lock has.
+$(BEAM)/installed: requirements-beam.lock
+	test -x $(BEAM)/bin/python || $(PYTHON) -m venv $(BEAM)
+	$(BEAM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-beam.lock
+	touch $@
+
 lock:  ## pin the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command 'make lock' --group dev --quiet pyproject.toml -o requirements.lock
+	uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command 'make lock' --extra beam --quiet pyproject.toml -o requirements-beam.lock
+	uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command 'make lock' --group gpu --constraints requirements.lock --quiet -o requirements-gpu.lock
 
 docs: setup  ## write the pages that are made from the code
 	$(BIN)/python -m tests.bad_input.table

@@ -16,8 +16,11 @@ COMMANDS = {
     "check": "List all that is wrong with a data set before any work.",
     "compare": "Say which results are better, over seeds and images.",
     "datasets": "List the data sets, or describe one of them.",
+    "distill": "Adapt a network to images without labels, taught by several.",
+    "estimate": "Say without labels how good a network will be, and where it fails.",
     "evaluate": "Score a network on labelled images that are not in the workflow.",
     "export": "Write a network for another runtime, and check it there.",
+    "pick": "Pick images to label first, with drafts of their labels.",
     "predict": "Label images or a video with a network.",
     "taxonomy": "Show which classes data sets can be compared on.",
 }

@@ -12,6 +12,7 @@ track it; publish it together with published results.
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -25,6 +26,10 @@ from roadshift.runtime import PINNED, threads
 from roadshift.workers import usable_cores
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pillow", "dvc")
+GPU_PACKAGES = (
+    *("nvidia-cuda-runtime-cu12", "nvidia-cudnn-cu12", "nvidia-cublas-cu12", "nvidia-nccl-cu12"),
+)
+"""Those with the libraries by which TensorFlow computes on GPUs, if pip installed them."""
 INSTRUCTIONS = (
     *("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"),
     *("asimd", "sve", "bf16"),
@@ -58,10 +63,12 @@ def environment() -> dict[str, Any]:
     Returns:
         python (version), packages (name to version, None if not installed), processor (name),
         instructions (the processor's `INSTRUCTIONS`; empty if the system does not list them),
-        gpus (names; empty if the system does not list them), cores (number that this process may
-        use), threads (see `roadshift.runtime.threads`), variables (name to value of those in the
-        environment that begin as `VARIABLES` do) and system. Two calls on one machine return the
-        same.
+        gpus (names; empty if the system does not list them), driver (version of NVIDIA's driver;
+        None without one), libraries (`GPU_PACKAGES`, name to version of the installed ones), tf32
+        (whether GPUs may round the factors of convolutions and matrix products to 10 bits; None
+        without GPUs), cores (number that this process may use), threads (see
+        `roadshift.runtime.threads`), variables (name to value of those in the environment that
+        begin as `VARIABLES` do) and system. Two calls on one machine return the same.
 
     Raises:
         RoadshiftError: the environment variable `ROADSHIFT_THREADS` is no number.
@@ -72,7 +79,7 @@ def environment() -> dict[str, Any]:
         "packages": {package: _version(package) for package in PACKAGES},
         "processor": name,
         "instructions": instructions,
-        "gpus": _gpus(),
+        **_gpu_facts(),
         "cores": usable_cores(),
         "threads": threads(),
         "variables": _variables(),
@@ -93,7 +100,9 @@ def arithmetic_settings() -> dict[str, Any]:
     return {"threads": threads(), "variables": variables}
 
 
-def write_provenance(file: Path, made: Path, *, repository: Path, code: Iterable[str]) -> None:
+def write_provenance(
+    file: Path, made: Path, *, repository: Path, code: Iterable[str], devices: str = ""
+) -> None:
     """Writes the provenance of a file as JSON.
 
     Args:
@@ -101,10 +110,12 @@ def write_provenance(file: Path, made: Path, *, repository: Path, code: Iterable
         made: the file whose provenance it is; the JSON names it, with its SHA-256.
         repository: folder of the code's Git repository.
         code: files and folders of the code, relative to the repository.
+        devices: the devices of all machines that made it; '' for no entry.
     """
     content = {
         "of": {"file": made.name, "sha256": sha256_of(made)},
         "code": code_state(repository, code),
+        **({"devices": devices} if devices else {}),
         **environment(),
     }
     with atomic_file(file) as partial:
@@ -157,12 +168,22 @@ def _variables() -> dict[str, str]:
     }
 
 
-def _gpus() -> list[str]:
-    found = []
-    for file in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
+def _gpu_facts(root: Path = Path("/proc/driver/nvidia")) -> dict[str, Any]:
+    gpus = []
+    for file in sorted(root.glob("gpus/*/information")):
         facts = dict(line.partition(":")[::2] for line in file.read_text("utf-8").splitlines())
-        found.append(facts.get("Model", "unknown").strip())
-    return found
+        gpus.append(facts.get("Model", "unknown").strip())
+    driver = None
+    if (file := root / "version").is_file():
+        driver = re.search(r"Kernel Module.*?(\d+(?:\.\d+)+)", file.read_text("utf-8"))
+    found = {package: _version(package) for package in GPU_PACKAGES}
+    return {
+        "gpus": gpus,
+        "driver": driver[1] if driver else None,
+        "libraries": {package: number for package, number in found.items() if number},
+        # On by default from the Ampere generation on; earlier ones have none.
+        "tf32": os.environ.get("NVIDIA_TF32_OVERRIDE", "") != "0" if gpus else None,
+    }
 
 
 def _processor() -> tuple[str, list[str]]:

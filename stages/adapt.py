@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from roadshift.atomic import atomic_folder
 from roadshift.errors import RoadshiftError
@@ -9,6 +10,9 @@ from roadshift.records.contents import read_contents
 from stages.entry import run
 from stages.params import TARGET, Params
 from stages.paths import ADAPT, TRAINVAL
+
+if TYPE_CHECKING:
+    from roadshift.records.reader import ShardSet
 
 
 def main(params: Params) -> None:
@@ -33,7 +37,6 @@ def _copy_images(params: Params, folder: Path) -> dict[str, list[str]]:
     from roadshift.records.reader import open_shards
     from roadshift.records.subset import draw_ids, write_subset
 
-    seed = params.data.split.seed
     shards = open_shards(TRAINVAL / TARGET)
     number = shards.count("train")
     if not number:
@@ -44,10 +47,10 @@ def _copy_images(params: Params, folder: Path) -> dict[str, list[str]]:
         )
     ids_by_use = {}
     if samples := params.adapt.labelled.samples:
-        ids_by_use["labelled"] = draw_ids(
-            shards, "train", number=number if samples == "all" else samples, seed=seed
-        )
+        wanted = number if samples == "all" else samples
+        ids_by_use["labelled"] = _chosen_ids(params, shards, wanted)
     if params.adapt.self_training.weight:
+        seed = params.data.split.seed
         ids_by_use["unlabelled"] = draw_ids(shards, "train", number=number, seed=seed)
     for use, ids in ids_by_use.items():
         splits = {"train": ids}
@@ -63,6 +66,30 @@ def _copy_images(params: Params, folder: Path) -> dict[str, list[str]]:
             folder=folder / use,
         )
     return ids_by_use
+
+
+def _chosen_ids(params: Params, shards: "ShardSet", number: int) -> list[str]:
+    """Returns the ids of the images to be labelled, sorted; nothing looks at their labels."""
+    from roadshift.records.subset import draw_ids
+
+    choice, seed = params.adapt.labelled.choice, params.data.split.seed
+    if choice == "random" or number >= shards.count("train"):
+        return draw_ids(shards, "train", number=number, seed=seed)
+    from roadshift.determinism import enable_determinism
+    from roadshift.estimation.choosing import choose_ids
+    from roadshift.networks.build import build_network, check_classes
+    from roadshift.networks.files import load_network
+
+    enable_determinism(params.seed)
+    taxonomy, class_names = shards.taxonomy, shards.class_names
+    if choice in ("weighed", "uncertain"):
+        file = Path(params.model.weights)
+        network = load_network(file)
+        check_classes(network, file, taxonomy=taxonomy, class_names=class_names)
+    else:
+        network = build_network(params.model, class_names, taxonomy=taxonomy, seed=params.seed)
+    height = params.data.max_height
+    return choose_ids(network, shards, choice=choice, number=number, seed=seed, max_height=height)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from roadshift.errors import RoadshiftError
 from roadshift.interruption import end_at_once, end_interrupted, raise_on_signals
+from roadshift.machines import read_cluster
 from roadshift.settings import suggestion
 from roadshift.streams import escape_unprintable
 from stages.git_index import look_into_files
@@ -24,7 +25,7 @@ EXPERIMENT = "DVC_EXP_NAME"
 """The variable by which `dvc exp run` tells its stages the name of the experiment."""
 
 
-def run(main: Callable[..., None], *arguments: str) -> None:
+def run(main: Callable[..., None], *arguments: str, on_machines: bool = False) -> None:
     """Runs a stage with the parameters and its arguments, and ends the process.
 
     A RoadshiftError is printed as one line.
@@ -32,6 +33,7 @@ def run(main: Callable[..., None], *arguments: str) -> None:
     Args:
         main: function that takes the parameters and the arguments; its docstring is the help.
         arguments: names of the stage's arguments, 'role' or 'mix'.
+        on_machines: whether several machines run the stage together, each with a lock of its own.
     """
     parser = argparse.ArgumentParser(description=main.__doc__)
     for name in arguments:
@@ -49,6 +51,9 @@ def run(main: Callable[..., None], *arguments: str) -> None:
         for name, key in given.items():
             _check_key(params, SECTIONS[name], key)
         stage = "@".join([Path(sys.argv[0]).stem, *given.values()])
+        cluster = read_cluster() if on_machines else None
+        if cluster and cluster.index:
+            stage += f"@{cluster.index}"
         with _alone(stage):
             started = time.monotonic()
             main(params, **given)

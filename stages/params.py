@@ -24,7 +24,8 @@ from roadshift.settings import (
     printable,
 )
 from roadshift.taxonomy import load_taxonomy
-from roadshift.training.settings import AdaptSettings, RegSettings, TrainSettings
+from roadshift.training.adapt_settings import AdaptSettings
+from roadshift.training.settings import RegSettings, TrainSettings
 
 PARAMS = Path("params.yaml")
 TARGET = "target"
@@ -102,6 +103,27 @@ class DataSettings(Settings):
             unit="pixels", detail="Taller images are always scaled down."
         ),
     )
+    stored_height: int = Field(
+        ge=0,
+        le=10_000,
+        description="height in pixels of train images in shards, 0 = as published",
+        json_schema_extra=ParameterDoc(
+            unit="pixels",
+            detail="At least max_height: taller images are scaled down. At max_height itself, "
+            "results are the same to the bit, and shards are smaller and faster to read. Val and "
+            "test are stored and scored at their own resolution.",
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _training_scales_down_further(self) -> "DataSettings":
+        if self.stored_height and not 0 < self.max_height <= self.stored_height:
+            raise RoadshiftError(
+                f"data.stored_height is {self.stored_height}, but data.max_height "
+                f"{self.max_height}: a training would see smaller images than it asks for; set "
+                "data.stored_height to 0, or to max_height or more"
+            )
+        return self
 
 
 class Params(Settings):
@@ -149,6 +171,16 @@ class Params(Settings):
                 card.split_scheme(
                     SplitConfig(**{**self.data.split.model_dump(), "by": split_by[role]})
                 )
+            if role != TARGET and not card.layout.has_labels:
+                raise RoadshiftError(
+                    f"domains.{role}: {name} has no labels, which a source needs; let it be the "
+                    "target, and name a labelled set here"
+                )
+            if not card.layout.has_labels and self.adapt.labelled.samples:
+                raise RoadshiftError(
+                    f"adapt.labelled.samples is {self.adapt.labelled.samples}, but the target, "
+                    f"{name}, has no labels; set it to 0, or label some of its images"
+                )
         for mix, weights in self.mixes.items():
             for role in weights:
                 if role not in self.domains or role == TARGET:
@@ -169,7 +201,19 @@ class Params(Settings):
                 f"{encoder.name} has no residual branches: set reg.stochastic_depth=0, or another "
                 "encoder"
             )
-        weights = self.model.weights
+        weights, choice = self.model.weights, self.adapt.labelled.choice
+        if choice == "typical" and weights == "none":
+            raise RoadshiftError(
+                "adapt.labelled.choice is typical, but model.weights none: an encoder that has "
+                "learned nothing cannot tell what is alike; set model.weights=imagenet or the path "
+                "of a file, or adapt.labelled.choice=random"
+            )
+        if choice in ("weighed", "uncertain") and not weights.endswith(".keras"):
+            raise RoadshiftError(
+                f"adapt.labelled.choice is {choice}, but model.weights {weights}: a network that "
+                "predicts is needed to be uncertain; set model.weights to the path of a .keras "
+                "file, or adapt.labelled.choice=typical"
+            )
         if Path(weights).resolve().is_relative_to(Path("models").resolve()):
             raise RoadshiftError(
                 f"model.weights is {weights}, which a run of the workflow replaces; copy it to "

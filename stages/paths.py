@@ -31,6 +31,10 @@ TRAINED = Path("models/trained")
 """The network as it was trained, and its history, by mix."""
 SCORES = Path("metrics/scores")
 """All metrics on all domains, by mix."""
+CALIBRATION = Path("models/calibration")
+"""What each mix's sources say of its network's confidence, and estimates on held-out sources."""
+EXPECTED = Path("metrics/expected")
+"""Scores expected without labels beside the true ones, by mix."""
 SUMMARY = Path("metrics/summary.json")
 PLOTS = Path("metrics/plots")
 """The learning curves of all mixes, for DVC's plots."""
@@ -120,6 +124,21 @@ def transfer_file(mix: str) -> Path:
 def transfer_matrices_file(mix: str) -> Path:
     """The confusion matrix of every image that `transfer_file` is of."""
     return Path("models/transfer") / f"{mix}.npz"
+
+
+def calibration_file(mix: str) -> Path:
+    """What the sources of a mix say of its network's confidence."""
+    return CALIBRATION / f"{mix}.json"
+
+
+def estimate_file(mix: str) -> Path:
+    """What `roadshift estimate` needs of the sources, beside the network that is ready for use."""
+    return Path("models") / f"{mix}.estimate.json"
+
+
+def expected_file(mix: str) -> Path:
+    """The scores of a mix on all domains that are expected without labels, beside the true ones."""
+    return EXPECTED / f"{mix}.json"
 
 
 def predictions_file(mix: str) -> Path:

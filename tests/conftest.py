@@ -177,6 +177,35 @@ def colour_network(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def block_shards(tmp_path_factory, draw_blocks, save_image):
+    """(name, {split: seeds}, darker, relabel) -> shards of images that `colour_network` reads."""
+    from roadshift.datasets.samples import Sample
+    from roadshift.records.reader import open_shards
+    from roadshift.records.writer import write_shards
+    from roadshift.taxonomy import load_taxonomy
+
+    def write(name, splits, darker=0, relabel=None):
+        place = tmp_path_factory.mktemp(name)
+        samples = []
+        for split, seeds in splits.items():
+            for seed in seeds:
+                image, label = draw_blocks(seed)
+                file = f"{seed:03}.png"
+                save_image(place / f"images/{file}", image.astype(int) - darker * (image > darker))
+                save_image(place / f"labels/{file}", label if relabel is None else relabel(label))
+                samples.append(Sample(f"{seed:03}", split, "", file, file, 96, 64))
+        (place / "shards").mkdir()
+        write_shards(
+            samples, tuple(splits), images=place / "images", labels=place / "labels",
+            taxonomy=load_taxonomy("driving11"), dataset=name, shard_megabytes=1,
+            folder=place / "shards",
+        )  # fmt: skip
+        return open_shards(place / "shards")
+
+    return write
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a server does with a request."""

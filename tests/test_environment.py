@@ -10,7 +10,13 @@ import PIL
 import pytest
 import tensorflow as tf
 
-from roadshift.environment import arithmetic_settings, code_state, environment, write_provenance
+from roadshift.environment import (
+    _gpu_facts,
+    arithmetic_settings,
+    code_state,
+    environment,
+    write_provenance,
+)
 
 PROJECT = Path(__file__).parents[1]
 
@@ -131,3 +137,33 @@ def test_without_a_repository_or_git_there_is_no_commit(tmp_path, repository, mo
     monkeypatch.delenv("GIT_DIR")
     monkeypatch.setenv("PATH", "")
     assert code_state(folder, ["code"]) == unknown
+
+
+def test_gpus_are_recorded_with_their_driver_and_precision(tmp_path, monkeypatch):
+    """In the files of a Linux driver, as published."""
+    assert _gpu_facts(tmp_path)["tf32"] is None
+    assert _gpu_facts(tmp_path)["driver"] is None
+    for number in ("0000:01:00.0", "0000:02:00.0"):
+        (tmp_path / "gpus" / number).mkdir(parents=True)
+        (tmp_path / "gpus" / number / "information").write_text(
+            "Model: \t\t NVIDIA A100-SXM4-80GB\nIRQ:   \t\t 46\n"
+        )
+    (tmp_path / "version").write_text(
+        "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12 19:39:15 UTC 2024\n"
+        "GCC version:  gcc version 12.3.0 (Ubuntu 12.3.0-1ubuntu1~22.04)\n"
+    )
+    found = _gpu_facts(tmp_path)
+    assert found["gpus"] == ["NVIDIA A100-SXM4-80GB"] * 2
+    assert found["driver"] == "535.183.01"
+    assert found["tf32"] is True
+    monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", "0")
+    assert _gpu_facts(tmp_path)["tf32"] is False
+
+
+def test_the_devices_are_recorded_if_they_are_given(tmp_path):
+    (tmp_path / "model.keras").write_bytes(b"abc")
+    write_provenance(
+        tmp_path / "e.json", tmp_path / "model.keras", repository=PROJECT, code=["roadshift"],
+        devices="2 devices (CPU) of 2 machines",
+    )  # fmt: skip
+    assert json.loads((tmp_path / "e.json").read_text("utf-8"))["devices"].startswith("2 devices")

@@ -163,6 +163,13 @@ def test_every_make_target_exists(page, target):
     assert re.search(rf"^{target}:", makefile, re.MULTILINE), page
 
 
+def test_every_test_that_a_page_names_exists():
+    code = "".join(file.read_text("utf-8") for file in (PROJECT / "tests").rglob("test_*.py"))
+    for page in DOCS:
+        for name in re.findall(r"`(test_[a-z]\w+)`", page.read_text("utf-8")):
+            assert f"def {name}(" in code, f"{page}: {name}"
+
+
 def test_every_make_target_is_documented():
     targets = re.findall(r"^([a-z]+):.*##", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE)
     assert {*targets} == {found for page, found in documented(r"^make ([a-z]+)$")}
@@ -312,7 +319,8 @@ def test_every_output_of_a_stage_is_listed():
     text = TEXTS["docs/reference/files.md"]
     listed = {span.rstrip("/") for span in code_spans(text)}
     for name, stage in stages.items():
-        item = "<mix>" if name in ("train", "transfer", "evaluate") else "<role>"
+        of_mixes = ("train", "transfer", "calibrate", "error_bars", "evaluate", "estimate")
+        item = "<mix>" if name in of_mixes else "<role>"
         content = stage.get("do", stage)
         for out in [*content.get("outs", []), *content.get("metrics", [])]:
             path = next(iter(out)) if isinstance(out, dict) else out

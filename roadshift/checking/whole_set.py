@@ -11,9 +11,10 @@ from roadshift.checking.findings import KINDS, Finding, SetReport
 from roadshift.checking.near_copies import Thumbnail, find_near_copies
 from roadshift.datasets.card import Card
 from roadshift.datasets.encoding import shown_value
+from roadshift.datasets.file_pairs import Pairing
 from roadshift.datasets.label_readers import label_reader
 from roadshift.datasets.native_label import KEPT_VALUES, LabelReader
-from roadshift.datasets.pairing import Pairing, find_pairs, no_label
+from roadshift.datasets.pairing import find_pairs, no_label
 from roadshift.datasets.samples import (
     Sample,
     samples_of,

@@ -130,7 +130,8 @@ def _print(card: Card, folder: Path, report: "SetReport", most: int) -> None:
 
     out = console()
     splits = ", ".join(f"{split} {number}" for split, number in report.splits.items())
-    head = f"{card.name} in {folder}: {report.images} images with labels ({splits or 'no splits'})"
+    what = "images with labels" if card.layout.has_labels else "images without labels"
+    head = f"{card.name} in {folder}: {report.images} {what} ({splits or 'no splits'})"
     out.print(f"{head}\n", soft_wrap=True)
     by_kind: dict[str, list[Finding]] = {kind: [] for kind in KINDS}
     for finding in report.findings:

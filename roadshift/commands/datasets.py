@@ -106,12 +106,18 @@ def _summary(card: Card) -> dict[str, Any]:
         "images": images_by_split(card),
         "publisher_counts": card.samples,
         "split": split_text(card.splits),
-        "labels": encoding.kind if (encoding := _encoding(card)) else "own",
+        "labels": _labels(card),
         "encoding": card.encoding,
         "licence": card.licence,
         "obtained": _obtained(card),
         "tried": "drawn" if card.world else card.tried,
     }
+
+
+def _labels(card: Card) -> str:
+    if not card.layout.has_labels:
+        return "none"
+    return encoding.kind if (encoding := _encoding(card)) else "own"
 
 
 def _print_list(cards: list[Card]) -> None:
@@ -184,6 +190,7 @@ def _print_card(card: Card) -> None:
     out = console()
     out.print(Text(card.name, style="bold") + Text(f": {card.title}"))
     counts = ", ".join(f"{name} {number}" for name, number in card.samples.items())
+    patterns = [card.layout.image, *[card.layout.label] * card.layout.has_labels]
     content = {
         "publisher": card.publisher,
         "licence": card.licence,
@@ -195,10 +202,13 @@ def _print_card(card: Card) -> None:
         "split": split_text(card.splits),
         **{f"split '{name}'": split_text(named) for name, named in card.splits.named.items()},
         "images": f"{_images(card)} (train+val+test)" if card.samples else "",
-        "layout": f"{card.layout.root}/{card.layout.image}\n{card.layout.root}/{card.layout.label}",
+        "layout": "\n".join(f"{card.layout.root}/{pattern}" for pattern in patterns),
     }
     out.print(pairs({key: value.strip() for key, value in content.items()}))
     _print_files(out, card)
+    if not card.layout.has_labels:
+        out.print("\nLabels: none.")
+        return
     encoding = _encoding(card)
     if encoding is None:
         out.print(

@@ -1,5 +1,6 @@
 """`roadshift evaluate`: the scores of a network on images that are not in the workflow."""
 
+import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -11,11 +12,15 @@ from roadshift.commands.inference import inference_options, load_for_inference
 from roadshift.commands.output import completion, console, print_json, table
 from roadshift.datasets.card import card_names, load_card
 from roadshift.datasets.detection import card_of_folder
+from roadshift.datasets.pairing import find_pairs, pair_files
 from roadshift.datasets.splits import SPLITS, SplitConfig
+from roadshift.datasets.walk import find_files, is_image
+from roadshift.errors import RoadshiftError
 from roadshift.scoring.numbers import percent, percent_interval
 from roadshift.scoring.settings import EvaluateSettings
 
 if TYPE_CHECKING:
+    from roadshift.datasets.card import Card
     from roadshift.scoring.results import DomainScores
 
 ALL = "all"
@@ -70,9 +75,19 @@ def command(
     Labels are mapped to the network's own taxonomy, and scored at their own resolution: mIoU
     with its interval over the images, and the IoU of every class, as in metrics/scores/<mix>.json.
     A set whose labels are too coarse for the taxonomy is refused, or with --partial-labels scored
-    on the classes that its labels tell apart.
+    on the classes that its labels tell apart. Of images without labels it says what can be done
+    with them.
     """
     card = load_card(name) if name else card_of_folder(folder)
+    if not card.layout.has_labels:
+        _print_unlabelled(model, card, folder, as_json=as_json)
+        return
+    if name is None and (number := _unlabelled_images(card, folder)):
+        raise RoadshiftError(
+            f"{folder}: {number} images and no label, so there is no score; "
+            f"{'; '.join(_without_labels(model, folder))}; or add labels as the card "
+            f"'{card.name}' says"
+        )
     from roadshift.inference.scorers import score_examples
     from roadshift.inference.tiles import TiledSegmenter
     from roadshift.prediction.labelled import LabelledFolder
@@ -120,6 +135,45 @@ def command(
         print_json(head | scores.model_dump(exclude={"adapted"}))
     else:
         _print(head, scores)
+
+
+def _unlabelled_images(card: "Card", folder: Path) -> int:
+    """Returns the number of images of a folder that has no label; 0 if it has one, or no image."""
+    if not folder.is_dir() or card.layout.is_shared or any(folder.glob(card.encoding)):
+        return 0
+    found = find_pairs(card, folder, None)
+    if found.pairs or not all(each.is_image for each in found.alone):
+        return 0
+    return found.images or sum(is_image(file) for file in find_files(folder).files)
+
+
+def _without_labels(model: Path, folder: Path) -> list[str]:
+    """Says what can be done with images that have no labels."""
+    shown = f"{shlex.quote(str(model))} {shlex.quote(str(folder))}"
+    return [
+        f"`roadshift predict {shown}` labels them",
+        f"`roadshift estimate {shown}` says how good the labels will be",
+        f"`roadshift pick {shown}` says which images to label first",
+    ]
+
+
+def _print_unlabelled(model: Path, card: "Card", folder: Path, *, as_json: bool) -> None:
+    if not folder.is_dir():
+        raise RoadshiftError(f"{folder}: there is no such folder")
+    with redirect_stdout(sys.stderr):
+        images = len(pair_files(card, folder, card.splits.published))
+    advice = _without_labels(model, folder)
+    if as_json:
+        head = {"model": str(model), "data_set": card.name, "images": images}
+        print_json(head | {"miou": None, "labels": "none", "advice": advice})
+        return
+    click.echo(f"{card.name}: {images} images without labels, so there is no score. With them:")
+    for line in (
+        *advice,
+        "at data/own, `dvc exp run -S domains.target=unlabelled -S adapt.self_training.weight=1` "
+        "adapts a network to them",
+    ):
+        click.echo(f"  {line}")
 
 
 def _print(head: dict[str, Any], scores: "DomainScores") -> None:

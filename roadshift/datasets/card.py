@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from roadshift.datasets.encoding import Encoding, FileName, load_encoding, with_ids
-from roadshift.datasets.layout import Layout
+from roadshift.datasets.layout import NO_LABEL, Layout
 from roadshift.datasets.layout_patterns import glob_of
 from roadshift.datasets.own_table import is_own_table, own_tables, read_own_table, table_files
 from roadshift.datasets.packaged import load_packaged, packaged_names
@@ -103,7 +103,8 @@ class Card(Settings):
         layout: patterns of the files' paths.
         splits: split schemes.
         encoding: name of a table in encodings/, or path of a file in the set's own folder: one that
-            ends in '.yaml', or the table of a label tool (`own_table`).
+            ends in '.yaml', or the table of a label tool (`own_table`). Images without labels need
+            none, which is the default.
     """
 
     name: str
@@ -123,13 +124,20 @@ class Card(Settings):
     samples: dict[str, int]
     layout: Layout
     splits: Splits
-    encoding: str
+    encoding: str = NO_LABEL
 
     @model_validator(mode="after")
     def _is_sound(self) -> "Card":
         origins = (self.archive, self.archives or None, self.world, self.folder, self.tfds)
         if [origin is None for origin in origins].count(False) != 1:
             raise ValueError("needs exactly one of archive, archives, world, folder and tfds")
+        if self.layout.has_labels == (self.encoding == NO_LABEL):
+            raise ValueError(
+                "needs an encoding, which says what labels mean"
+                if self.layout.has_labels
+                else f"encoding '{self.encoding}' says what labels mean, but layout.label is none; "
+                "leave one of them out"
+            )
         if self.has_own_table and self.folder is None:
             raise ValueError(
                 f"encoding '{self.encoding}': only a card with a folder can name a file; name a "

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
+from roadshift.datasets.exif import exif_of
 from roadshift.datasets.lossless import lossy_compression
 from roadshift.errors import RoadshiftError
 
@@ -115,16 +116,16 @@ def read_label(file: Path, kind: str) -> np.ndarray:
                 "original label again, as PNG or as TIFF with LZW compression"
             )
         # Pillow turns a TIFF upright as it decodes it, and forgets the orientation.
-        turned = image.format == "TIFF" and _orientation(image) != 1
+        turned = image.format == "TIFF" and _orientation(image, file) != 1
         label = _of_kind(image, file, kind)
         # After the pixels: reading EXIF may make Pillow decode them and drop their raw mode.
-        if turned or _orientation(image) != 1:
+        if turned or _orientation(image, file) != 1:
             raise RoadshiftError(f"{file}: a label with an EXIF rotation; save it upright")
         return label
 
 
-def _orientation(image: Image.Image) -> int:
-    orientation: int = image.getexif().get(ORIENTATION, 1)
+def _orientation(image: Image.Image, file: Path) -> int:
+    orientation: int = exif_of(image, file).get(ORIENTATION, 1)
     return orientation
 
 
@@ -238,7 +239,7 @@ def image_size(file: Path) -> tuple[int, int]:
     with opened(file) as image:
         width, height = image.size
         # Pillow gives a TIFF's size as it is after turning.
-        swapped = image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8)
+        swapped = image.format != "TIFF" and _orientation(image, file) in (5, 6, 7, 8)
     return (height, width) if swapped else (width, height)
 
 

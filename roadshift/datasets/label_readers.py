@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from roadshift.datasets.card import Card
 from roadshift.datasets.coco import CocoReader
 from roadshift.datasets.encoding import Encoding
-from roadshift.datasets.native_label import LabelReader, PixelReader
+from roadshift.datasets.native_label import LabelReader, NoLabelReader, PixelReader
 from roadshift.datasets.nuimages import NuImagesReader
 from roadshift.datasets.nuimages_file import OBJECTS
 from roadshift.datasets.panoptic import PanopticReader
@@ -25,6 +25,8 @@ def label_reader(card: Card, encoding: Encoding, folder: Path) -> LabelReader:
         RoadshiftError: the layout does not fit the encoding, or a JSON file of the set is missing
             or damaged.
     """
+    if not card.layout.has_labels:
+        return NoLabelReader()
     if encoding.kind == "coco" and card.layout.is_shared:
         return CocoReader(encoding, card.layout)
     if encoding.kind == "coco":

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from roadshift.settings import Settings
 
+NO_LABEL = "none"
+"""What `label` in a layout says where images have no labels, and then the name of the encoding."""
+
 
 class Layout(Settings):
     """Patterns of the paths of images and labels, with `{id}`, `{split}`, `{group}` and `{part}`.
@@ -20,7 +23,8 @@ class Layout(Settings):
         label: pattern of the labels' paths, with the same placeholders. `{part}` stands for any
             other part of the path that an image and its label share. Without `{id}` it is that of
             JSON files, each with the labels of many images; they may have `{split}` where images
-            do not, whose split is that of the file with their annotations.
+            do not, whose split is that of the file with their annotations. 'none' says that the
+            images have no labels.
         annotations: pattern of the JSON files with the categories of panoptic labels, or of the
             tables beside those of `label`, with placeholders of `label` but `{id}`; None for other
             labels.
@@ -47,6 +51,8 @@ class Layout(Settings):
             set(re.findall(r"{(.*?)}", pattern))
             for pattern in (self.image, self.label, self.annotations or "")
         )
+        if not self.has_labels:
+            label |= parts
         for pattern, found in ((self.image, parts), (self.label, label)):
             is_shared = pattern == self.label and self.is_shared
             if not ("id" in found or is_shared) or found - {"id", "split", "group", "part"}:
@@ -60,6 +66,11 @@ class Layout(Settings):
         if annotations - (label - {"id"}):
             raise ValueError(f"annotations '{self.annotations}' has other placeholders than label")
         return self
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether the images have labels."""
+        return self.label != NO_LABEL
 
     @property
     def is_shared(self) -> bool:

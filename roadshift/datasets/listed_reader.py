@@ -1,5 +1,6 @@
 """Labels of many images in one file, as masks: what COCO and nuImages have in common."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -21,7 +22,7 @@ CategoryMask = tuple[str, RunLengths]
 """A category's name, and one of its masks."""
 
 
-class ListedReader(Generic[Listing]):
+class ListedReader(ABC, Generic[Listing]):
     """Draws the masks of an image in their order; pixels without a mask are the background."""
 
     is_shared = True
@@ -32,18 +33,19 @@ class ListedReader(Generic[Listing]):
         self.kind: str = encoding.kind
         self._encoding, self._layout = encoding, layout
 
+    @abstractmethod
     def load(self, file: Path) -> Listing:
         """Reads the file with the labels; one that has not changed is not read again.
 
         Raises:
             RoadshiftError: it is missing or damaged.
         """
-        raise NotImplementedError
 
     def place_of_images(self, file: Path) -> Path:
         """Returns the file or folder that has the sizes of the images, for errors."""
         return file
 
+    @abstractmethod
     def masks(
         self, listing: Listing, name: str, file: Path, *, height: int, width: int
     ) -> Iterable[CategoryMask]:
@@ -59,7 +61,6 @@ class ListedReader(Generic[Listing]):
         Raises:
             RoadshiftError: a mask is missing or damaged.
         """
-        raise NotImplementedError
 
     def read(self, folder: Path, image: str, label: str) -> NativeLabel:
         """As `LabelReader.read`."""

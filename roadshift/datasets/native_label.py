@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from roadshift.datasets.encoding import UNKNOWN, Encoding
-from roadshift.datasets.images import read_label
+from roadshift.datasets.images import image_size, read_label
 
 KEPT_VALUES = 256
 """Most unknown values that are kept of one label; a photograph in a label's place has millions."""
@@ -83,6 +83,20 @@ class PixelReader:
         found, counts = np.unique(values[unknown], return_counts=True)
         pairs = zip(found.tolist(), counts.tolist(), strict=True)
         return NativeLabel(native, most_frequent(pairs), values)
+
+
+class NoLabelReader:
+    """Stands in for the reader of a set without labels: no pixel has a value."""
+
+    kind = "grey"
+    is_shared = False
+    is_drawn = True
+
+    def read(self, folder: Path, image: str, label: str) -> NativeLabel:
+        """Returns a label of the image's size, all of the encoding's only row."""
+        width, height = image_size(folder / image)
+        native = np.zeros((height, width), np.uint8)
+        return NativeLabel(native, {}, native)
 
 
 class Codes:

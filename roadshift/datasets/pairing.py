@@ -4,12 +4,12 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from roadshift.datasets.card import Card
+from roadshift.datasets.file_pairs import Alone, FilePair, Pairing
 from roadshift.datasets.layout import Layout
 from roadshift.datasets.layout_patterns import literal_folder, pattern_regex
 from roadshift.datasets.listed import find_listed
@@ -24,85 +24,6 @@ UTF-8) and line breaks. They cannot be written to the manifest, or would break a
 
 Matches = dict[tuple[tuple[str, str], ...], str]
 """Values of a pattern's placeholders, as (name, value) pairs, to the file that has them."""
-
-
-class FilePair(NamedTuple):
-    """An image file and its label file.
-
-    Attributes:
-        parts: name of each placeholder in the layout's patterns, to its value.
-        image: path of the image, relative to the set's folder, with forward slashes.
-        label: path of the label, likewise.
-    """
-
-    parts: dict[str, str]
-    image: str
-    label: str
-
-
-class Alone(NamedTuple):
-    """An image without its label, or the reverse.
-
-    Attributes:
-        file: path of the file, relative to the layout's root.
-        missing: path or pattern of the other file, which is not there.
-        hint: what to say of a file that may be meant by it; '' if there is none.
-        is_image: whether the file is the image.
-        is_shared: whether the label file has the labels of other images, too. For a missing image
-            it is `file`.
-        unlisted: label files that are there and have the labels of other images, but not of this.
-    """
-
-    file: str
-    missing: str
-    hint: str
-    is_image: bool
-    is_shared: bool = False
-    unlisted: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        if self.unlisted:
-            shown = " or ".join(f"'{file}'" for file in self.unlisted[:3])
-            more = f" or {len(self.unlisted) - 3} more" if len(self.unlisted) > 3 else ""
-            return f"'{self.file}' has no annotation in {shown}{more}"
-        if self.is_shared and not self.is_image:
-            return f"'{self.file}' lists '{self.missing}', which is not there"
-        return f"'{self.file}' has no '{self.missing}'"
-
-
-@dataclass(frozen=True)
-class Pairing:
-    """The images and labels in a set's files, and what keeps them from being a set.
-
-    Attributes:
-        pairs: the images that have a label, sorted.
-        images: number of images, with or without a label.
-        unlabelled: number of images without a label that the layout leaves out.
-        alone: images without a label, unless they are left out, then labels without an image.
-        unread: lines about folders that cannot be read and links that lead nowhere.
-        unwritable: names that have control characters, line breaks or bytes that are not UTF-8.
-        twice: lines about two files that fit one place of a pattern, and about two labels of one
-            image or two images of one label in files with the labels of many images.
-        others: files that fit a pattern and are not images.
-        broken: why files with the labels of many images cannot be read.
-        not_excluded: ids that the layout excludes and no image has.
-    """
-
-    pairs: list[FilePair]
-    images: int
-    unlabelled: int
-    alone: list[Alone]
-    unread: list[str]
-    unwritable: list[str]
-    twice: list[str]
-    others: list[str]
-    broken: list[str]
-    not_excluded: list[str]
-
-    @property
-    def has_no_label(self) -> bool:
-        """Whether images are left out for want of a label, and these are all."""
-        return bool(self.unlabelled) and not self.pairs
 
 
 def find_pairs(card: Card, folder: Path, wanted: Collection[str] | None) -> Pairing:
@@ -120,6 +41,19 @@ def find_pairs(card: Card, folder: Path, wanted: Collection[str] | None) -> Pair
     files, unread = _files(card, root)
     found = _Matcher(card.layout, wanted)
     images = found.matches(card.layout.image, files)
+    if not card.layout.has_labels:
+        return Pairing(
+            pairs=[FilePair(dict(key), in_set(image), "") for key, image in images.items()],
+            images=len(images),
+            unlabelled=0,
+            alone=[],
+            unread=unread,
+            unwritable=found.unwritable,
+            twice=found.twice,
+            others=found.others,
+            broken=[],
+            not_excluded=found.not_excluded if images else [],
+        )
     labels = found.matches(card.layout.label, files)
     parts_of_label = {label: dict(key) for key, label in labels.items()}
     twice: list[str] = []
@@ -205,9 +139,11 @@ def pair_files(card: Card, folder: Path, wanted: Collection[str] | None) -> list
         print(f"{card.name}: left out {found.unlabelled} images that have no label")
     if found.alone:
         first, *further = found.alone
+        none = card.folder is not None and not found.pairs and all(a.is_image for a in found.alone)
+        hint = "; if no image has a label, choose the card 'unlabelled'" if none else ""
         head = (
             f"{card.name}: {first} ({len(found.alone)} such){first.hint}; add the missing files or "
-            "remove the extra ones"
+            f"remove the extra ones{hint}"
         )
         raise RoadshiftError(listed(head, [f"{each}{each.hint}" for each in further]))
     return found.pairs
@@ -226,7 +162,8 @@ def sample_id(parts: Mapping[str, str]) -> str:
 
 def _starts(layout: Layout) -> list[PurePosixPath]:
     """Returns the folders to walk, relative to the root: none lies in another that is walked."""
-    starts = {literal_folder(pattern) for pattern in (layout.image, layout.label)}
+    patterns = (layout.image, layout.label) if layout.has_labels else (layout.image,)
+    starts = {literal_folder(pattern) for pattern in patterns}
     return [
         start
         for start in sorted(starts)

@@ -19,6 +19,7 @@ from roadshift.datasets.native_label import (
     KEPT_VALUES,
     LabelReader,
     NativeLabel,
+    NoLabelReader,
     UnknownPixels,
 )
 from roadshift.datasets.samples import Sample, find_samples, write_manifest
@@ -82,7 +83,9 @@ class Remapper:
         if not partial_labels:
             taxonomy.check_carries(encoding.names, accept=accept)
         class_id = np.full(256, IGNORE_ID, np.uint8)
-        class_id[: len(encoding.names)] = [taxonomy.label_id_of(name) for name in encoding.names]
+        # Without labels nothing counts, though a taxonomy may have a class of unlabelled pixels.
+        if not isinstance(reader, NoLabelReader):
+            class_id[: len(encoding.names)] = [taxonomy.label_id_of(n) for n in encoding.names]
         return cls(reader, class_id, encoding.names)
 
     def checked(self, label: NativeLabel, where: str) -> np.ndarray:
@@ -172,7 +175,8 @@ def remap_set(
     totals: dict[str, np.ndarray] = {}
     for sample, pixels in remapped:
         totals[sample.split] = totals.get(sample.split, 0) + pixels
-    _check_counted(card, totals, remapper=remapper, taxonomy=taxonomy)
+    if card.layout.has_labels:
+        _check_counted(card, totals, remapper=remapper, taxonomy=taxonomy)
     write_manifest([sample for sample, _ in remapped], folder / "manifest.csv")
     _write_audit(audit_file, totals, remapper=remapper, taxonomy=taxonomy)
 

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path, PurePosixPath
 
 from roadshift.datasets.card import Card
+from roadshift.datasets.file_pairs import FilePair
 from roadshift.datasets.layout import Layout
-from roadshift.datasets.pairing import FilePair, pair_files, sample_id
+from roadshift.datasets.pairing import pair_files, sample_id
 from roadshift.datasets.split_lists import read_split_lists
 from roadshift.datasets.splits import SPLITS, SplitConfig
 from roadshift.datasets.walk import find_files

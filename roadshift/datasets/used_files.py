@@ -21,7 +21,8 @@ class UsedFiles:
         layout, splits = card.layout, card.splits
         root = PurePosixPath(layout.root)
         self._root = f"{root}/" if root.parts else ""
-        self._shown = [*filter(None, (layout.image, layout.label, layout.annotations))]
+        label = layout.label if layout.has_labels else None
+        self._shown = [*filter(None, (layout.image, label, layout.annotations))]
         self._patterns = [pattern_regex(layout, each, re.IGNORECASE) for each in self._shown]
         self._id = layout.id
         # Where the card's own scheme is not the publisher's, it is of all files.

@@ -26,14 +26,14 @@ def copy_set(card: Card, source: Path, folder: Path) -> None:
     """
     if not source.is_dir():
         encoding = f", and the encoding as '{card.encoding}'" if card.has_own_table else ""
+        labels = f" and labels as '{card.layout.label}'" if card.layout.has_labels else ""
         raise RoadshiftError(
             f"{card.name}: there is no folder '{source}' ({source.absolute()}); create it with "
-            f"images as '{card.layout.image}' and labels as '{card.layout.label}'{encoding}, or "
-            "name another folder in the card"
+            f"images as '{card.layout.image}'{labels}{encoding}, or name another folder in the card"
         )
     table = card.table_in(source)
     pairs = pair_files(card, source, card.splits.published)
-    files = [file for pair in pairs for file in (pair.image, pair.label)]
+    files = [file for pair in pairs for file in (pair.image, pair.label) if file]
     files += [*card.table_files(source), *card.list_files(source)]
     files = [*dict.fromkeys(files)]
     with progress_bar(f"copy {card.name}", "file", len(files)) as progress:
@@ -41,4 +41,7 @@ def copy_set(card: Card, source: Path, folder: Path) -> None:
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / file, folder / file)
             progress.update()
-    print(f"{card.name}: {len(pairs)} images with labels, {len(table.names)} label values")
+    if card.layout.has_labels:
+        print(f"{card.name}: {len(pairs)} images with labels, {len(table.names)} label values")
+    else:
+        print(f"{card.name}: {len(pairs)} images without labels")

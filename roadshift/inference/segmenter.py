@@ -74,12 +74,27 @@ class Segmenter:
         if len(self._views) == 1:
             ids, confidence = self._segment(image, *self._views[0])
             return Segmentation(ids.numpy(), confidence.numpy())
-        total = self._view(image, *self._views[0])
-        for view in self._views[1:]:
-            total += self._view(image, *view)
+        total = self._summed(image)
         ids = tf.cast(tf.argmax(total, -1), tf.uint8)
         confidence = tf.reduce_max(total, -1) / len(self._views)
         return Segmentation(ids.numpy(), confidence.numpy())
+
+    def probabilities(self, image: np.ndarray) -> np.ndarray:
+        """Returns the probabilities of all classes at an image's own resolution.
+
+        Args:
+            image: uint8 RGB (H, W, 3).
+
+        Returns:
+            float32 (H, W, classes), the mean over the views.
+        """
+        return (self._summed(image) / len(self._views)).numpy()
+
+    def _summed(self, image: np.ndarray) -> tf.Tensor:
+        total = self._view(image, *self._views[0])
+        for view in self._views[1:]:
+            total += self._view(image, *view)
+        return total
 
 
 def _mirrored(pixels: tf.Tensor, flipped: tf.Tensor) -> tf.Tensor:

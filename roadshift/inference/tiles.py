@@ -1,6 +1,6 @@
 """Segments images that are too large to pass through a network at once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import keras
@@ -35,6 +35,38 @@ class Part:
     columns: slice
     ids: np.ndarray
     confidence: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ProbabilityPart:
+    """A part of a segmented image, with the probabilities of all classes.
+
+    Attributes:
+        rows: rows of the image that the part covers.
+        columns: columns of the image that the part covers.
+        probabilities: float32 (rows, columns, classes).
+    """
+
+    rows: slice
+    columns: slice
+    probabilities: np.ndarray
+
+
+_Read = Callable[[tf.Tensor, int], tuple[np.ndarray, ...]]
+"""A function from logits and 0, or summed probabilities and the number of views, each of
+(rows, columns, classes), to arrays that begin with these rows and columns."""
+
+
+def _best(scores: tf.Tensor, views: int) -> tuple[np.ndarray, ...]:
+    if not views:
+        ids, confidence = most_probable(scores)
+        return ids.numpy(), confidence.numpy()
+    ids = tf.cast(tf.argmax(scores, -1), tf.uint8).numpy()
+    return ids, (tf.reduce_max(scores, -1) / views).numpy()
+
+
+def _all(scores: tf.Tensor, views: int) -> tuple[np.ndarray, ...]:
+    return ((scores / views if views else tf.nn.softmax(scores)).numpy(),)
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,12 +172,37 @@ class TiledSegmenter:
         if height * width <= self._max_pixels:
             found = self._segmenter(image)
             yield Part(slice(0, height), slice(0, width), found.ids, found.confidence)
-        elif len(self._views) > 1:
-            yield from self._averaged_parts(image)
         else:
-            yield from self._tiled_parts(image)
+            for (rows, columns), (ids, confidence) in self._read_parts(image, _best):
+                yield Part(rows, columns, ids, confidence)
 
-    def _tiled_parts(self, image: np.ndarray) -> Iterator[Part]:
+    def probability_parts(self, image: np.ndarray) -> Iterator[ProbabilityPart]:
+        """Segments an image as `parts` does, and yields the probabilities of all classes.
+
+        Args:
+            image: uint8 RGB (H, W, 3).
+
+        Raises:
+            RoadshiftError: as for `parts`.
+        """
+        height, width = image.shape[:2]
+        if height * width <= self._max_pixels:
+            whole = slice(0, height), slice(0, width)
+            yield ProbabilityPart(*whole, self._segmenter.probabilities(image))
+        else:
+            for (rows, columns), (probabilities,) in self._read_parts(image, _all):
+                yield ProbabilityPart(rows, columns, probabilities)
+
+    def _read_parts(
+        self, image: np.ndarray, read: _Read
+    ) -> Iterator[tuple[tuple[slice, slice], tuple[np.ndarray, ...]]]:
+        """Yields rows and columns of parts of a large image, with what is read of their scores."""
+        averaged = len(self._views) > 1
+        return self._averaged_parts(image, read) if averaged else self._tiled_parts(image, read)
+
+    def _tiled_parts(
+        self, image: np.ndarray, read: _Read
+    ) -> Iterator[tuple[tuple[slice, slice], tuple[np.ndarray, ...]]]:
         """Yields parts of an image that passes through the network in tiles, or as a whole."""
         rows, columns = fitted_sides(image, self._max_height, self._views[0][0])
         # What is kept lies along a row of tiles, so a wide image is gone through sideways.
@@ -177,13 +234,12 @@ class TiledSegmenter:
                     (right - known.shape[1]) * columns.factor - first,
                 )
                 scale = rows.factor, columns.factor
-                found = most_probable(self._strip(known, size, scale, shift))
-                ids, confidence = found[0].numpy(), found[1].numpy()
+                found = read(self._strip(known, size, scale, shift), 0)
                 place = slice(start, start + size[0]), slice(first, last)
                 if turned:
-                    yield Part(place[1], place[0], ids.T, confidence.T)
+                    yield place[::-1], tuple(each.swapaxes(0, 1) for each in found)
                 else:
-                    yield Part(*place, ids, confidence)
+                    yield place, found
 
     def _blocks(
         self, image: np.ndarray, rows: Side, columns: Side, *, turned: bool
@@ -259,7 +315,9 @@ class TiledSegmenter:
         logits = self._tile(fitted).numpy()
         return logits.swapaxes(0, 1) if turned else logits
 
-    def _averaged_parts(self, image: np.ndarray) -> Iterator[Part]:
+    def _averaged_parts(
+        self, image: np.ndarray, read: _Read
+    ) -> Iterator[tuple[tuple[slice, slice], tuple[np.ndarray, ...]]]:
         """Yields parts of an image whose views are averaged."""
         height, width = image.shape[:2]
         views = [self._view_logits(image, scale, flipped) for scale, flipped in self._views]
@@ -279,9 +337,7 @@ class TiledSegmenter:
                     for logits in views
                 ]
             )
-            ids = tf.cast(tf.argmax(total, -1), tf.uint8).numpy()
-            confidence = (tf.reduce_max(total, -1) / len(views)).numpy()
-            yield Part(slice(top, top + size[0]), slice(0, width), ids, confidence)
+            yield (slice(top, top + size[0]), slice(0, width)), read(total, len(views))
 
     def _view_logits(self, image: np.ndarray, scale: float, flipped: bool) -> np.ndarray:
         """Returns the logits of a view, (h, w, classes), at the size that the network sees."""

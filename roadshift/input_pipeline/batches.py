@@ -17,9 +17,11 @@ from roadshift.augment.registry import ImageAndLabel
 from roadshift.errors import RoadshiftError
 from roadshift.input_pipeline.image_cache import WORKERS, Reader, TrainImages
 from roadshift.input_pipeline.sampling import partner_draw, rare_class_draw
+from roadshift.runtime import threads
+from roadshift.workers import usable_cores
 
 SHUFFLE_WINDOW = 512
-"""Number of images that are shuffled together, still compressed: a few hundred kB each."""
+"""Number of images that are shuffled together, by their numbers: none of them is read before."""
 SHARDS_AT_ONCE = 4
 """Number of shards of a source that are read at once."""
 
@@ -38,6 +40,54 @@ class BatchSource:
 
     images: TrainImages
     per_batch: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of each batch that the devices of one machine take.
+
+    Every device takes as many samples of each source.
+
+    Attributes:
+        devices: number of devices, of all machines together.
+        here: the devices of this machine, by their place among all.
+    """
+
+    devices: int = 1
+    here: range = range(1)
+
+    def per_device(self, what: str, per_batch: int) -> int:
+        """Returns the number of a source's samples that a device takes of each batch.
+
+        Args:
+            what: the source, for the message.
+            per_batch: number of its samples in a batch.
+
+        Raises:
+            RoadshiftError: the devices cannot share them evenly.
+        """
+        if per_batch % self.devices:
+            raise RoadshiftError(
+                f"{what} has {per_batch} images of a batch, which {self.devices} devices cannot "
+                "share evenly; change the batch size, the mix's weights or the devices"
+            )
+        return per_batch // self.devices
+
+    def of(self, numbers: tf.data.Dataset, per_batch: int) -> tf.data.Dataset:
+        """Returns those of a source's samples that fall to this machine, before any is read."""
+        if self.devices == 1:
+            return numbers
+        count = per_batch // self.devices
+        first, last = self.here.start * count, self.here.stop * count
+
+        def falls(number: tf.Tensor, _: object) -> tf.Tensor:
+            place = number % per_batch
+            return (first <= place) & (place < last)
+
+        return numbers.enumerate().filter(falls).map(lambda _, number: number)
+
+
+WHOLE = Share()
 
 
 def batch_shares(mix: str, weights: Mapping[str, int], batch_size: int) -> dict[str, int]:
@@ -77,6 +127,7 @@ def training_batches(
     steps_per_epoch: int,
     first_epoch: int = 0,
     rare_class_temperature: float = 0.0,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Makes endless batches of the sources' train splits.
 
@@ -95,6 +146,7 @@ def training_batches(
         first_epoch: number of epochs to skip; the batches are those that follow.
         rare_class_temperature: temperature of rare-class sampling from the pixels of each source
             (see `roadshift.input_pipeline.sampling.class_probabilities`); 0 for passes.
+        share: the part of each batch to make, a batch for each of its devices in turn; default all.
 
     Returns:
         A data set of (images float32 (N, h, w, 3) in 0..255, labels uint8 (N, h, w)).
@@ -119,26 +171,28 @@ def training_batches(
             return policy(image, label, key(index, sample_id), given)
 
         start = first_epoch * steps_per_epoch * source.per_batch
+        count = share.per_device(f"data set '{images.shards.name}'", source.per_batch)
         if rare_class_temperature:
-            handles = _rare_class_draws(
+            numbers = _rare_class_draws(
                 images, temperature=rare_class_temperature, key=key, start=start
             )
         else:
-            handles = _passes(images, seed, start)
+            numbers = _passes(images, seed, start)
+        handles = _handles(share.of(numbers, source.per_batch), images)
         if policy.takes_partners:
             others = [other.images for other in sources if other is not source]
             handles = _with_partners(handles, images=images, others=others, policy=policy, key=key)
         found = _look_up(handles, images.reader)
         samples = found.map(prepare, num_parallel_calls=WORKERS, deterministic=True)
-        return samples.batch(source.per_batch, drop_remainder=True)
+        return samples.batch(count, drop_remainder=True)
 
     batches = [of_source(source) for source in sources]
     if len(batches) == 1:
-        return batches[0].prefetch(2)
+        return _on_all_cores(batches[0]).prefetch(2 * len(share.here))
     joined = tf.data.Dataset.zip(tuple(batches)).map(
         lambda *parts: tuple(tf.concat(column, axis=0) for column in zip(*parts, strict=True))
     )
-    return joined.prefetch(2)
+    return _on_all_cores(joined).prefetch(2 * len(share.here))
 
 
 def unlabelled_batches(
@@ -150,6 +204,7 @@ def unlabelled_batches(
     seed: int,
     steps_per_epoch: int,
     first_epoch: int = 0,
+    share: Share = WHOLE,
 ) -> tf.data.Dataset:
     """Makes endless batches of unlabelled images, each augmented by two policies.
 
@@ -162,6 +217,7 @@ def unlabelled_batches(
         seed: seed of order and augmentation.
         steps_per_epoch: number of batches in an epoch.
         first_epoch: number of epochs to skip; the batches are those that follow.
+        share: the part of each batch to make, a batch for each of its devices in turn; default all.
 
     Returns:
         A data set of the fields of `roadshift.training.self_training.UnlabelledBatch`: the weak
@@ -188,12 +244,27 @@ def unlabelled_batches(
 
     start = first_epoch * steps_per_epoch * source.per_batch
     others = [other.images for other in labelled]
-    handles = _with_partners(
-        _passes(images, seed, start), images=images, others=others, policy=strong, key=key
-    )
+    handles = _handles(share.of(_passes(images, seed, start), source.per_batch), images)
+    handles = _with_partners(handles, images=images, others=others, policy=strong, key=key)
     found = _look_up(handles, images.reader)
     samples = found.map(prepare, num_parallel_calls=WORKERS, deterministic=True)
-    return samples.batch(source.per_batch, drop_remainder=True).prefetch(2)
+    count = share.per_device("self-training", source.per_batch)
+    batches = samples.batch(count, drop_remainder=True)
+    return _on_all_cores(batches).prefetch(2 * len(share.here))
+
+
+def _on_all_cores(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Lets all usable cores make samples.
+
+    TensorFlow's own pool is that of `roadshift.runtime.threads`, whose number decides the order of
+    sums. A sample does not depend on how many are made at once.
+    """
+    cores = usable_cores()
+    if cores <= threads():
+        return batches
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = cores
+    return batches.with_options(options)
 
 
 def _look_up(handles: tf.data.Dataset, reader: Reader) -> tf.data.Dataset:
@@ -212,11 +283,22 @@ def _look_up(handles: tf.data.Dataset, reader: Reader) -> tf.data.Dataset:
         partner = tf.cond(absent, lambda: nothing, lambda: reader.image(other[0])[:2])
         return *found, *partner
 
-    return handles.map(look_up, num_parallel_calls=WORKERS, deterministic=True)
+    if reader.at_once is None:
+        return handles.map(look_up)
+    return handles.map(look_up, num_parallel_calls=reader.at_once, deterministic=True)
+
+
+def _handles(numbers: tf.data.Dataset, images: TrainImages) -> tf.data.Dataset:
+    """Maps (number of an image in the index, index) to (handle, index)."""
+
+    def fetch(number: tf.Tensor, index: tf.Tensor) -> tf.data.Dataset:
+        return images.reader.at(images.index, number).map(lambda handle: (handle, index))
+
+    return numbers.flat_map(fetch)
 
 
 def _passes(images: TrainImages, seed: int, start: int) -> tf.data.Dataset:
-    """Makes endless (handle, pass) of a source, each pass in another order."""
+    """Makes endless (number of an image in the index, pass), each pass in another order."""
     files = tf.range(len(images.shards.files("train")))
     first_pass, offset = divmod(start, images.shards.count("train"))
 
@@ -236,11 +318,11 @@ def _passes(images: TrainImages, seed: int, start: int) -> tf.data.Dataset:
             return shuffled(window, tf.random.fold_in(key, number, alg="philox"))
 
         in_files = operation_key(key, "files")
-        handles = tf.data.Dataset.from_tensor_slices(shuffled(files, in_files)).interleave(
+        numbers = tf.data.Dataset.from_tensor_slices(shuffled(files, in_files)).interleave(
             images.in_file, cycle_length=SHARDS_AT_ONCE
         )
-        windows = handles.batch(SHUFFLE_WINDOW).enumerate().map(shuffled_window)
-        return windows.unbatch().map(lambda handle: (handle, index))
+        windows = numbers.batch(SHUFFLE_WINDOW).enumerate().map(shuffled_window)
+        return windows.unbatch().map(lambda number: (number, index))
 
     return tf.data.Dataset.range(first_pass, tf.int64.max).flat_map(one_pass).skip(offset)
 
@@ -252,7 +334,7 @@ def _rare_class_draws(
     key: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     start: int,
 ) -> tf.data.Dataset:
-    """Makes endless (handle, number of the draw) of a source by rare-class sampling."""
+    """Makes endless (number of an image in the index, number of the draw) by rare classes."""
     index, shards = images.index, images.shards
     if not index.pixels.any():
         raise RoadshiftError(
@@ -261,13 +343,12 @@ def _rare_class_draws(
         )
     draw = rare_class_draw(index, temperature)
 
-    def handle(number: tf.Tensor) -> tf.data.Dataset:
+    def drawn(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # No sample's id is empty, so no sample's augmentation has this key.
         draws = tf.random.stateless_uniform([2], key(number, tf.constant("")), alg="philox")
-        drawn = images.reader.at(index, draw(draws))
-        return drawn.map(lambda handle: (handle, number))
+        return draw(draws), number
 
-    return tf.data.Dataset.range(start, tf.int64.max).flat_map(handle)
+    return tf.data.Dataset.range(start, tf.int64.max).map(drawn)
 
 
 def _with_partners(

@@ -14,13 +14,14 @@ import tensorflow as tf
 
 from roadshift.inference.resizing import limit_height
 from roadshift.input_pipeline.index import ImageIndex, index_images
+from roadshift.records.decoding import decode_record
 from roadshift.records.reader import ShardSet
 
 CACHE_BYTES = 2**30
-"""Largest size in bytes of a training's decoded images. In memory they take several times that:
-TensorFlow copies what a function holds into the graph of each source's input pipeline."""
-WORKERS = 2
-"""Number of images that are decoded, or augmented, at once."""
+"""Largest size in bytes of a training's decoded images, which are in memory once; twice while they
+are loaded."""
+WORKERS = tf.data.AUTOTUNE
+"""Number of images that are decoded, or augmented, at once: the samples do not depend on it."""
 ID_ALONE = {"id": tf.io.FixedLenFeature((), tf.string)}
 
 Decoded = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
@@ -31,11 +32,12 @@ class Reader(Protocol):
     """Access to images by handles: scalars that stand for images that are not yet decoded."""
 
     @property
+    def at_once(self) -> int | None:
+        """The number of images that are looked up at once; None for one after the other."""
+
+    @property
     def nothing(self) -> tf.Tensor:
         """The handle that stands for no image."""
-
-    def in_file(self, shards: ShardSet, index: ImageIndex, file: tf.Tensor) -> tf.data.Dataset:
-        """Returns the handles of a shard's images in order; `file` is its number in the split."""
 
     def at(self, index: ImageIndex, number: tf.Tensor) -> tf.data.Dataset:
         """Returns the handle of an image as a data set of one; only for `Dataset.flat_map`."""
@@ -62,8 +64,15 @@ class TrainImages:
     reader: Reader
 
     def in_file(self, file: tf.Tensor) -> tf.data.Dataset:
-        """Returns the handles of a shard's images (see `Reader.in_file`)."""
-        return self.reader.in_file(self.shards, self.index, file)
+        """Returns the numbers in the index of a shard's images, in their order in the shard.
+
+        Args:
+            file: int scalar, number of the shard in the train split.
+        """
+        bounds = np.cumsum([0, *self.shards.shard_lengths["train"].values()])
+        start, end = (tf.gather(tf.constant(each), file) for each in (bounds[:-1], bounds[1:]))
+        numbers = tf.constant(np.argsort(self.index.places))
+        return tf.data.Dataset.range(start, end).map(lambda place: tf.gather(numbers, place))
 
 
 def open_train_images(
@@ -103,11 +112,12 @@ class _ShardReader:
     max_height: int
 
     @property
+    def at_once(self) -> int:
+        return WORKERS
+
+    @property
     def nothing(self) -> tf.Tensor:
         return tf.constant("")
-
-    def in_file(self, shards: ShardSet, index: ImageIndex, file: tf.Tensor) -> tf.data.Dataset:
-        return tf.data.TFRecordDataset(tf.gather(tf.constant(shards.files("train")), file))
 
     def at(self, index: ImageIndex, number: tf.Tensor) -> tf.data.Dataset:
         return index.records(number)
@@ -116,7 +126,7 @@ class _ShardReader:
         return tf.io.parse_single_example(handle, ID_ALONE)["id"]
 
     def image(self, handle: tf.Tensor) -> Decoded:
-        example = self.shards.features.deserialize_example(handle)
+        example = decode_record(self.shards.features, handle)
         image, label = example["image"], example["label"][..., 0]
         return *limit_height(image, label, self.max_height), example["id"]
 
@@ -132,19 +142,19 @@ class _MemoryReader:
         ids: (images,), ids of the samples.
     """
 
-    pixels: tf.Tensor
+    pixels: tf.Variable
     starts: np.ndarray
     sizes: np.ndarray
     ids: np.ndarray
 
     @property
+    def at_once(self) -> None:
+        # It is one copy of memory; and a deterministic TensorFlow reads variables in turn anyway.
+        return None
+
+    @property
     def nothing(self) -> tf.Tensor:
         return tf.constant(-1, tf.int64)
-
-    def in_file(self, shards: ShardSet, index: ImageIndex, file: tf.Tensor) -> tf.data.Dataset:
-        ends = index.places.min() + np.cumsum(list(shards.shard_lengths["train"].values()))
-        starts = np.concatenate([index.places.min(keepdims=True), ends[:-1]])
-        return tf.data.Dataset.range(*(tf.gather(tf.constant(b), file) for b in (starts, ends)))
 
     def at(self, index: ImageIndex, number: tf.Tensor) -> tf.data.Dataset:
         return tf.data.Dataset.from_tensor_slices([tf.gather(tf.constant(index.places), number)])
@@ -156,8 +166,9 @@ class _MemoryReader:
         start = tf.gather(tf.constant(self.starts), handle)
         height, width = tf.unstack(tf.gather(tf.constant(self.sizes), handle))
         area = height * width
-        image = tf.reshape(tf.slice(self.pixels, [start], [3 * area]), [height, width, 3])
-        label = tf.reshape(tf.slice(self.pixels, [start + 3 * area], [area]), [height, width])
+        pixels = self.pixels.read_value()
+        image = tf.reshape(tf.slice(pixels, [start], [3 * area]), [height, width, 3])
+        label = tf.reshape(tf.slice(pixels, [start + 3 * area], [area]), [height, width])
         return image, label, self.sample_id(handle)
 
 
@@ -188,5 +199,6 @@ def _load(
     shapes = np.array(sizes, np.int64)
     lengths = 4 * shapes.prod(axis=1)
     with tf.device("CPU"):  # where input pipelines run
-        pixels = tf.concat(parts, axis=0)
+        # A variable: TensorFlow copies a tensor that a function holds into each pipeline's graph.
+        pixels = tf.Variable(tf.concat(parts, axis=0), trainable=False)
     return _MemoryReader(pixels, np.cumsum(lengths) - lengths, shapes, np.array(ids))

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from roadshift.devices import replicas, summed
+
 # With 0.99 the moving statistics lag behind the weights for hundreds of steps.
 MOMENTUM = 0.9
 EPSILON = 1e-3
@@ -58,6 +60,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
         """Normalizes features of shape (N, H, W, C)."""
         if not self.in_batch_mode(training):
             return super().call(inputs, training=False)
+        if replicas() > 1:
+            # The kernel knows the values of one device alone.
+            values = tf.cast(inputs, tf.float32)
+            mean, variance = self.over_devices(*tf.nn.moments(values, [0, 1, 2]))
+            self.take(mean, variance, tf.cast(tf.size(inputs) / inputs.shape[-1], tf.float32))
+            factor, summand = self.affine(mean, variance)
+            return tf.cast(values * factor + summand, inputs.dtype)
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=tf.convert_to_tensor(self.gamma),
@@ -70,6 +79,16 @@ class BatchNormalization(keras.layers.BatchNormalization):
         count = tf.cast(tf.size(inputs) / tf.shape(inputs)[-1], tf.float32)
         self.take(mean, variance * ((count - 1.0) / count), count)
         return outputs
+
+    def over_devices(self, mean: tf.Tensor, variance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns mean and variance over all devices from those of one; each has as many values."""
+        if replicas() == 1:
+            return mean, variance
+        # About the moving mean, so that large squares do not swallow the variance.
+        about = tf.stop_gradient(tf.convert_to_tensor(self.moving_mean))
+        sums = summed(tf.stack([mean - about, variance + tf.square(mean - about)]))
+        first, second = tf.unstack(sums / replicas())
+        return about + first, second - tf.square(first)
 
     def take(self, mean: tf.Tensor, variance: tf.Tensor, count: tf.Tensor) -> None:
         """Moves the moving statistics towards a batch's, or passes the batch's to the observer."""
@@ -135,6 +154,7 @@ class ConvBatchNorm(keras.layers.Layer):
             initializer=keras.initializers.TruncatedNormal(
                 stddev=(2.0 / fan_in) ** 0.5, seed=self.seed
             ),
+            autocast=False,  # statistics are folded into it in float32
         )
         self.norm.build((*input_shape[:-1], depth))
 
@@ -147,10 +167,11 @@ class ConvBatchNorm(keras.layers.Layer):
             factor, summand = self.norm.folded()
             by_output = factor if self.filters else factor[:, None]
             outputs = self._convolve(inputs, kernel * by_output, training)
-            outputs = tf.nn.bias_add(outputs, summand)
+            outputs = tf.nn.bias_add(outputs, tf.cast(summand, outputs.dtype))
         return tf.nn.relu6(outputs) if self.relu6 else outputs
 
     def _convolve(self, inputs: tf.Tensor, kernel: tf.Tensor, training: bool | None) -> tf.Tensor:
+        kernel = tf.cast(kernel, inputs.dtype)
         if training and self.filters and self.size == self.stride == 1:
             # The same product; its gradients take half the time of a convolution's. Prediction
             # keeps the convolution, which other runtimes can fuse.

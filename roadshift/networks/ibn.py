@@ -43,8 +43,10 @@ class IBNConv(ConvBatchNorm):
         channels, filters = self.kernel.shape[2:]
         kernel = tf.convert_to_tensor(self.kernel)[0, 0]
         places = tf.reshape(inputs, [count, height * width, channels])
-        center = tf.reduce_mean(places, 1, keepdims=True)
-        centered = places - center
+        # In float32, whatever the layer computes in: squares of small differences.
+        values = tf.cast(places, tf.float32)
+        center = tf.reduce_mean(values, 1, keepdims=True)
+        centered = values - center
         covariance = tf.matmul(centered, centered, transpose_a=True)
         covariance /= tf.cast(height * width, covariance.dtype)
         # Mean and variance of the outputs before normalization, one row for each image.
@@ -56,6 +58,7 @@ class IBNConv(ConvBatchNorm):
             batch_mean = tf.reduce_mean(mean, 0)
             spread = tf.reduce_mean(tf.square(mean - batch_mean), 0)
             batch_variance = tf.reduce_mean(variance, 0) + spread
+            batch_mean, batch_variance = norm.over_devices(batch_mean, batch_variance)
             values = tf.cast(count * height * width, tf.float32)
             norm.take(batch_mean, batch_variance, values)
             by_batch = norm.affine(batch_mean, batch_variance)
@@ -68,6 +71,7 @@ class IBNConv(ConvBatchNorm):
         # The summand is a row of the kernel, since the outputs are many more than the inputs.
         summand += mean * factor
         places = tf.concat([centered, tf.ones_like(centered[..., :1])], -1)
-        outputs = tf.matmul(places, tf.concat([kernel * factor[:, None], summand[:, None]], 1))
+        folded = tf.concat([kernel * factor[:, None], summand[:, None]], 1)
+        outputs = tf.matmul(tf.cast(places, inputs.dtype), tf.cast(folded, inputs.dtype))
         outputs = tf.reshape(outputs, [count, height, width, filters])
         return tf.nn.relu6(outputs) if self.relu6 else outputs

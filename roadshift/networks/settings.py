@@ -12,6 +12,9 @@ from roadshift.settings import Method, ParameterDoc, Reference, Settings, sugges
 Encoder = Literal["efficientnet_lite0", "efficientnet_lite2", "mobilenet_v2", "unet"]
 """The names in `roadshift.networks.architectures.ENCODERS`."""
 
+Precision = Literal["float32", "bfloat16"]
+"""The floating-point numbers that a training step computes in."""
+
 STRIDE = 32
 """The coarsest stride of the encoders: networks take images whose sides are multiples of it."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -24,6 +24,20 @@ from roadshift.taxonomy import Taxonomy
 
 OVERLAYS, LABELS, PROBABILITIES = "overlays", "labels", "probabilities"
 """Names of the folders of outputs."""
+
+
+class _Segmented(NamedTuple):
+    """A segmented image.
+
+    Attributes:
+        ids: class ids, uint8 (H, W).
+        grey: probabilities of the chosen classes as grey, uint8 (H, W), if they are wanted.
+        confidence: mean of these probabilities, 0..1.
+    """
+
+    ids: np.ndarray
+    grey: np.ndarray | None
+    confidence: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +70,9 @@ class Predictor:
 
         Returns:
             Metadata: the input's path, width and height; the outputs' paths; each class's share of
-            the pixels, 0..1, rounded to 4 decimals; and of a video the number of frames, read and
-            stated, and the time of each frame in seconds.
+            the pixels and the mean probability of the chosen class, 0..1, rounded to 4 decimals;
+            and of a video the number of frames, read and stated, and the time and the mean
+            probability of each frame; times are in seconds.
 
         Raises:
             RoadshiftError: the input cannot be read or segmented. None of its outputs is written
@@ -67,7 +82,7 @@ class Predictor:
 
     def _image(self, given: Input) -> dict[str, Any]:
         image = read_any_image(given.file)
-        ids, grey = self._segmented(given, image)
+        ids, grey, confidence = self._segmented(given, image)
         # One after the other, so that a single one is in memory.
         draw: dict[str, Callable[[], Image.Image]] = {
             LABELS: lambda: label_image(ids, self.taxonomy, self.cityscapes)
@@ -82,10 +97,15 @@ class Predictor:
                 file = self.out / folder / f"{given.name}.png"
                 drawn().save(stack.enter_context(atomic_file(file)), "PNG")
                 outputs[folder] = str(file)
-        return self._metadata(given, shape=ids.shape, outputs=outputs, pixels=id_counts(ids))
+        pixels = id_counts(ids)
+        return self._metadata(
+            given, shape=ids.shape, outputs=outputs, pixels=pixels, confidence=confidence
+        )
 
     def _video(self, given: Input) -> dict[str, Any]:
-        outputs, pixels, times = {}, np.zeros(256, np.int64), []
+        outputs, pixels = {}, np.zeros(256, np.int64)
+        times: list[float] = []
+        confidences: list[float] = []
         wanted = [LABELS] + [PROBABILITIES] * self.probabilities
         with ExitStack() as stack:
             video = stack.enter_context(open_video(given.file))
@@ -101,7 +121,7 @@ class Predictor:
                 writer = stack.enter_context(new_video(partial, video.rate, video.time_base))
                 outputs[OVERLAYS] = str(final)
             for number, frame in enumerate(video):
-                ids, grey = self._segmented(given, frame.image)
+                ids, grey, confidence = self._segmented(given, frame.image)
                 name = f"{number:06}.png"
                 label_image(ids, self.taxonomy, self.cityscapes).save(folders[LABELS] / name)
                 if grey is not None:
@@ -111,30 +131,46 @@ class Predictor:
                     writer.write(Frame(np.asarray(drawn), frame.time))
                 pixels += id_counts(ids)
                 times.append(round(float(frame.time), 6))
+                confidences.append(confidence)
                 progress.update()
-        metadata = self._metadata(given, shape=ids.shape, outputs=outputs, pixels=pixels)
         frames = len(times)
+        metadata = self._metadata(
+            given,
+            shape=ids.shape,
+            outputs=outputs,
+            pixels=pixels,
+            confidence=sum(confidences) / frames,
+        )
         return metadata | {
             "frames": frames,
             "frames_expected": video.frames or frames,
             "times": times,
+            "confidences": [round(confidence, 4) for confidence in confidences],
         }
 
-    def _segmented(self, given: Input, image: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Returns class ids and, if they are wanted, probabilities as grey, both uint8 (H, W)."""
+    def _segmented(self, given: Input, image: np.ndarray) -> _Segmented:
+        """Segments an image of an input."""
         ids = np.empty(image.shape[:2], np.uint8)
         grey = np.empty_like(ids) if self.probabilities else None
+        total = 0.0
         try:
             for part in self.segment(image):
                 ids[part.rows, part.columns] = part.ids
                 if grey is not None:
                     grey[part.rows, part.columns] = grey_levels(part.confidence)
+                total += float(part.confidence.sum(dtype=np.float64))
         except RoadshiftError as error:
             raise RoadshiftError(f"{given.file}: {error}") from None
-        return ids, grey
+        return _Segmented(ids, grey, total / ids.size)
 
     def _metadata(
-        self, given: Input, *, shape: tuple[int, ...], outputs: dict[str, str], pixels: np.ndarray
+        self,
+        given: Input,
+        *,
+        shape: tuple[int, ...],
+        outputs: dict[str, str],
+        pixels: np.ndarray,
+        confidence: float,
     ) -> dict[str, Any]:
         shares = (pixels / pixels.sum()).round(4).tolist()
         return {
@@ -142,6 +178,7 @@ class Predictor:
             "width": shape[1],
             "height": shape[0],
             **outputs,
+            "confidence": round(confidence, 4),
             "classes": dict(zip(self.taxonomy.class_names, shares, strict=False)),
         }
 
@@ -161,7 +198,7 @@ def predict_all(inputs: Sequence[Input], predictor: Predictor, log: PredictionLo
                     log.done.append(predictor.predict(given))
                 # Whatever a file of a user makes a library raise, it says nothing about the others.
                 except Exception as error:
-                    reason = log.failed[str(given.file)] = _reason(given.file, error)
+                    reason = log.failed[str(given.file)] = failure_reason(given.file, error)
                     if len(inputs) > 1:
                         progress.write(f"Error: {reason}", file=sys.stderr)
                 log.update()
@@ -170,7 +207,7 @@ def predict_all(inputs: Sequence[Input], predictor: Predictor, log: PredictionLo
             log.write()
 
 
-def _reason(file: Path, error: Exception) -> str:
+def failure_reason(file: Path, error: Exception) -> str:
     """Returns the reason of a failure in one line that names the input."""
     if isinstance(error, RoadshiftError):
         text = str(error)

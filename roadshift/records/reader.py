@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 from google.protobuf.json_format import ParseError
 
 from roadshift.errors import RoadshiftError
+from roadshift.records.decoding import decode_record
 from roadshift.taxonomy import PartialLabel
 
 # A TFRecord is: length (8 bytes, little endian), its checksum (4), the data, its checksum (4).
@@ -195,7 +196,9 @@ def examples(
         if only is not None:
             records = _only(records, [k - first for k in only if first <= k < first + length])
         first += length
-        decoded = records.map(shards.features.deserialize_example, num_parallel_calls=2)
+        decoded = records.map(
+            lambda record: decode_record(shards.features, record), num_parallel_calls=2
+        )
         try:
             for example in decoded.prefetch(2).as_numpy_iterator():
                 yield Example(

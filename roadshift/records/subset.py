@@ -12,7 +12,8 @@ from roadshift.datasets.splits import seeded_order
 from roadshift.errors import RoadshiftError
 from roadshift.records.contents import FILE, read_contents
 from roadshift.records.reader import ShardSet, record_bounds, records
-from roadshift.records.writer import Entry, ShardWriter
+from roadshift.records.shard_file import Entry
+from roadshift.records.writer import ShardWriter
 from roadshift.taxonomy import IGNORE_ID
 
 

@@ -1,46 +1,55 @@
-"""Writes the TFDS on-disk format, the same bytes every time."""
+"""Writes the TFDS on-disk format, the same bytes every time and in any number of processes."""
 
-import errno
-import io
-import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice, pairwise
 from math import ceil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-import tensorflow as tf
 import tensorflow_datasets as tfds
-from PIL import Image
-from tensorflow_datasets.core.example_serializer import ExampleSerializer
-from tqdm import tqdm
 
-from roadshift.datasets.images import opened, read_image
 from roadshift.datasets.samples import Sample
 from roadshift.datasets.splits import seeded_order
 from roadshift.errors import RoadshiftError
 from roadshift.progress import progress_bar
 from roadshift.records.contents import write_contents
+from roadshift.records.encoding import SampleEncoder, ScaleDown, features_of
 from roadshift.records.reader import PARTIAL_LABELS
-from roadshift.taxonomy import IGNORE_ID, PartialLabel, Taxonomy
+from roadshift.records.shard_file import Entry, Written, write_shard_file
+from roadshift.taxonomy import PartialLabel, Taxonomy
 
 VERSION = "1.0.0"
 
+Map = Callable[[Callable[[Any], Any], Sequence[Any]], AbstractContextManager[Iterator[Any]]]
+"""A context manager that yields the results of a function on items, in the order of the items.
 
-def features_of(taxonomy: Taxonomy) -> tfds.features.FeaturesDict:
-    """Returns the features of a record: an image, its label in the taxonomy's ids, id, group."""
-    return tfds.features.FeaturesDict(
-        {
-            "image": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
-            "label": tfds.features.LabeledImage(
-                labels=list(taxonomy.class_names), shape=(None, None, 1), encoding_format="png"
-            ),
-            "id": tfds.features.Text(),
-            "group": tfds.features.Text(),
-        }
-    )
+`roadshift.workers.parallel_map` is one, with its number of processes. Function, items and results
+can be pickled.
+"""
+
+
+@contextmanager
+def one_by_one(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Iterator[Any]]:
+    """Context manager: yields the results of a function on items, from this process."""
+    yield map(function, items)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard that is to be written.
+
+    Attributes:
+        file: its TFRecord file.
+        split: name of its split.
+        samples: its samples, in their order.
+    """
+
+    file: Path
+    split: str
+    samples: tuple[Sample, ...]
 
 
 def write_shards(
@@ -53,13 +62,16 @@ def write_shards(
     dataset: str,
     shard_megabytes: int,
     folder: Path,
+    over_shards: Map = one_by_one,
+    scale_down: Mapping[str, ScaleDown] | None = None,
 ) -> None:
     """Writes some splits of a set as a folder that `tfds.builder_from_directory` reads.
 
-    Images keep their resolution, without loss. The order of the samples depends on their ids alone,
-    and is shuffled so that neighbours in a drive are apart. A split without samples is left out of
-    the folder's metadata, which also count the pixels of each class and name the partial labels
-    that occur. A table beside the shards counts pixels for each image.
+    Images keep their resolution and their pixels, unless they are scaled down. The order of the
+    samples depends on their ids alone, and is shuffled so that neighbours in a drive are apart. A
+    split without samples is left out of the folder's metadata, which also count the pixels of each
+    class and name the partial labels that occur. A table beside the shards counts pixels for each
+    image.
 
     Args:
         samples: the samples of the data set's manifest.
@@ -70,54 +82,71 @@ def write_shards(
         dataset: the name of the data set in file names and metadata.
         shard_megabytes: approximate largest size of a shard, in MB.
         folder: an existing, empty folder.
+        over_shards: what writes the shards; by default this process, one after the other. In
+            processes that are forked off this one, TensorFlow must not have run in it.
+        scale_down: by split, a function that scales images and labels before they are stored; none
+            by default. Pixels are counted at the labels' own size.
 
     Raises:
         RoadshiftError: an image or label is missing or damaged, or differs from the manifest.
     """
-    features = features_of(taxonomy)
     writer = ShardWriter(
         folder,
         dataset=dataset,
         taxonomy=taxonomy.name,
         class_names=taxonomy.class_names,
         partial_labels=taxonomy.partial_labels,
-        features=features,
+        features=features_of(taxonomy),
         shard_megabytes=shard_megabytes,
     )
-    for split in splits:
-        members = {s.id: s for s in samples if s.split == split}
-        if not members:
-            continue
-        ordered = [members[i] for i in seeded_order(members, 0)]
-        try:
-            size = sum((images / s.image).stat().st_size for s in ordered)
-        except FileNotFoundError as error:
-            raise RoadshiftError(f"{error.filename}: missing; run the download stage") from None
-        with progress_bar(f"shard {dataset} {split}", "image", len(ordered)) as progress:
-            entries = _entries(
-                ordered,
-                images=images,
-                labels=labels,
-                taxonomy=taxonomy,
-                features=features,
-                progress=progress,
-            )
-            writer.write_split(split, entries, count=len(ordered), size=size)
+    shards = [
+        shard
+        for split in splits
+        for shard in _shards(writer, split, samples=samples, images=images)
+    ]
+    write = partial(
+        write_shard, images=images, labels=labels, taxonomy=taxonomy, scale_down=scale_down or {}
+    )
+    total = sum(len(shard.samples) for shard in shards)
+    with (
+        over_shards(write, shards) as results,
+        progress_bar(f"shard {dataset}", "image", total) as progress,
+    ):
+        for shard, written in zip(shards, results, strict=True):
+            writer.add(shard.split, written)
+            progress.update(len(shard.samples))
     writer.finish()
 
 
-class Entry(NamedTuple):
-    """A sample as it is written.
+def write_shard(
+    shard: Shard,
+    *,
+    images: Path,
+    labels: Path,
+    taxonomy: Taxonomy,
+    scale_down: Mapping[str, ScaleDown],
+) -> Written:
+    """Writes the file of a shard; the arguments are those of `write_shards`."""
+    encode = SampleEncoder(
+        images=images, labels=labels, taxonomy=taxonomy, scale_down=scale_down.get(shard.split)
+    )
+    return write_shard_file(shard.file, map(encode, shard.samples))
 
-    Attributes:
-        id: id of the sample.
-        pixels: int64 (labels,), number of pixels of each class, then of each partial label.
-        record: the serialized record.
-    """
 
-    id: str
-    pixels: np.ndarray
-    record: bytes
+def _shards(
+    writer: "ShardWriter", split: str, *, samples: Sequence[Sample], images: Path
+) -> Iterator[Shard]:
+    members = {s.id: s for s in samples if s.split == split}
+    if not members:
+        return
+    ordered = [members[i] for i in seeded_order(members, 0)]
+    try:
+        size = sum((images / s.image).stat().st_size for s in ordered)
+    except FileNotFoundError as error:
+        raise RoadshiftError(f"{error.filename}: missing; run the download stage") from None
+    remaining = iter(ordered)
+    for file, length in writer.files(split, count=len(ordered), size=size):
+        yield Shard(file, split, tuple(islice(remaining, length)))
 
 
 class ShardWriter:
@@ -153,12 +182,30 @@ class ShardWriter:
         self._template = tfds.core.ShardedFileTemplate(
             data_dir=folder, dataset_name=dataset, filetype_suffix="tfrecord"
         )
-        self._infos: list[tfds.core.SplitInfo] = []
-        self._rows: list[tuple[str, str, np.ndarray]] = []
-        self._pixels: dict[str, np.ndarray] = {}
+        self._written: dict[str, list[Written]] = {}
+
+    def files(self, split: str, *, count: int, size: int) -> list[tuple[Path, int]]:
+        """Returns the shards of a split, each with its number of records, which are nearly equal.
+
+        Args:
+            split: name of the split.
+            count: number of samples, > 0.
+            size: approximate size of all their records, in bytes.
+        """
+        number = min(count, max(1, ceil(size / self._shard_bytes)))
+        bounds = [round(count * k / number) for k in range(number + 1)]
+        template = self._template.replace(split=split)
+        return [
+            (Path(template.sharded_filepath(shard_index=k, num_shards=number)), stop - start)
+            for k, (start, stop) in enumerate(pairwise(bounds))
+        ]
+
+    def add(self, split: str, written: Written) -> None:
+        """Adds a shard that has been written; those of a split are added in their order."""
+        self._written.setdefault(split, []).append(written)
 
     def write_split(self, split: str, entries: Iterable[Entry], *, count: int, size: int) -> None:
-        """Writes a split as shards of nearly equal numbers of records.
+        """Writes a split in this process.
 
         Args:
             split: name of the split.
@@ -166,48 +213,36 @@ class ShardWriter:
             count: number of samples, > 0.
             size: approximate size of all their records, in bytes.
         """
-        number = min(count, max(1, ceil(size / self._shard_bytes)))
-        bounds = [round(count * k / number) for k in range(number + 1)]
-        lengths = [stop - start for start, stop in pairwise(bounds)]
-        template = self._template.replace(split=split)
         remaining = iter(entries)
-        labels = len(self._class_names) + len(self._partial_labels)
-        total, written = np.zeros(labels, np.int64), 0
-        for shard, length in enumerate(lengths):
-            file = template.sharded_filepath(shard_index=shard, num_shards=number)
-            with _record_writer(Path(file)) as sink:
-                for entry in islice(remaining, length):
-                    sink.write(entry.record)
-                    written += len(entry.record)
-                    total += entry.pixels
-                    self._rows.append((split, entry.id, entry.pixels))
-        self._pixels[split] = total
-        self._infos.append(
-            tfds.core.SplitInfo(
-                name=split,
-                shard_lengths=lengths,
-                num_bytes=written,
-                filename_template=self._template,
-            )
-        )
+        for file, length in self.files(split, count=count, size=size):
+            self.add(split, write_shard_file(file, islice(remaining, length)))
 
     def finish(self) -> None:
         """Writes the table with a row for each image, and the metadata files of TFDS."""
         classes = len(self._class_names)
+        totals = {
+            split: sum(shard.pixels.sum(axis=0) for shard in shards)
+            for split, shards in self._written.items()
+        }
         occur = [
             partial
             for column, partial in enumerate(self._partial_labels, classes)
-            if any(total[column] for total in self._pixels.values())
+            if any(total[column] for total in totals.values())
         ]
         columns = [*range(classes), *(classes + self._partial_labels.index(p) for p in occur)]
         write_contents(
-            ((split, name, pixels[columns].tolist()) for split, name, pixels in self._rows),
+            (
+                (split, name, pixels[columns].tolist())
+                for split, shards in self._written.items()
+                for shard in shards
+                for name, pixels in zip(shard.ids, shard.pixels, strict=True)
+            ),
             [*self._class_names, *(partial.name for partial in occur)],
             self._folder,
         )
         metadata: dict[str, Any] = {
             "taxonomy": self._taxonomy,
-            "pixels": {split: total[columns].tolist() for split, total in self._pixels.items()},
+            "pixels": {split: total[columns].tolist() for split, total in totals.items()},
         }
         if occur:
             metadata[PARTIAL_LABELS] = {
@@ -225,93 +260,17 @@ class ShardWriter:
             metadata=tfds.core.MetadataDict(metadata),
         )
         info.set_file_format(tfds.core.FileFormat.TFRECORD)
-        info.set_splits(tfds.core.splits.SplitDict(self._infos))
+        info.set_splits(
+            tfds.core.splits.SplitDict(
+                [
+                    tfds.core.SplitInfo(
+                        name=split,
+                        shard_lengths=[len(shard.ids) for shard in shards],
+                        num_bytes=sum(shard.size for shard in shards),
+                        filename_template=self._template,
+                    )
+                    for split, shards in self._written.items()
+                ]
+            )
+        )
         info.write_to_directory(self._folder)
-
-
-@contextmanager
-def _record_writer(file: Path) -> Iterator[tf.io.TFRecordWriter]:
-    """Context manager: a TFRecord writer that raises Python's own `OSError` for a full disk."""
-    try:
-        with tf.io.TFRecordWriter(str(file)) as sink:
-            yield sink
-    except (tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file)) from None
-
-
-def _entries(
-    samples: Iterable[Sample],
-    *,
-    images: Path,
-    labels: Path,
-    taxonomy: Taxonomy,
-    features: tfds.features.FeaturesDict,
-    progress: tqdm,
-) -> Iterator[Entry]:
-    serializer = ExampleSerializer(features.get_serialized_info())
-    for sample in samples:
-        label = _label(sample, labels, taxonomy)
-        record = _record(
-            sample, images=images, label=label, features=features, serializer=serializer
-        )
-        pixels = np.bincount(label.ravel(), minlength=256)[: len(taxonomy.label_names)]
-        progress.update()
-        yield Entry(sample.id, pixels, record)
-
-
-def _label(sample: Sample, labels: Path, taxonomy: Taxonomy) -> np.ndarray:
-    with opened(labels / sample.label) as image:
-        label = np.asarray(image)
-    if bad := set(np.unique(label).tolist()) - {*range(len(taxonomy.label_names)), IGNORE_ID}:
-        raise RoadshiftError(
-            f"{sample.label}: id {min(bad)} is not in taxonomy '{taxonomy.name}'; run remap again"
-        )
-    return label
-
-
-def _record(
-    sample: Sample,
-    *,
-    images: Path,
-    label: np.ndarray,
-    features: tfds.features.FeaturesDict,
-    serializer: ExampleSerializer,
-) -> bytes:
-    encoded, size = _encoded_image(images / sample.image)
-    if not size == (sample.width, sample.height) == label.shape[1::-1]:
-        raise RoadshiftError(
-            f"'{sample.id}': image {size}, label {label.shape[1::-1]} and manifest "
-            f"({sample.width}, {sample.height}) differ in size; run the remap stage again"
-        )
-    example = features.encode_example(
-        {
-            "image": io.BytesIO(encoded),
-            "label": label[..., np.newaxis],
-            "id": sample.id,
-            "group": sample.group,
-        }
-    )
-    # The protocol buffer's map has no order: without `deterministic` it differs between
-    # processes.
-    return serializer.get_tf_example(example).SerializeToString(deterministic=True)
-
-
-def _encoded_image(file: Path) -> tuple[bytes, tuple[int, int]]:
-    """Returns PNG bytes and (width, height); an 8-bit RGB PNG keeps the publisher's bytes."""
-    with opened(file) as stored:
-        plain = stored.format == "PNG" and stored.mode == "RGB" and not stored.getexif()
-    image = read_image(file)
-    if plain:
-        encoded = file.read_bytes()
-        try:
-            # TensorFlow is stricter than Pillow: a missing end, say, would fail in training.
-            tf.io.decode_png(encoded)
-        except tf.errors.InvalidArgumentError:
-            raise RoadshiftError(
-                f"{file}: cannot be read (TensorFlow refuses its data); if the file is damaged, "
-                "replace it, else save it as PNG"
-            ) from None
-        return encoded, image.shape[1::-1]
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", compress_level=3)
-    return buffer.getvalue(), image.shape[1::-1]

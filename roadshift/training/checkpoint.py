@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from tqdm import tqdm
 
 from roadshift.atomic import atomic_file
@@ -30,6 +30,9 @@ _UNREADABLE = (
     zipfile.BadZipFile,
 )  # fmt: skip
 
+SHOWN = 40
+"""Length of the longest value that a message shows itself."""
+
 
 def fingerprint(params: Mapping[str, Any], data: Iterable[Path]) -> str:
     """Hashes everything that decides the result of a training, except its first weights.
@@ -43,13 +46,43 @@ def fingerprint(params: Mapping[str, Any], data: Iterable[Path]) -> str:
         by `code_digest`; of the versions of Python, NumPy, Keras and TensorFlow; and of
         `arithmetic_settings`.
     """
+    return hashlib.sha256(to_json(_made_from(params, data))).hexdigest()
+
+
+def facts(params: Mapping[str, Any], data: Iterable[Path]) -> dict[str, str]:
+    """Lists what `fingerprint` hashes, for machines that must have the same.
+
+    Returns:
+        Value by name: a parameter's, and of what is long the beginning of a hash.
+    """
+    found: dict[str, str] = {}
+
+    def add(name: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, part in value.items():
+                add(f"{name}.{key}" if name else key, part)
+            return
+        text = value if isinstance(value, str) else json.dumps(value)
+        short = len(text) <= SHOWN
+        found[name] = text if short else hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    content = from_json(to_json(_made_from(params, data)))
+    add("", content.pop("params"))
+    for kind, of in (("data", content.pop("data")), ("code", content.pop("code"))):
+        for name, digest in of:
+            add(f"{kind} {name}", digest)
+    add("", content)
+    return found
+
+
+def _made_from(params: Mapping[str, Any], data: Iterable[Path]) -> dict[str, Any]:
     modules = {n: m for n, m in sys.modules.items() if n.partition(".")[0] == "roadshift"}
     sources = {name: getattr(module, "__file__", None) for name, module in modules.items()}
     # The running stage is not part of roadshift; its module is `__main__`.
     sources["__main__"] = getattr(sys.modules["__main__"], "__file__", None)
-    content = {
+    return {
         "params": params,
-        "data": [folder_digest(folder) for folder in data],
+        "data": [[folder.name, folder_digest(folder)] for folder in data],
         "code": [
             [name, code_digest(Path(file).read_text("utf-8"))]
             for name, file in sorted(sources.items())
@@ -61,7 +94,6 @@ def fingerprint(params: Mapping[str, Any], data: Iterable[Path]) -> str:
         "tensorflow": tf.__version__,
         **arithmetic_settings(),
     }
-    return hashlib.sha256(to_json(content)).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,13 @@ import tensorflow as tf
 
 from roadshift.augment.policy import build_policy, weak_and_strong
 from roadshift.augment.settings import AugmentSettings
-from roadshift.input_pipeline.batches import BatchSource, training_batches, unlabelled_batches
+from roadshift.input_pipeline.batches import (
+    WHOLE,
+    BatchSource,
+    Share,
+    training_batches,
+    unlabelled_batches,
+)
 from roadshift.input_pipeline.image_cache import TrainImages, open_train_images
 from roadshift.records.contents import read_contents
 from roadshift.records.reader import ShardSet, all_partial_labels
@@ -43,6 +49,7 @@ class TrainingData:
         max_height: int,
         seed: int,
         epoch: int,
+        share: Share = WHOLE,
     ) -> tf.data.Dataset:
         """Makes the endless batches that `roadshift.training.loop.train` takes.
 
@@ -52,6 +59,7 @@ class TrainingData:
             max_height: pixels; a taller image is scaled down to it; 0 for no limit.
             seed: seed of order and augmentation.
             epoch: number of epochs that are over; the batches are those that follow.
+            share: the part of each batch to make; default all.
         """
         size = train.crop_height, train.crop_width
         sets = self.all_shards
@@ -71,6 +79,7 @@ class TrainingData:
             steps_per_epoch=train.steps_per_epoch,
             first_epoch=epoch,
             rare_class_temperature=train.rare_class_temperature,
+            share=share,
         )
         if not self.unlabelled:
             return batches
@@ -83,9 +92,21 @@ class TrainingData:
             seed=seed,
             steps_per_epoch=train.steps_per_epoch,
             first_epoch=epoch,
+            share=share,
         )
         both = tf.data.Dataset.zip(batches, further)
         return both.map(lambda given, added: (*given, *added))
+
+    def check_share(self, share: Share) -> None:
+        """Checks that devices can share each batch evenly.
+
+        Raises:
+            RoadshiftError: they cannot.
+        """
+        for role, count in self.shares.items():
+            share.per_device(f"train.batch_size: source '{role}'", count)
+        if self.unlabelled:
+            share.per_device("adapt.self_training.batch_size: the target", self.unlabelled_share)
 
     @property
     def all_shards(self) -> list[ShardSet]:

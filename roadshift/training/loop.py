@@ -4,13 +4,17 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from roadshift.devices import Devices, gathered, summed
 from roadshift.errors import RoadshiftError
+from roadshift.input_pipeline.batches import WHOLE, Share
 from roadshift.networks.batch_norm import updating_batch_norms
+from roadshift.networks.precision import computing_in
 from roadshift.networks.statistics import recompute_statistics
 from roadshift.progress import progress_bar
 from roadshift.scoring.numbers import percent
@@ -28,6 +32,20 @@ from roadshift.training.losses import (
 )
 from roadshift.training.self_training import SelfTraining, UnlabelledBatch
 from roadshift.training.settings import RegSettings, TrainSettings
+
+LOSS_INTERVAL = 20
+"""Number of steps from one loss that the progress bar shows to the next."""
+
+
+class SummedAdamW(keras.optimizers.AdamW):
+    """AdamW for gradients that are summed over the devices, and then clipped, before it has them.
+
+    Keras has no public way to say so, and would sum them again
+    (https://github.com/keras-team/keras/issues/19308).
+    """
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: list[Any]) -> list[Any]:
+        return grads_and_vars
 
 
 def build_optimizer(
@@ -50,7 +68,7 @@ def build_optimizer(
         warmup_target=peak if warmup_steps else None,
         warmup_steps=warmup_steps,
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=weight_decay)
+    optimizer = SummedAdamW(schedule, weight_decay=weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
 
@@ -90,6 +108,7 @@ def build_step(
     average: ExponentialMovingAverage | None,
     self_training: SelfTraining | None = None,
     partial_labels: Sequence[PartialLabel] = (),
+    devices: Devices | None = None,
 ) -> Step:
     """Builds the training step: loss, gradients, new weights.
 
@@ -103,7 +122,9 @@ def build_step(
         self_training: self-training, whose teacher each step updates; None for none.
         partial_labels: the partial labels of the sources; default none. Cross-entropy and its focal
             form count their pixels, Dice and Lovász ignore them.
+        devices: devices that share each batch, in whose scope all variables were made; default one.
     """
+    devices = devices or Devices(tf.distribute.get_strategy())
     variables = network.trainable_variables
     slow = {id(variable) for variable in pretrained}
     # One optimizer for each learning rate: (indices of its variables, optimizer).
@@ -116,14 +137,14 @@ def build_step(
 
     grid = (slice(None), *[slice(REGION_STRIDE // 2, None, REGION_STRIDE)] * 2)
 
-    @tf.function
-    def step(images: tf.Tensor, labels: tf.Tensor, *unlabelled: tf.Tensor) -> tf.Tensor:
+    def on_device(images: tf.Tensor, labels: tf.Tensor, *unlabelled: tf.Tensor) -> tf.Tensor:
         number, seen, mixed = images.shape[0], images, None
         if self_training and unlabelled:
             mixed = self_training.label(UnlabelledBatch(*unlabelled))
             seen = _seen(images, *unlabelled)
         with tf.GradientTape() as tape:
-            logits = network(seen, training=True)
+            with computing_in(network, settings.precision):
+                logits = tf.cast(network(seen, training=True), tf.float32)
             mixed_logits, logits = logits[number:], logits[:number]
             loss = cross_entropy(
                 labels,
@@ -134,10 +155,13 @@ def build_step(
                 partial_labels=partial_labels,
             )
             exact = exact_labels(labels, logits.shape[-1]) if partial_labels else labels
+            # Dice and Lovász are of the whole batch: each device computes them, for its part of it.
             if settings.dice_weight:
-                loss += settings.dice_weight * soft_dice(exact[grid], logits[grid])
+                regions = gathered(exact[grid]), gathered(logits[grid])
+                loss += settings.dice_weight / devices.count * soft_dice(*regions)
             if settings.lovasz_weight:
-                loss += settings.lovasz_weight * lovasz_softmax(exact[grid], logits[grid])
+                regions = gathered(exact[grid]), gathered(logits[grid])
+                loss += settings.lovasz_weight / devices.count * lovasz_softmax(*regions)
             if self_training and mixed:
                 loss += self_training.weight * cross_entropy(
                     mixed.labels,
@@ -146,17 +170,25 @@ def build_step(
                     confidence=mixed.confidence,
                     partial_labels=partial_labels,
                 )
-            loss += weight_penalty(variables, reg.l1, reg.l2)
-        gradients = tape.gradient(loss, variables)
+            loss += weight_penalty(variables, reg.l1 / devices.count, reg.l2 / devices.count)
+        gradients = summed(tape.gradient(loss, variables))
         if settings.clip_norm:
             gradients, _ = tf.clip_by_global_norm(gradients, settings.clip_norm)
         for places, optimizer in groups:
             if places:
                 optimizer.apply([gradients[k] for k in places], [variables[k] for k in places])
-        if average:
-            average.update()
-        if self_training:
-            self_training.update()
+        # Here, and not by the strategy: TensorFlow's graph rewriting would add the terms of several
+        # devices' losses in another order if they are in one process.
+        return summed(loss)
+
+    @tf.function
+    def step(*batch: tf.Tensor) -> tf.Tensor:
+        with devices.strategy.scope():
+            loss = devices.run(on_device, batch)
+            if average:
+                average.update()
+            if self_training:
+                self_training.update()
         return loss
 
     # The network's variables include the states of its random numbers.
@@ -179,7 +211,7 @@ def train(
     network: keras.Model,
     *,
     name: str,
-    batches_from: Callable[[int], tf.data.Dataset],
+    batches_from: Callable[[int, Share], tf.data.Dataset],
     validate: Callable[[], Mapping[str, Validation]],
     settings: TrainSettings,
     reg: RegSettings,
@@ -189,6 +221,7 @@ def train(
     checkpoint: Checkpoint | None = None,
     self_training: SelfTraining | None = None,
     partial_labels: Sequence[PartialLabel] = (),
+    devices: Devices | None = None,
 ) -> History:
     """Trains a network in place and leaves it with the weights of its selected epoch.
 
@@ -200,9 +233,9 @@ def train(
     Args:
         network: model from images float32 (N, H, W, 3) to logits float32 (N, H, W, classes).
         name: name of the training, for messages and the progress bar.
-        batches_from: function from the number of epochs that are over to the endless batches that
-            follow: (images, labels uint8 (N, H, W)), and with self-training the fields of
-            `UnlabelledBatch`.
+        batches_from: function from the number of epochs that are over, and the share of each batch,
+            to the endless batches that follow, those of the share's devices in turn: (images,
+            labels uint8 (N, H, W)), and with self-training the fields of `UnlabelledBatch`.
         validate: function that scores the network on each source's val split, by role.
         settings: the schedule and the loss.
         reg: regularization; dropout and stochastic depth are part of the network.
@@ -213,51 +246,64 @@ def train(
             that it holds, to the same bytes. None for none.
         self_training: self-training on the unlabelled images, after its warm-up; None for none.
         partial_labels: the partial labels of the sources; default none.
+        devices: devices that share each batch, in whose scope the networks were made; default one.
 
     Returns:
-        The history of all epochs.
+        The history of all epochs; on another machine than the first none, and the weights there are
+        those of the last step.
 
     Raises:
         RoadshiftError: the loss is no longer a number, or a record of the shards is damaged.
     """
-    average = ExponentialMovingAverage(network, reg.ema_decay) if reg.ema_decay else None
-    step = build_step(
-        network,
-        settings=settings,
-        reg=reg,
-        pretrained=pretrained,
-        class_weights=class_weights,
-        average=average,
-        self_training=self_training,
-        partial_labels=partial_labels,
-    )
+    devices = devices or Devices(tf.distribute.get_strategy())
+    with devices.strategy.scope():
+        average = ExponentialMovingAverage(network, reg.ema_decay) if reg.ema_decay else None
+        step = build_step(
+            network,
+            settings=settings,
+            reg=reg,
+            pretrained=pretrained,
+            class_weights=class_weights,
+            average=average,
+            self_training=self_training,
+            partial_labels=partial_labels,
+            devices=devices,
+        )
     alone = self_training.warmup_steps(settings.steps_per_epoch) if self_training else 0
-    reached = checkpoint.load(step.variables, name) if checkpoint else None
+    reached = checkpoint.load(step.variables, name) if checkpoint and devices.first else None
     history = reached.history if reached else History(settings.selected_epoch)
     selected_weights = reached.selected_weights if reached else network.get_weights()
     for epoch in history.epochs:
         on_epoch(epoch)
-    done = len(history.epochs)
+    done = devices.share_state(len(history.epochs), step.variables)
+    devices.spread_seeds(network)
     per_epoch = settings.steps_per_epoch * settings.batch_size
-    drawn = iter(batches_from(done))
+    share = Share(devices.count, devices.here)
+    drawn = iter(batches_from(done, share))
     with progress_bar(
         name, "image", settings.epochs * per_epoch, done=done * per_epoch
     ) as progress:
         for number in range(done + 1, settings.epochs + 1):
-            total = 0.0
+            devices.agree({"epoch": number})
+            losses = []
             for k in range(settings.steps_per_epoch):
-                batch = _next(drawn)
+                batch = devices.batch_of(lambda: _next(drawn))
                 if (number - 1) * settings.steps_per_epoch + k < alone:
                     batch = batch[:2]
-                loss = float(step(*batch))
-                total += loss
-                progress.set_postfix(loss=f"{loss:.3f}", epoch=number, refresh=False)
+                losses.append(step(*batch))
+                # Reading a loss waits for its step, and a GPU for the next one.
+                if k % LOSS_INTERVAL == 0:
+                    loss = float(losses[-1])
+                    progress.set_postfix(loss=f"{loss:.3f}", epoch=number, refresh=False)
                 progress.update(settings.batch_size)
+            total = sum(float(loss) for loss in losses)
             if not total < float("inf"):
                 raise RoadshiftError(
                     f"{name}: the loss is {total} in epoch {number}; lower train.learning_rate or "
                     "set train.clip_norm"
                 )
+            if not devices.first:
+                continue
             rate = float(keras.ops.convert_to_numpy(step.optimizer.learning_rate))
             mean_loss = total / settings.steps_per_epoch
             with average.in_place() if average else nullcontext():
@@ -269,8 +315,12 @@ def train(
             on_epoch(epoch)
             if checkpoint:
                 checkpoint.save(step.variables, TrainingState(history, selected_weights))
+    if not devices.first:
+        return history
     network.set_weights(selected_weights)
     if settings.precise_bn_batches:
+        if share != WHOLE:
+            drawn = iter(batches_from(settings.epochs, WHOLE))
         further = (_next(drawn) for _ in range(settings.precise_bn_batches))
         seen = (_seen(images, *unlabelled) for images, _, *unlabelled in further)
         recompute_statistics(network, updating_batch_norms(network), seen)

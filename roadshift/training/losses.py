@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from roadshift.devices import summed
 from roadshift.taxonomy import IGNORE_ID, PartialLabel
 
 RARE = 0.001
@@ -75,7 +76,8 @@ def cross_entropy(
             any, nothing of them is computed.
 
     Returns:
-        float32 scalar; 0, with gradient 0, where no pixel counts.
+        float32 scalar; 0, with gradient 0, where no pixel counts. In a step on several devices it
+        is this device's part of the mean over all of them, which is the sum of the parts.
     """
     counted = tf.not_equal(labels, IGNORE_ID)
     weight = tf.cast(counted, logits.dtype)
@@ -100,7 +102,7 @@ def cross_entropy(
         loss = (1 - label_smoothing) * loss + label_smoothing * uniform
     if confidence is not None:
         loss *= confidence
-    return tf.math.divide_no_nan(tf.reduce_sum(loss * weight), tf.reduce_sum(weight))
+    return tf.math.divide_no_nan(tf.reduce_sum(loss * weight), summed(tf.reduce_sum(weight)))
 
 
 def _label_weights(class_weights: np.ndarray, partial_labels: Sequence[PartialLabel]) -> np.ndarray:
@@ -182,8 +184,9 @@ def lovasz_softmax(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         tf.gather(tf.transpose(tf.reshape(values, (-1, classes))), present)
         for values in (errors, truth)
     )
-    errors, order = tf.math.top_k(errors, tf.shape(errors)[1])
-    truth = tf.gather(truth, order, batch_dims=1)
+    # Not `top_k`'s own values, whose gradient TensorFlow computes on the CPU.
+    order = tf.argsort(errors, direction="DESCENDING")
+    errors, truth = (tf.gather(values, order, batch_dims=1) for values in (errors, truth))
     size = tf.reduce_sum(truth, 1, keepdims=True)
     union = size + tf.cumsum(1 - truth, 1)
     loss = 1 - (size - tf.cumsum(truth, 1)) / union  # for each k, of the first k errors

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from roadshift.input_pipeline.batches import PSEUDO_LABEL_ID
-from roadshift.training.settings import SelfTrainingSettings
+from roadshift.training.adapt_settings import SelfTrainingSettings
 
 
 class UnlabelledBatch(NamedTuple):

@@ -5,7 +5,7 @@ import yaml
 
 from ablation.variants import load_ablation, only, override
 from roadshift.errors import RoadshiftError
-from roadshift.training.settings import AdaptSettings
+from roadshift.training.adapt_settings import AdaptSettings
 from stages.params import RENAMED, load_params
 
 PROJECT = Path(__file__).parents[2]

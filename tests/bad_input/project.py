@@ -10,8 +10,8 @@ import sys
 import tempfile
 import traceback
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TextIO
 from unittest import mock
@@ -54,6 +54,7 @@ PARAMS = {
     "train.warmup_epochs": 0.5,
     "evaluate.bootstrap_samples": 10,
 }
+NOTHING: Mapping[str, str] = {}
 Command = tuple[str, ...]
 STAGES: tuple[Command, ...] = (
     *((stage, role) for role in ROLES for stage in ("download", "remap", "shard")),
@@ -72,6 +73,7 @@ class Case:
         error: line that the user sees, or lines; … stands for any text, ⋮ for more lines.
         works: outcome if there is no error.
         check: function that asserts this outcome.
+        environment: environment variables of the commands.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Case:
     error: str = ""
     works: str = ""
     check: Callable[[], object] = bool
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def status(self) -> int:
@@ -144,14 +147,18 @@ def write_inputs(folder: Path) -> None:
     (OWN / "encoding.yaml").write_text(TABLE, "utf-8")
 
 
-def run(folder: Path, command: Command) -> Outcome:
-    """Runs a command in a folder as `python -m` does."""
+def run(folder: Path, command: Command, environment: Mapping[str, str] = NOTHING) -> Outcome:
+    """Runs a command in a folder, and with further environment variables, as `python -m` does."""
     os.chdir(folder)
     os.environ["ROADSHIFT_MIRROR"] = str(folder / ARCHIVE.parent)
     name, *arguments = command
     module = name if name == "roadshift" else f"stages.{name}"
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        with _redirected(sys.stdout, out), _redirected(sys.stderr, err):
+        with (
+            _redirected(sys.stdout, out),
+            _redirected(sys.stderr, err),
+            mock.patch.dict(os.environ, environment),
+        ):
             status = _run(module, arguments)
         return Outcome(status, _read(out), _read(err))
 
@@ -160,7 +167,11 @@ def _run(module: str, arguments: Sequence[str]) -> int:
     sys.argv = [module, *arguments]
     try:
         # This process goes on to the next command, so a stage that is done must not end it.
-        with mock.patch("stages.entry.end_at_once", sys.exit):
+        # TensorFlow has run in it, too, so no stage may fork processes off it that run it again.
+        with (
+            mock.patch("stages.entry.end_at_once", sys.exit),
+            mock.patch("roadshift.workers.usable_cores", return_value=1),
+        ):
             runpy.run_module(module, run_name="__main__")
     except SystemExit as end:
         if isinstance(end.code, str):

@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.bad_input.archives import ARCHIVES, FOLDERS
 from tests.bad_input.images import IMAGES, PREDICTED
 from tests.bad_input.labels import LABELS
+from tests.bad_input.machines import MACHINES
 from tests.bad_input.params import PARAMS
 from tests.bad_input.project import Case
 from tests.bad_input.records import HISTORY, MANIFESTS, MODELS, SHARDS, save_model
@@ -44,6 +45,7 @@ SECTIONS = (
     Section("Shards", SHARDS),
     Section("Networks", MODELS),
     Section("Parameters", PARAMS),
+    Section("Devices and machines", MACHINES),
 )
 CASES = {
     f"{section.title}: {number} {case.name}": case

@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from tests.bad_input.project import STAGES, listed, run, write_inputs
+from tests.bad_input.project import NOTHING, STAGES, listed, run, write_inputs
 from tests.bad_input.table import CASES, PAGE, check_case, make_case, make_model, page, warm_up
 
 pytestmark = pytest.mark.workflow
@@ -24,9 +24,9 @@ class Processes:
     def __init__(self, plain, tensorflow):
         self.plain, self.tensorflow = plain, tensorflow
 
-    def run(self, folder, command):
+    def run(self, folder, command, environment=NOTHING):
         pool = self.plain if command[0] in PLAIN else self.tensorflow
-        return pool.submit(run, folder, command).result()
+        return pool.submit(run, folder, command, environment).result()
 
     def call(self, function, *arguments):
         return self.tensorflow.submit(function, *arguments).result()
@@ -62,7 +62,7 @@ def test_bad_input_has_the_expected_outcome(processes, whole, tmp_path, name):
     processes.call(make_case, folder, name)
     for command in case.commands:
         before = listed(folder)
-        outcome = processes.run(folder, command)
+        outcome = processes.run(folder, command, case.environment)
         assert "Traceback" not in outcome.err
         if outcome.status:
             break

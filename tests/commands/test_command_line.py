@@ -39,7 +39,7 @@ def test_help_lists_every_command_and_says_how_to_go_on():
 
 def test_there_is_a_file_a_command_and_a_command_a_file():
     files = {p.stem for p in (PROJECT / "roadshift/commands").glob("*.py")}
-    assert files - {"__init__", "inference", "output", "shards"} == {*COMMANDS}
+    assert files - {"__init__", "image_sets", "inference", "output", "shards"} == {*COMMANDS}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -1,3 +1,5 @@
+import gc
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -78,14 +80,39 @@ def test_images_of_several_sets_are_looked_up_by_one_index(opened):
 
 def test_the_images_of_a_file_are_in_their_order(opened):
     for of_set in opened:
-        handles = tf.data.Dataset.from_tensor_slices([0]).flat_map(of_set.in_file)
-        names = [of_set.reader.sample_id(handle).numpy().decode() for handle in handles]
+        numbers = tf.data.Dataset.from_tensor_slices([0]).flat_map(of_set.in_file)
+        names = [of_set.index.ids[number] for number in numbers]
         assert names == [example.id for example in examples(of_set.shards, "train")]
 
 
 @pytest.mark.parametrize(("limit", "kept"), [(BYTES, True), (BYTES - 1, False)])
 def test_images_are_kept_where_all_of_them_fit(sets, limit, kept):
     assert is_kept(open_train_images(sets[:2], 0, limit)) == kept
+
+
+def test_kept_images_are_no_tensor_that_a_pipeline_holds(sets):
+    """TensorFlow writes such a tensor into the graph of each pipeline: a copy for each source."""
+    reader = open_train_images(sets[:2], 0)[0].reader
+    found = tf.function(reader.image).get_concrete_function(tf.TensorSpec([], tf.int64))
+    held = [each for each in found.captured_inputs if each.dtype != tf.resource]
+    assert sum(each.numpy().nbytes for each in held) < BYTES / 100
+
+
+def test_kept_images_last_as_long_as_what_draws_from_them(sets):
+    def drawn():
+        of_set = open_train_images(sets[:2], 0)[0]
+        numbers = tf.data.Dataset.range(5)
+        handles = numbers.flat_map(lambda n: of_set.reader.at(of_set.index, n))
+        return iter(handles.map(of_set.reader.image))
+
+    iterator = drawn()
+    gc.collect()
+    expected = {example.id: example for example in examples(sets[0], "train")}
+    for image, label, name in iterator:
+        example = expected.pop(name.numpy().decode())
+        np.testing.assert_array_equal(image, example.image)
+        np.testing.assert_array_equal(label, example.label)
+    assert not expected
 
 
 def test_what_counts_is_the_size_that_they_are_scaled_to(sets):

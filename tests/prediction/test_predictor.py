@@ -68,6 +68,20 @@ def failing(error, on=2):
     return segment
 
 
+def surer_on_the_right(image):
+    """0.5 on the left quarter, 0.9 on the rest."""
+    for part in halves(image[:, : image.shape[1] // 2]):
+        share = 0.5 if part.columns.start == 0 else 0.9
+        yield Part(part.rows, part.columns, part.ids, np.full(part.ids.shape, share, np.float32))
+    ids = np.zeros((image.shape[0], image.shape[1] - image.shape[1] // 2), np.uint8)
+    columns = slice(image.shape[1] // 2, image.shape[1])
+    yield Part(slice(0, image.shape[0]), columns, ids, np.full(ids.shape, 0.9, np.float32))
+
+
+def test_an_image_has_its_mean_confidence(run):
+    assert [entry["confidence"] for entry in run(surer_on_the_right)["done"]] == [0.8] * 3
+
+
 def test_the_parts_of_an_image_are_put_together(run, tmp_path):
     (entry, *_) = run(halves)["done"]
     assert (entry["classes"]["road"], entry["classes"]["sky"]) == (0.5, 0.5)

@@ -1,6 +1,6 @@
 """Three real sources, of which one is too coarse for the taxonomy, from archives to the page.
 
-The stages run one after the other, as DVC would run them, on a few images of each archive.
+DVC runs the whole workflow on a few images of each archive.
 """
 
 import csv
@@ -98,15 +98,9 @@ def project(mirror, tmp_path_factory):
     file.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
     project.set_params(**SETTINGS)
     project.commit("real")
-    of_each_set = [f"{stage} {role}" for role in SETS for stage in ("download", "remap", "shard")]
-    of_each_mix = [f"{stage} {mix}" for mix in MIXES for stage in ("train", "evaluate")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ROADSHIFT_MIRROR", str(near))
-        for stage in (
-            "validate_params", "check_inputs", *of_each_set, "adapt", *of_each_mix, "summarize",
-            "report", "page",
-        ):  # fmt: skip
-            project.run("python", "-m", *f"stages.{stage}".split())
+        project.run("dvc", "repro")
     return project
 
 

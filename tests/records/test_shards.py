@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
+from roadshift.datasets.images import read_image
 from roadshift.datasets.samples import write_manifest
 from roadshift.errors import RoadshiftError
-from roadshift.records.reader import examples, open_shards, same_classes
+from roadshift.records.reader import examples, open_shards, records, same_classes
 from roadshift.records.writer import write_shards
 from roadshift.taxonomy import load_taxonomy
 
@@ -227,6 +229,55 @@ def test_an_image_that_is_turned_is_kept_upright(samples, source, tmp_path):
     Image.fromarray(stored).save(source / "images" / samples[0].image, exif=exif)
     (example,) = examples(open_shards(write(samples[:1], source, tmp_path / "one")), "train")
     assert (example.image == np.rot90(stored, -1)).all()
+
+
+def stored_image(folder):
+    (record,) = records(open_shards(folder), "train")
+    return tf.train.Example.FromString(record).features.feature["image"].bytes_list.value[0]
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("RGB", {}),
+        ("RGB", {"quality": 30, "subsampling": 2, "progressive": True}),
+        ("RGB", {"quality": 100, "subsampling": 0}),
+        ("L", {}),
+        ("CMYK", {}),
+    ],
+)
+def test_a_jpeg_keeps_its_bytes_and_decodes_to_the_same_pixels(
+    samples, source, tmp_path, mode, options
+):
+    file = source / "images" / "i.jpg"
+    noise = np.random.default_rng(0).integers(0, 256, (24, 40, 3), np.uint8)
+    Image.fromarray(noise).convert(mode).save(file, **options)
+    folder = write([replace(samples[0], image="i.jpg")], source, tmp_path / "one")
+    assert stored_image(folder) == file.read_bytes()
+    (example,) = examples(open_shards(folder), "train")
+    assert (example.image == read_image(file)).all()
+    found = tfds.builder_from_directory(str(folder)).as_dataset(split="train")
+    ((height, width, _),) = [e["image"].shape for e in tfds.as_numpy(found)]
+    assert (height, width) == (24, 40)
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_a_jpeg_that_is_turned_becomes_an_upright_png(samples, source, tmp_path, orientation):
+    file = source / "images" / "i.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+    Image.fromarray(noise).save(file, exif=exif)
+    save_square_label(source / "labels" / "l.png")
+    sample = replace(samples[0], image="i.jpg", label="l.png", width=24)
+    folder = write([sample], source, tmp_path / "one")
+    assert stored_image(folder).startswith(b"\x89PNG")
+    (example,) = examples(open_shards(folder), "train")
+    assert (example.image == read_image(file)).all()
+
+
+def save_square_label(file):
+    Image.fromarray(np.zeros((24, 24), np.uint8)).save(file)
 
 
 def refuse_to_write(match, samples, source, tmp_path):

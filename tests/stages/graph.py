@@ -20,7 +20,14 @@ STAGES = sorted(
 ONE_ROLE = {("adapt", "data/shards/trainval/*"): {"target"}}
 """By stage and kind of output, the only role of it that is needed: adaptation is to the target."""
 
-BY_DIGESTS = {"train": paths.sources_file, "transfer": lambda _: paths.ALL_SOURCES}
+OF_ALL = {("error_bars", "models/calibration/*.json")}
+"""By stage and kind of output, what a stage that runs for each mix needs of all mixes."""
+
+BY_DIGESTS = {
+    "train": paths.sources_file,
+    "transfer": lambda _: paths.ALL_SOURCES,
+    "calibrate": lambda _: paths.ALL_SOURCES,
+}
 """By stage that knows the sources' shards by digests alone, the file of the digests for a mix."""
 
 
@@ -153,6 +160,8 @@ def left_out(index, *, domains, mixes):
                 needed = set()
             elif (script, kind) in ONE_ROLE:
                 needed = ONE_ROLE[script, kind]
+            elif (script, kind) in OF_ALL:
+                needed = {*outs}
             else:
                 needed = {key} if keys[script] == outs.keys() else {*outs}
             if had != needed:

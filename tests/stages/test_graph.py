@@ -10,7 +10,7 @@ import pytest
 import yaml
 from dvc.repo import Repo
 
-from roadshift.training.settings import AdaptSettings
+from roadshift.training.adapt_settings import AdaptSettings
 from stages.params import load_params
 from tests.stages.graph import (
     PROJECT,
@@ -41,8 +41,8 @@ def in_data(stage):
     return {str(each) for each in found if each.parts[0] == "data"}
 
 
-CHOOSING = ("train", "transfer")
-"""The stages that choose, and those that scores to choose by are made by."""
+CHOOSING = ("train", "transfer", "calibrate", "error_bars")
+"""The stages that choose, and those that make scores to choose by, or what an estimate needs."""
 
 
 def choosing(index):
@@ -86,7 +86,8 @@ def test_a_training_depends_on_the_digests_of_its_mix_and_of_no_other(index):
     for mix in mixes:
         expected = {f"data/sources/{mix}.json", "data/shards/adapt"}
         assert in_data(stages[f"train@{mix}"]) == expected
-        assert in_data(stages[f"transfer@{mix}"]) == {"data/sources.json"}
+        for name in ("transfer", "calibrate"):
+            assert in_data(stages[f"{name}@{mix}"]) == {"data/sources.json"}
 
 
 def test_no_line_names_a_source_or_a_mix(index):
@@ -102,8 +103,9 @@ def test_every_stage_that_runs_for_each_runs_for_all_roles_or_all_mixes():
     """A list of its own would lack what params.yaml names later."""
     stages = yaml.safe_load((PROJECT / "dvc.yaml").read_text("utf-8"))["stages"]
     of = {name: stage["foreach"] for name, stage in stages.items() if "foreach" in stage}
+    of_mixes = ("train", "transfer", "evaluate", "calibrate", "error_bars", "estimate")
     assert of == dict.fromkeys(("download", "remap", "shard", "hash_shards"), "${domains}") | (
-        dict.fromkeys(("train", "transfer", "evaluate"), "${mixes}")
+        dict.fromkeys(of_mixes, "${mixes}")
     )
     assert not [name for name, stage in stages.items() if "matrix" in stage]
 
@@ -290,7 +292,7 @@ def test_every_file_that_a_stage_depends_on_exists_or_is_written_by_another(inde
 RANK = {
     "taxonomy": 0, "synthetic": 0, "datasets": 1, "checking": 2,
     "download": 2, "records": 2, "networks": 2, "augment": 2, "scoring": 2,
-    "inference": 3, "pictures": 3, "input_pipeline": 4, "training": 5,
+    "inference": 3, "pictures": 3, "input_pipeline": 4, "training": 5, "estimation": 5,
     "prediction": 6, "deployment": 6, "report": 6, "commands": 7,
 }  # fmt: skip
 """A package imports packages of lower rank alone. Modules beside the packages import none."""

@@ -55,6 +55,7 @@ STAGES = {
     "hash_shards b": ("data/digests/b.json",),
     "hash_sources": ("data/sources", "data/sources.json"),
     "transfer ab": ("models/transfer/ab.npz", "metrics/transfer/ab.json"),
+    "calibrate ab": ("models/calibration/ab.json",),
     "summarize": ("metrics/summary.json", "metrics/plots"),
 }
 """By command, what the stage writes."""

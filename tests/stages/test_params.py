@@ -122,6 +122,11 @@ def test_every_key_of_the_committed_file_is_one_of_the_schema():
             "data.split: val 0.8 and test 0.3 leave no share for train",
         ),
         (
+            {"data.stored_height": 256},
+            "data.stored_height is 256, but data.max_height 384: a training would see smaller "
+            "images than it asks for; set data.stored_height to 0, or to max_height or more",
+        ),
+        (
             {"data.split.seed": -1},
             "data.split.seed: input should be greater than or equal to 0, not -1",
         ),

@@ -249,8 +249,10 @@ def test_nothing_of_the_target_is_read_by_what_chooses(reproduced, forced):
         shards = {p for p in files if p.parts[:2] == ("data", "shards") and len(p.parts) > 4}
         found.setdefault(name.split("@")[0], set()).update("/".join(p.parts[2:4]) for p in shards)
     sources = {"trainval/a", "trainval/b"}
-    assert {stage: found[stage] for stage in ("hash_shards", "hash_sources", "transfer")} == {
-        "hash_shards": sources, "hash_sources": set(), "transfer": sources,
+    choosing = ("hash_shards", "hash_sources", "transfer", "calibrate", "error_bars")
+    assert {stage: found[stage] for stage in choosing} == {
+        "hash_shards": sources, "hash_sources": set(), "transfer": sources, "calibrate": sources,
+        "error_bars": set(),
     }  # fmt: skip
     assert {part for part in found["train"] if "target" in part or "test" in part} == set()
     assert load(reproduced, "data/digests/target.json") == {"shards": None}

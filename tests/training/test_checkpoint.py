@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
 from roadshift.networks.batch_norm import ConvBatchNorm
-from roadshift.training.checkpoint import Checkpoint, fingerprint
+from roadshift.training.checkpoint import Checkpoint, facts, fingerprint
 from roadshift.training.ema import ExponentialMovingAverage
 from roadshift.training.history import Validation
 from roadshift.training.loop import build_step, train
@@ -45,7 +45,7 @@ class Training:
         self.batches, self.scale = batches, scale
         self.told = []
 
-    def batches_from(self, epoch):
+    def batches_from(self, epoch, share):
         generator = np.random.default_rng(0)
         light = generator.integers(0, 2, (40, 2, 32, 32)).astype(np.uint8)
         images = np.repeat(light[..., np.newaxis] * self.scale, 3, -1).astype(np.float32)
@@ -212,6 +212,39 @@ def test_the_fingerprint_tells_code_and_libraries_apart(tmp_path, monkeypatch):
     other.write_text("")
     monkeypatch.setattr("roadshift.training.loop.__file__", str(other))
     assert fingerprint({}, []) != first
+
+
+def test_the_facts_name_what_differs(tmp_path, monkeypatch):
+    """Machines compare them, so each change has a name of its own, and a short value."""
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    data, code = tmp_path / "labelled", tmp_path / "loop.py"
+    data.mkdir()
+    code.write_text("")
+    params = {"seed": 0, "reg": REG, "adapt": {"labelled": {"samples": 4}}}
+    first = facts(params, [data])
+    assert (first["reg.ema_decay"], first["adapt.labelled.samples"]) == ("0.9", "4")
+    assert first["tensorflow"] == tf.__version__
+    assert max(map(len, first.values())) <= 40
+
+    def differing(params=params):
+        now = facts(params, [data])
+        return {name for name in {**first, **now} if first.get(name) != now.get(name)}
+
+    assert differing() == set()
+    assert differing({**params, "seed": 1}) == {"seed"}
+    changed = {**params, "reg": REG.model_copy(update={"ema_decay": 0.5})}
+    assert differing(changed) == {"reg.ema_decay"}
+    monkeypatch.setattr(tf, "__version__", "0")
+    assert differing() == {"tensorflow"}
+    monkeypatch.undo()
+    monkeypatch.setattr("roadshift.training.loop.__file__", str(code))
+    assert differing() == {"code roadshift.training.loop"}
+    monkeypatch.undo()
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert differing() == {"variables.TF_ENABLE_ONEDNN_OPTS"}
+    monkeypatch.undo()
+    (data / "shard").write_bytes(b"one")
+    assert differing() == {"data labelled"}
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ import tensorflow as tf
 from roadshift.errors import RoadshiftError
 from roadshift.input_pipeline.batches import PSEUDO_LABEL_ID
 from roadshift.networks.batch_norm import ConvBatchNorm, batch_norms
+from roadshift.training.adapt_settings import SelfTrainingSettings
 from roadshift.training.history import Epoch, Validation
 from roadshift.training.loop import build_optimizer, build_step, train
 from roadshift.training.losses import cross_entropy, lovasz_softmax, soft_dice
 from roadshift.training.self_training import SelfTraining, UnlabelledBatch
-from roadshift.training.settings import RegSettings, SelfTrainingSettings, TrainSettings
+from roadshift.training.settings import RegSettings, TrainSettings
 
 NO_REG = {"dropout": 0.0, "l1": 0.0, "l2": 0.0, "weight_decay": 0.0, "label_smoothing": 0.0}
 SCHEDULE = {
@@ -53,7 +54,7 @@ def run(network, validate, reg=NO_REG, batches=light_or_dark, self_training=None
     seen: list[Epoch] = []
     history = train(
         network,
-        batches_from=batches,
+        batches_from=lambda done, share: batches(done),
         validate=lambda: {role: Validation(miou, 0.0) for role, miou in validate().items()},
         settings=settings(**changes),
         reg=RegSettings(**reg),

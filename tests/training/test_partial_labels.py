@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from roadshift.input_pipeline.batches import PSEUDO_LABEL_ID
 from roadshift.taxonomy import PartialLabel
+from roadshift.training.adapt_settings import SelfTrainingSettings
 from roadshift.training.losses import cross_entropy, exact_labels, lovasz_softmax, soft_dice
 from roadshift.training.self_training import SelfTraining, UnlabelledBatch
-from roadshift.training.settings import SelfTrainingSettings
 from tests.training.test_loop import pixel_network, random_batch, step_of
 from tests.training.test_losses import LOGITS, certain, value_and_gradient
 

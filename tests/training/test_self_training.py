@@ -6,11 +6,12 @@ import tensorflow as tf
 from roadshift.determinism import enable_determinism
 from roadshift.input_pipeline.batches import PSEUDO_LABEL_ID
 from roadshift.networks.batch_norm import ConvBatchNorm
+from roadshift.training.adapt_settings import SelfTrainingSettings
 from roadshift.training.checkpoint import Checkpoint
 from roadshift.training.history import Validation
 from roadshift.training.loop import train
 from roadshift.training.self_training import SelfTraining, UnlabelledBatch
-from roadshift.training.settings import RegSettings, SelfTrainingSettings, TrainSettings
+from roadshift.training.settings import RegSettings, TrainSettings
 
 CLASSES = 3
 
@@ -97,7 +98,7 @@ class Killed(BaseException):
     pass
 
 
-def draw_batches(epoch):
+def draw_batches(epoch, share=None):
     """Sources whose classes are colours, and unlabelled images in other colours."""
     generator = np.random.default_rng(0)
     classes = generator.integers(0, CLASSES, (20, 2, 8, 8))
@@ -167,7 +168,7 @@ def test_statistics_are_retaken_from_all_that_a_step_sees():
     )
     train(
         network,
-        batches_from=lambda epoch: batches,
+        batches_from=lambda epoch, share: batches,
         validate=lambda: {"a": Validation(0.5, 0.0)},
         settings=settings,
         reg=REG,
