@@ -11,7 +11,7 @@ import click
 import pytest
 import yaml
 
-from ablation.variants import overridden
+from ablation.variants import overridden, read_overrides
 from roadshift.__main__ import COMMANDS, main
 from roadshift.scoring.recipe_result import DomainResult
 from roadshift.scoring.results import DomainScores, MixScores
@@ -123,6 +123,36 @@ def test_rows_of_the_ablation_are_quoted_as_they_are():
     # A page quotes what it speaks of; the whole table is in the file.
     assert 1 <= len(rows) <= 4
     assert {head, *rows} <= {*table.splitlines()}
+
+
+def test_the_results_quote_what_the_search_has_confirmed():
+    told = (RESULTS / "search_streets/trials.md").read_text("utf-8")
+    quoted = re.search(r"<!-- search: .*-->\n\n((?:\|.*\n)+)", RESULTS_PAGE)
+    assert quoted
+    head, _, *rows = (line.strip("| ").split(" | ") for line in quoted[1].splitlines())
+    table = {
+        cells[0]: cells
+        for line in told.splitlines()
+        if len(cells := line.strip("| ").split(" | ")) == 7
+    }
+    places = [table["variant"].index(title) for title in head]
+    assert len(rows) == 3
+    for row in rows:
+        assert row == [table[row[0]][place] for place in places]
+
+
+def test_the_recipe_of_the_street_scenes_is_the_one_that_was_chosen():
+    def values(file):
+        return dict(o.split("=", 1) for o in read_overrides(file))
+
+    streets = values(PROJECT / "experiments/streets.txt")
+    chosen = values(RESULTS / "search_streets/recipe.txt")
+    search = yaml.safe_load((PROJECT / "experiments/search_streets.yaml").read_text("utf-8"))
+    assert {key: streets[key] for key in search["space"]} == {
+        key: chosen[key] for key in search["space"]
+    }
+    table = re.findall(r"\| `([\w.]+)` \| \S+ \| (\S+) \|", RESULTS_PAGE)
+    assert dict(table) == {key: streets[key] for key in search["space"]}
 
 
 def test_the_readme_is_short():

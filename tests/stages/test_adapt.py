@@ -16,7 +16,7 @@ from stages.params import load_params
 
 pytestmark = pytest.mark.workflow
 
-BOTH = {"labelled": {"samples": 2, "weight": 1, "target_only": False}}
+BOTH = {"labelled": {"choice": "random", "samples": 2, "weight": 1, "target_only": False}}
 SELF_TRAINING = {
     "weight": 1.0, "batch_size": 2, "threshold": 0.1, "teacher_ema_decay": 0.9,
     "warmup_epochs": 0.5,
@@ -109,7 +109,7 @@ def test_images_that_training_saw_are_not_scored_whatever_the_history_says(adapt
 
 
 def test_the_oracle_is_trained_on_all_of_the_targets_labels_and_nothing_else(adapted):
-    alone = {"samples": "all", "weight": 1, "target_only": True}
+    alone = {"choice": "random", "samples": "all", "weight": 1, "target_only": True}
     off = {**SELF_TRAINING, "weight": 0.0}
     adapted.set_params(adapt={"labelled": alone, "self_training": off})
     adapted.run("dvc", "repro", "evaluate@ab")

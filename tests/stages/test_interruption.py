@@ -72,7 +72,7 @@ sys.addaudithook(wait)
 """A module that Python runs first: it makes a stage wait before each step of an atomic output.
 
 The quick stages would hardly ever be hit otherwise."""
-PATIENCE = 120
+PATIENCE = 600
 """Seconds after which a test gives up."""
 TRIES = 20
 """Kills of a stage after which a test gives up, where none came before the stage had ended."""
