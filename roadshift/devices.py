@@ -173,7 +173,7 @@ def open_devices() -> Iterator[Devices]:
 
 
 _LOST = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
-"""What TensorFlow raises where another machine cannot be reached."""
+"""Exceptions that TensorFlow raises where another machine cannot be reached."""
 
 
 def _of_this_machine() -> Devices:

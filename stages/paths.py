@@ -32,7 +32,7 @@ TRAINED = Path("models/trained")
 SCORES = Path("metrics/scores")
 """All metrics on all domains, by mix."""
 CALIBRATION = Path("models/calibration")
-"""What each mix's sources say of its network's confidence, and estimates on held-out sources."""
+"""Calibration of each mix's network by its sources, and estimates on held-out sources."""
 EXPECTED = Path("metrics/expected")
 """Scores expected without labels beside the true ones, by mix."""
 SUMMARY = Path("metrics/summary.json")
@@ -127,12 +127,12 @@ def transfer_matrices_file(mix: str) -> Path:
 
 
 def calibration_file(mix: str) -> Path:
-    """What the sources of a mix say of its network's confidence."""
+    """The calibration of a mix's network by its sources."""
     return CALIBRATION / f"{mix}.json"
 
 
 def estimate_file(mix: str) -> Path:
-    """What `roadshift estimate` needs of the sources, beside the network that is ready for use."""
+    """The sources' profile that `roadshift estimate` reads, beside the network ready for use."""
     return Path("models") / f"{mix}.estimate.json"
 
 

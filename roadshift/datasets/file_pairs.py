@@ -1,4 +1,4 @@
-"""What pairing finds in a set's files: pairs of image and label, and what is wrong with others."""
+"""Result of pairing a set's files: pairs of image and label, and the faults of other files."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

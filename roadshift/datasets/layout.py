@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from roadshift.settings import Settings
 
 NO_LABEL = "none"
-"""What `label` in a layout says where images have no labels, and then the name of the encoding."""
+"""Value of `label` in a layout whose images have no labels, and then the name of the encoding."""
 
 
 class Layout(Settings):

@@ -1,4 +1,4 @@
-"""What an image tells of its camera: light, colour, sharpness, the horizon, the size of things."""
+"""Traits of a camera, measured on its images: light, colour, sharpness, horizon, scale."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil, sqrt

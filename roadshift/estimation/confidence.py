@@ -41,7 +41,7 @@ class Threshold(Settings):
 
 
 class Calibration(Settings):
-    """What val images of the sources say of a network's confidence.
+    """Calibration of a network's confidence by val images of its sources.
 
     Confidence is the probability of the predicted class after temperature scaling. Figures by class
     are by the *predicted* class; a class that is predicted on too few val pixels has the figures of

@@ -1,4 +1,4 @@
-"""What is to be expected of a network on images without labels, and the file of the workflow."""
+"""Expected scores of a network on images without labels, and the workflow's file of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ and where no held-out source is, only its upper bound is."""
 
 
 class Expected(Settings):
-    """What is to be expected of a network on some images. Shares are in 0..1.
+    """Expected scores of a network on some images. Shares are in 0..1.
 
     Attributes:
         images: number of images.

@@ -39,7 +39,7 @@ class NamedImage(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ImageEstimate:
-    """What is expected of a network on an image.
+    """Expected scores of a network on an image.
 
     Attributes:
         name: file or id of the image.
@@ -66,7 +66,7 @@ class ImageEstimate:
 
 @dataclass(frozen=True)
 class ClassEstimate:
-    """What is expected of the pixels that are predicted as a class.
+    """Expected accuracy of the pixels that are predicted as a class.
 
     Attributes:
         name: name of the class.
@@ -110,7 +110,7 @@ class TraitShift:
 
 @dataclass(eq=False)
 class SetEstimate:
-    """What is expected of a network on a set of images.
+    """Expected scores of a network on a set of images.
 
     Attributes:
         profile: what the sources say.
@@ -134,7 +134,7 @@ class SetEstimate:
 
     @property
     def expected(self) -> Expected:
-        """What is expected of all images together; at least one must have been added."""
+        """Expected scores of all images together; at least one must have been added."""
         return expect(
             self.sums, self.profile, images=len(self.images), class_names=self.class_names
         )
@@ -156,7 +156,7 @@ class SetEstimate:
 
     @property
     def classes(self) -> list[ClassEstimate]:
-        """What is expected of each predicted class, the least certain first."""
+        """Expected accuracy of each predicted class, the least certain first."""
         matrix, predicted = expected_matrix(self.sums), self.sums.predicted
         iou = self.expected.iou
         found = []

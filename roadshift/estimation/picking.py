@@ -1,4 +1,4 @@
-"""Which images to label first: typical ones, also weighed by error, uncertain ones, random ones."""
+"""Choice of the images to label first: typical, typical weighed by error, uncertain, random."""
 
 from collections.abc import Sequence
 from typing import Literal, get_args

@@ -1,4 +1,4 @@
-"""What an estimate needs of a network's sources, and the file beside the network that holds it."""
+"""Profile of a network's sources that estimates need, and the file beside the network with it."""
 
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class Cell(Settings):
 
 
 class Bar(Settings):
-    """How far estimates missed on held-out sources.
+    """Misses of the estimates on held-out sources.
 
     Attributes:
         cells: number of held-out sources, over all networks.
@@ -73,7 +73,7 @@ class Bar(Settings):
 
 
 class Look(Settings):
-    """What images of the sources look like to the network and to the eye.
+    """Features and traits of the sources' images.
 
     Attributes:
         images: number of images that it is from: val, and some of train, unless train images are
@@ -112,7 +112,7 @@ def feature_distance(features: np.ndarray, means: np.ndarray, spreads: np.ndarra
 
 
 class SourceProfile(Settings):
-    """What an estimate needs of a network's sources. No image of test and none of the target is in.
+    """Profile of a network's sources. No image of test and none of the target is in it.
 
     Attributes:
         mix: mix of the network.

@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What a shard holds.
+    """Content of a shard.
 
     Attributes:
         ids: ids of its samples, in their order.

@@ -8,7 +8,7 @@ from roadshift.settings import Method, ParameterDoc, Reference, Settings
 
 
 class ChoiceSettings(Settings):
-    """How the labelled images of the target are chosen among its train split."""
+    """Choice of the target's labelled images among its train split."""
 
     choice: Literal["random", "typical", "weighed", "uncertain"] = Field(
         default="random",
