@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +96,7 @@ class Sandbox:
         self._repository = self._git(self.project, "rev-parse", "--show-toplevel")
         self._place = self._git(self.project, "rev-parse", "--show-prefix")
         self.folder = self.clone / self._place
+        self._mark = self.clone / ".git/roadshift-unfinished"
 
     def prepare(self) -> None:
         """Brings the clone to the project's last commit; makes the clone if there is none.
@@ -127,6 +128,8 @@ class Sandbox:
     ) -> dict[str, StageRun]:
         """Trains and scores mixes with overrides, and saves it as an experiment.
 
+        An interrupted run goes on with the stages that it had not finished.
+
         Args:
             name: name of the experiment.
             mixes: the mixes that are trained and scored; their scores make the summary of the
@@ -148,19 +151,13 @@ class Sandbox:
         timed = [f"{stage}@{mix}" for mix in mixes for stage in ("train", *scoring)]
         self._git(self.folder, "checkout", "--quiet", self.head, "--", str(PARAMS))
         override(self.folder / PARAMS, overrides)
-        if start is not None:
-            # Files of another run, left beside those of `start`, would make these look changed.
-            shutil.rmtree(self.folder / METRICS, ignore_errors=True)
-            self._git(self.folder, "checkout", "--quiet", start, "--", str(LOCK), str(METRICS))
-            # The checkout put them into git's index, too. `exp save` could not merge the index
-            # once a stage writes the file that the last commit has.
-            self._git(self.folder, "reset", "--quiet")
         durations = {stage: self.folder / duration_file(stage) for stage in timed}
-        for file in durations.values():
-            file.unlink(missing_ok=True)
+        if self._unfinished() != name:
+            self._begin(start, durations.values())
         # DVC's run cache leaves out stages with an output in git, so only outputs in the
         # workspace count as done.
         self._dvc(("checkout", "--force", "--allow-missing", "--with-deps", *targets), log)
+        self._mark.write_text(f"{self.head} {name}", "utf-8")
         self._dvc(("repro", *targets), log)
         seconds = {
             stage: float(file.read_text("utf-8")) if file.exists() else None
@@ -180,6 +177,7 @@ class Sandbox:
             self._git(
                 self.project, "fetch", "--quiet", str(self.clone), f"+{reference}:{reference}"
             )
+        self._mark.unlink()
         lock = yaml.safe_load((self.folder / LOCK).read_text("utf-8"))["stages"]
         return {stage: StageRun(_key(lock[stage]), value) for stage, value in seconds.items()}
 
@@ -213,12 +211,36 @@ class Sandbox:
     def _reference(name: str, baseline: str) -> str:
         return f"refs/exps/{baseline[:2]}/{baseline[2:]}/{name}"
 
+    def _unfinished(self) -> str | None:
+        """The name of the last commit's run that was interrupted; None if there is none."""
+        with suppress(OSError, ValueError, yaml.YAMLError):
+            head, name = self._mark.read_text("utf-8").split()
+            # A lock that was cut off while it was written helps no run.
+            yaml.safe_load((self.folder / LOCK).read_text("utf-8"))
+            return name if head == self.head else None
+        return None
+
+    def _begin(self, start: str | None, durations: Iterable[Path]) -> None:
+        """Puts what `start` has done into the clone, and removes what an earlier run left."""
+        self._mark.unlink(missing_ok=True)
+        if start is not None:
+            # Files of another run, left beside those of `start`, would make these look changed.
+            shutil.rmtree(self.folder / METRICS, ignore_errors=True)
+            self._git(self.folder, "checkout", "--quiet", start, "--", str(LOCK), str(METRICS))
+            # The checkout put them into git's index, too. `exp save` could not merge the index
+            # once a stage writes the file that the last commit has.
+            self._git(self.folder, "reset", "--quiet")
+        for file in durations:
+            file.unlink(missing_ok=True)
+
     def _follow(self) -> bool:
         """Checks out the last commit; returns whether there is a clone, and an undamaged one."""
         if not (self.clone / ".git").is_dir():
             return False
+        # A checkout would drop what an interrupted run has added to dvc.lock.
+        checkout = ("checkout", "--quiet", "--force", "--detach", self.head)
         try:
-            self._git(self.clone, "checkout", "--quiet", "--force", "--detach", self.head)
+            self._git(self.clone, *(("reset", "--quiet") if self._unfinished() else checkout))
         except RoadshiftError:
             return False
         return True

@@ -234,7 +234,7 @@ def _print_files(out: Console, card: Card) -> None:
     automatic = _obtained(card) == "automatic"
     how = "downloaded by the download stage" if automatic else "to be downloaded by hand"
     out.print(f"\nFiles, {how}:")
-    grid = table("file", "unpacked", "from")
+    grid = table("file", "unpacked", "from", paths=True)
     for archive in card.files:
         grid.add_row(archive.name, f"<= {archive.unpacked_megabytes} MB", _origin(archive))
     out.print(grid)

@@ -223,7 +223,7 @@ def _print(model: Path, place: Path, found: "SetEstimate", most: int) -> None:
             grid.add_row(shift.name, sources, _range(shift.here), percent(shift.outside))
         out.print("\nDifferent from the sources (5 % to 95 % quantiles):")
         out.print(grid)
-    grid = table("image", "accuracy %", "distance", "out of the sources' range")
+    grid = table("image", "accuracy %", "distance", "out of the sources' range", paths=True)
     for image in found.worst_first[:most]:
         odd = ", ".join(image.odd[:3])
         grid.add_row(image.name, percent(image.accuracy), f"{image.distance:.1f}", odd)

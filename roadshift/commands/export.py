@@ -196,7 +196,7 @@ def _bytes(path: Path) -> int:
 def _print(result: dict[str, Any]) -> None:
     out = console()
     check = result["check"]
-    grid = table("file", "MB", "mIoU %", "ms an image", "agreement")
+    grid = table("file", "MB", "mIoU %", "ms an image", "agreement", paths=True)
     for name, when in (("model", "before"), ("file", "after")):
         count = result["bytes_before" if when == "before" else "bytes"]
         cells = ["-", "-", "-"]

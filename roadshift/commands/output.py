@@ -19,16 +19,17 @@ def console() -> Console:
     return Console(width=wide, highlight=False, markup=False, emoji=False)
 
 
-def table(*columns: str, whole: Collection[str] = ()) -> Table:
+def table(*columns: str, whole: Collection[str] = (), paths: bool = False) -> Table:
     """Returns an empty table with a line under its head.
 
     Args:
         columns: titles of the columns.
         whole: titles of the columns that do not wrap, besides the first.
+        paths: whether the first column has paths: they wrap, so that none loses its end.
     """
     grid = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for column in columns:
-        kept = column == columns[0] or column in whole
+        kept = column in whole or (column == columns[0] and not paths)
         grid.add_column(column, no_wrap=kept, overflow="ellipsis" if kept else "fold")
     return grid
 

@@ -231,7 +231,7 @@ def _print(content: dict[str, Any], out: Path) -> None:
     shown = console()
     picked = content["picked"]
     shown.print(f"{len(picked)} of {content['of']} images, {content['choice']}:\n")
-    grid = table("image", "expected accuracy %", "distance")
+    grid = table("image", "expected accuracy %", "distance", paths=True)
     for row in picked:
         grid.add_row(row["image"], percent(row["expected_accuracy"]), f"{row['distance']:.1f}")
     shown.print(grid)

@@ -116,7 +116,8 @@ def test_nothing_of_a_cut_run_stays_alive(project, cut):
         with contextlib.suppress(OSError):
             if sandbox in (process / "cwd").readlink().parents:
                 alive.append((process / "cmdline").read_text())
-    assert alive == []
+    # A process that is just ending still has a folder, and no command line any more.
+    assert [command for command in alive if command] == []
 
 
 def test_a_cut_run_has_a_table_of_what_was_done(project, cut):

@@ -2,9 +2,13 @@
 each goes on where the one before it ended."""
 
 import json
+import os
 import re
+import signal
 import statistics
+import subprocess
 import sys
+import time
 
 import pytest
 
@@ -86,6 +90,8 @@ def project(miniature):
         ),
         "utf-8",
     )
+    # A lock in git, as the project's is: a checkout of the last commit resets it.
+    miniature.run("dvc", "repro", "validate_params")
     miniature.commit("a recipe")
     return miniature
 
@@ -95,7 +101,21 @@ def results(project):
 
 
 @pytest.fixture(scope="module")
-def one_seed(project):
+def cut(project):
+    """The names of the stages that ran before SIGTERM in the training of the second network."""
+    process = subprocess.Popen(
+        (*COMMAND, "0"), cwd=project.folder, stdout=subprocess.DEVNULL,
+        env={**os.environ, "GIT_CONFIG_GLOBAL": os.devnull},
+    )  # fmt: skip
+    while process.poll() is None and "train@ab" not in log(project, 0):
+        time.sleep(0.1)
+    process.terminate()
+    assert process.wait(timeout=120) == 128 + signal.SIGTERM
+    return log(project, 0)
+
+
+@pytest.fixture(scope="module")
+def one_seed(project, cut):
     return project.run(*COMMAND, "0")
 
 
@@ -105,8 +125,17 @@ def two_seeds(project, one_seed):
 
 
 def log(project, seed):
-    text = (project.folder / f".dvc/tmp/ablation/logs/tiny/s{seed}.log").read_text("utf-8")
+    file = project.folder / f".dvc/tmp/ablation/logs/tiny/s{seed}.log"
+    text = file.read_text("utf-8") if file.is_file() else ""
     return re.findall("Running stage '(.*)'", text)
+
+
+@pytest.mark.workflow
+def test_a_cut_seed_goes_on_behind_its_finished_networks(project, cut, one_seed):
+    assert "train@b" in cut
+    ran = log(project, 0)
+    assert {"train@ab", "evaluate@b", "evaluate@ab"} <= {*ran}
+    assert not {"train@b", "shard@a", "remap@a", "download@a"} & {*ran}
 
 
 @pytest.mark.workflow

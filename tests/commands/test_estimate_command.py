@@ -46,8 +46,10 @@ def photos(tmp_path, draw_blocks):
     return folder
 
 
-def estimate(*arguments, status=0):
-    done = CliRunner().invoke(main, ["estimate", *map(str, arguments)])
+def estimate(*arguments, status=0, width=1000):
+    """What the command prints on a terminal of so many columns."""
+    words = ["estimate", *map(str, arguments)]
+    done = CliRunner().invoke(main, words, env={"COLUMNS": str(width)})
     assert done.exit_code == status, done.output
     return done
 
@@ -58,7 +60,13 @@ def test_it_tells_the_accuracy_with_its_bar_and_what_is_unsure(model, photos):
     assert "expected pixel accuracy " in text
     assert "from 1 held-out source: there the accuracy was missed by" in text
     assert "Classes, the least certain first:" in text
-    assert text.count(str(photos / "")) >= 5
+    assert [text.count(str(photos / f"{number}.png")) for number in range(5)] == [1] * 5
+
+
+def test_a_narrow_terminal_wraps_paths_and_cuts_none(model, photos):
+    text = estimate(model, photos, width=60).stdout
+    assert "…" not in text
+    assert max(map(len, text[text.index("Classes,") :].splitlines())) <= 60
 
 
 def test_the_estimate_is_near_the_truth_where_nothing_shifts(model, photos, draw_blocks):
