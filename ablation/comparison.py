@@ -133,13 +133,15 @@ def write_comparison(results: Results, kind: Kind) -> Path | None:
     evaluate, race = baseline.params.evaluate, results.race() if settings.race else None
     if race is not None:
         evaluate = evaluate.model_copy(update={"confidence_level": 1 - race.error})
+    # The oracle may not have run yet, or not be asked for.
+    has_oracle = kind == "table" and settings.oracle in (variant.name for variant in variants)
     rows = compare_variants(
         [variant.on(columns.singles) for variant in variants],
         settings.base,
         settings=evaluate,
         seed=baseline.params.seed,
         target=TARGET,
-        oracle=settings.oracle if kind == "table" else None,
+        oracle=settings.oracle if has_oracle else None,
         means=columns.means,
         looks=race.looks if race else 1,
         family=race.variants if race else None,

@@ -151,6 +151,7 @@ class Sandbox:
         timed = [f"{stage}@{mix}" for mix in mixes for stage in ("train", *scoring)]
         self._git(self.folder, "checkout", "--quiet", self.head, "--", str(PARAMS))
         override(self.folder / PARAMS, overrides)
+        self._bring_weights()
         durations = {stage: self.folder / duration_file(stage) for stage in timed}
         if self._unfinished() != name:
             self._begin(start, durations.values())
@@ -210,6 +211,14 @@ class Sandbox:
     @staticmethod
     def _reference(name: str, baseline: str) -> str:
         return f"refs/exps/{baseline[:2]}/{baseline[2:]}/{name}"
+
+    def _bring_weights(self) -> None:
+        """Copies the file of the first weights from the project, since git has no such file."""
+        place = Path(load_params(self.folder / PARAMS).model.weights)
+        inside = not place.is_absolute() and ".." not in place.parts
+        if inside and place.suffix and (self.project / place).is_file():
+            (self.folder / place).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.project / place, self.folder / place)
 
     def _unfinished(self) -> str | None:
         """The name of the last commit's run that was interrupted; None if there is none."""

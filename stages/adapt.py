@@ -50,8 +50,7 @@ def _copy_images(params: Params, folder: Path) -> dict[str, list[str]]:
         wanted = number if samples == "all" else samples
         ids_by_use["labelled"] = _chosen_ids(params, shards, wanted)
     if params.adapt.self_training.weight:
-        seed = params.data.split.seed
-        ids_by_use["unlabelled"] = draw_ids(shards, "train", number=number, seed=seed)
+        ids_by_use["unlabelled"] = draw_ids(shards, "train", number=number, seed=params.seed)
     for use, ids in ids_by_use.items():
         splits = {"train": ids}
         if use == "labelled" and params.adapt.labelled.target_only:
@@ -72,7 +71,8 @@ def _chosen_ids(params: Params, shards: "ShardSet", number: int) -> list[str]:
     """Returns the ids of the images to be labelled, sorted; nothing looks at their labels."""
     from roadshift.records.subset import draw_ids
 
-    choice, seed = params.adapt.labelled.choice, params.data.split.seed
+    # Another seed draws others, since the luck of the draw is a part of what seeds show.
+    choice, seed = params.adapt.labelled.choice, params.seed
     if choice == "random" or number >= shards.count("train"):
         return draw_ids(shards, "train", number=number, seed=seed)
     from roadshift.determinism import enable_determinism

@@ -129,7 +129,9 @@ class DataSettings(Settings):
 class Params(Settings):
     """The content of params.yaml."""
 
-    seed: int = Field(ge=0, lt=2**31, description="seed of weights, order and augmentation")
+    seed: int = Field(
+        ge=0, lt=2**31, description="seed of weights, order, augmentation and drawn images"
+    )
     domains: dict[Name, str] = Field(
         description="data set that plays each role: the name of a card in "
         "roadshift/datasets/cards, or the path of a card's file, which ends in .yaml"

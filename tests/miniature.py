@@ -87,7 +87,9 @@ class Miniature:
         file = self.folder / "params.yaml"
         content = yaml.safe_load(file.read_text("utf-8"))
         for section, values in sections.items():
-            content[section].update(values)
+            content[section] = (
+                {**content[section], **values} if isinstance(values, dict) else values
+            )
         file.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
 
     def commit(self, message):

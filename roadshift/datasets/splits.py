@@ -22,10 +22,8 @@ class SplitShares(Settings):
 
     seed: int = Field(
         ge=0,
-        description="seed of every random choice of samples",
-        json_schema_extra=ParameterDoc(
-            detail="The labelled target images of adapt.labelled are drawn by it too."
-        ),
+        description="seed of the splits by group and by random",
+        json_schema_extra=ParameterDoc(detail="Trainings by another seed have the same splits."),
     )
     val: Share = Field(
         description="val's share of images, or of groups, for group and random",

@@ -19,9 +19,9 @@ class LabelledSettings(ChoiceSettings):
 
     samples: Annotated[int, Field(ge=0, le=10_000_000)] | Literal["all"] = Field(
         default=0,
-        description="number of target images, drawn by data.split.seed",
+        description="number of target images with labels, drawn by seed",
         json_schema_extra=ParameterDoc(
-            detail="A draw of 5 is among a draw of 20. 0 is off.",
+            detail="Of random images, a draw of 5 is among a draw of 20. 0 is off.",
             start=5,
             sources=(Reference("Motiian et al., ICCV 2017", "1709.10190"),),
             method=Method(

@@ -1,5 +1,7 @@
 """The tables of an ablation, by played scores: no test score unasked, and a race's family."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import yaml
@@ -96,6 +98,31 @@ def test_what_an_ablation_writes_is_what_the_report_reads(results):
     assert (kept.baseline, kept.choosing, kept.current) == ("plain", "held out", True)
     assert [row["variant"] for row in kept.on("held out")] == ["plain", "hue"]
     assert not (page.parent / "table.md").exists()
+
+
+def looked_at(results, names):
+    """A final look at an ablation without a race, whose oracle is 'rain'."""
+    found = results(*names)
+    settings = found.ablation.settings.model_copy(update={"oracle": "rain", "race": None})
+    ablation = replace(found.ablation, settings=settings)
+    now, outcomes = Look(date="2026-01-31", revision="abc"), {}
+    for name, outcome in found.outcomes.items():
+        share = 0.6 if outcome.record.variant == "plain" else 0.7
+        target = {"target": domain_scores(round(mean_iou(images(share).total) or 0.0, 4))}
+        record = with_look(outcome.record, target, now, None)
+        test = {"a": {"target": images(share)}}
+        outcomes[name] = Outcome(record, outcome.transfer, test, ran=True)
+    return Results(ablation, outcomes, [], {})
+
+
+def test_the_gap_that_is_closed_is_told_once_the_oracle_has_run(results):
+    page = write_comparison(looked_at(results, ["hue"]), "table")
+    assert page is not None
+    text = page.read_text("utf-8")
+    assert "Gap closed" not in text
+    assert "Left out: `fog` (not asked for), `rain` (not asked for)." in text
+    write_comparison(looked_at(results, ["hue", "rain"]), "table")
+    assert "Gap closed" in page.read_text("utf-8")
 
 
 def test_the_noise_floor_of_one_seed_is_not_known(tmp_path):

@@ -14,9 +14,12 @@ import pytest
 
 from ablation.seeds import head_of, load_recipe
 from roadshift.errors import RoadshiftError
+from roadshift.networks.build import build_network
+from roadshift.networks.files import save_network
+from roadshift.networks.settings import InferenceSettings, ModelSettings
 from roadshift.scoring.recipe_result import RecipeResult
 from roadshift.scoring.recipe_tables import recipe_page, recipe_table
-from tests.miniature import PROJECT
+from tests.miniature import PROJECT, TINY
 
 COMMAND = (sys.executable, "-m", "ablation.seeds", "experiments/tiny.txt", "--seeds")
 RESULTS = "docs/results/tiny"
@@ -28,6 +31,7 @@ RECIPE = """# A tiny recipe.
 # The other mix has its own experiment.
 -S ~mixes.a
 """
+FIRST = "model.weights=weights/first.keras"
 
 
 @pytest.fixture
@@ -81,7 +85,12 @@ def test_what_is_no_recipe_is_said_before_anything_runs(file, content, seeds, me
 
 @pytest.fixture(scope="module")
 def project(miniature):
-    (miniature.folder / "experiments/tiny.txt").write_text(RECIPE, "utf-8")
+    recipe = f"{RECIPE}-S {FIRST}\n"
+    (miniature.folder / "experiments/tiny.txt").write_text(recipe, "utf-8")
+    # A file that git ignores, as all files of networks.
+    (miniature.folder / "weights").mkdir()
+    network = build_network(ModelSettings(**TINY["model"]), ("road", "sky"), seed=7)
+    save_network(network, miniature.folder / "weights/first.keras", InferenceSettings())
     # The images of b have groups, by the last digit of their ids.
     card = miniature.folder / "roadshift/datasets/cards/tiny_overcast.yaml"
     card.write_text(
@@ -132,7 +141,7 @@ def log(project, seed):
 
 @pytest.mark.workflow
 def test_a_cut_seed_goes_on_behind_its_finished_networks(project, cut, one_seed):
-    assert "train@b" in cut
+    assert "train@b" in cut  # from the weights of a file that git does not have
     ran = log(project, 0)
     assert {"train@ab", "evaluate@b", "evaluate@ab"} <= {*ran}
     assert not {"train@b", "shard@a", "remap@a", "download@a"} & {*ran}
@@ -182,7 +191,7 @@ def test_the_result_is_what_the_experiments_scored(project, two_seeds):
         assert found["images"] == 3
     told = content["provenance"]
     assert told["revision"] == project.run("git", "rev-parse", "HEAD").strip()
-    assert (told["seeds"], told["overrides"]) == ([0, 1], ["aug.flip=1.0", "~mixes.a"])
+    assert (told["seeds"], told["overrides"]) == ([0, 1], ["aug.flip=1.0", "~mixes.a", FIRST])
     assert told["chosen_by"].startswith("A tiny recipe.")
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", told["date"])
 

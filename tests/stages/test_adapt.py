@@ -80,6 +80,19 @@ def test_what_training_saw_is_listed_and_none_of_it_is_scored(adapted):
     assert scored["domains"]["target"]["images"] == len(splits["test"])
 
 
+def test_another_seed_draws_other_images_of_the_same_split(adapted):
+    def drawn(seed):
+        adapted.set_params(seed=seed)
+        adapted.run("dvc", "repro", "adapt")
+        return {name for name, use in manifest(adapted) if use == "labelled"}
+
+    splits = splits_of_target(adapted)
+    draws = [frozenset(drawn(seed)) for seed in (1, 2, 3, 0)]
+    assert all(draw < splits["train"] and len(draw) == 2 for draw in draws)
+    assert len({*draws}) > 1
+    assert splits_of_target(adapted) == splits
+
+
 def test_a_smaller_weight_reruns_the_trainings_and_no_data(adapted):
     weight = {**SELF_TRAINING, "weight": 0.5}
     adapted.set_params(adapt={**BOTH, "self_training": weight})
