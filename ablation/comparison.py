@@ -134,7 +134,7 @@ def write_comparison(results: Results, kind: Kind) -> Path | None:
     if race is not None:
         evaluate = evaluate.model_copy(update={"confidence_level": 1 - race.error})
     # The oracle may not have run yet, or not be asked for.
-    has_oracle = kind == "table" and settings.oracle in (variant.name for variant in variants)
+    has_oracle = kind == "table" and settings.oracle in [variant.name for variant in variants]
     rows = compare_variants(
         [variant.on(columns.singles) for variant in variants],
         settings.base,

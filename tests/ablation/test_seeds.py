@@ -89,7 +89,8 @@ def project(miniature):
     (miniature.folder / "experiments/tiny.txt").write_text(recipe, "utf-8")
     # A file that git ignores, as all files of networks.
     (miniature.folder / "weights").mkdir()
-    network = build_network(ModelSettings(**TINY["model"]), ("road", "sky"), seed=7)
+    settings = ModelSettings.model_validate(TINY["model"])
+    network = build_network(settings, ("road", "sky"), seed=7)
     save_network(network, miniature.folder / "weights/first.keras", InferenceSettings())
     # The images of b have groups, by the last digit of their ids.
     card = miniature.folder / "roadshift/datasets/cards/tiny_overcast.yaml"
