@@ -117,6 +117,7 @@ def test_a_machine_that_is_killed_ends_the_other_and_both_go_on_to_the_same_byte
     moments = np.random.default_rng(0)
     for number, victim in (
         (signal.SIGKILL, 1), (signal.SIGTERM, 0), (signal.SIGTERM, 1), (signal.SIGKILL, 0),
+        (signal.SIGTERM, 0),
     ):  # fmt: skip
         machines = [*two_machines(prepared)]
         deadline = time.monotonic() + PATIENCE
