@@ -1,5 +1,7 @@
 """Learns from a mix's sources how sure its network may be, for estimates without labels."""
 
+from collections.abc import Collection
+
 from roadshift.determinism import enable_determinism
 from roadshift.errors import RoadshiftError
 from roadshift.estimation.network import EstimatingNetwork
@@ -12,7 +14,7 @@ from roadshift.records.reader import open_shards, same_classes
 from roadshift.taxonomy import load_taxonomy
 from stages import paths
 from stages.entry import run
-from stages.params import Params
+from stages.params import TARGET, Params
 from stages.source_digests import checked_digests, read_digests
 
 
@@ -25,6 +27,10 @@ def main(params: Params, mix: str) -> None:
     sources = {role: open_shards(paths.TRAINVAL / role) for role in roles}
     taxonomy, class_names = same_classes(sources.values())
     checked_digests(paths.ALL_SOURCES, sources)
+    own: Collection[str] = params.mixes[mix]
+    if params.adapt.labelled.target_only:
+        # The oracle has seen the target's own train split, and none of the sources.
+        sources[TARGET], own = open_shards(paths.ADAPT / "labelled"), [TARGET]
     trained = paths.trained_network_file(mix)
     network = load_network(trained)
     check_classes(network, trained, taxonomy=taxonomy, class_names=class_names)
@@ -38,7 +44,7 @@ def main(params: Params, mix: str) -> None:
         estimating,
         sources,
         mix=mix,
-        own=params.mixes[mix],
+        own=own,
         looked_at=("val",) if params.data.stored_height else ("train", "val"),
     )
     learned.save(paths.calibration_file(mix))

@@ -15,6 +15,9 @@ PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs/start/no-labels.md").read_text("utf-8")
 
 
+STREETS = PROJECT / "docs/results/streets-expected"
+
+
 @pytest.fixture
 def cells():
     """By mix and role, whether the role is the mix's own, and the comparison."""
@@ -56,3 +59,36 @@ def test_the_misses_are_told_as_they_are(cells):
     assert f"the upper bound is {every[2]:.1f} points too high on average" in text
     # What the estimate is to hold.
     assert shifted[0] <= 2.5
+
+
+def test_the_street_scenes_are_told_as_they_are():
+    mixes = load_params(PROJECT / "params.yaml").mixes
+    rows, shifted, every, mious = [], [], [], []
+    for mix in mixes:
+        runs = [MixExpectations.load(STREETS / f"{mix}-s{seed}.json").domains for seed in range(3)]
+        for role, first in runs[0].items():
+            found = [run[role] for run in runs]
+            expected = np.array([domain.expected.pixel_accuracy for domain in found], float)
+            true = np.array([domain.pixel_accuracy for domain in found], float)
+            misses = np.abs(expected - true)
+            every.append(misses.mean())
+            if role in mixes[mix]:
+                continue
+            shifted.append(misses.mean())
+            expected_miou = np.array([domain.expected.miou for domain in found], float)
+            miou = np.array([domain.miou for domain in found], float)
+            mious.append(np.abs(expected_miou - miou).mean())
+            told = ", ".join(map(percent, misses))
+            means = f"{percent(expected.mean())} | {percent(true.mean())}"
+            rows.append(f"| {mix} | {role} = {first.data_set} | {means} | {told} |")
+    quoted = re.search(r"<!-- expected: .*-->\n\n((?:\|.*\n)+)", PAGE)
+    assert quoted
+    assert quoted[1].splitlines()[2:] == rows
+    text = " ".join(PAGE.split())
+    told = (
+        f"{100 * np.mean(shifted):.1f} points on these five cells, and {100 * np.mean(every):.1f}"
+    )
+    assert f"The mean miss is {told} over all nine" in text
+    assert f"misses by {100 * np.mean(mious):.1f} points on the five" in text
+    # What the estimate is to hold.
+    assert 100 * np.mean(shifted) <= 2.5

@@ -125,9 +125,12 @@ def test_the_oracle_is_trained_on_all_of_the_targets_labels_and_nothing_else(ada
     alone = {"choice": "random", "samples": "all", "weight": 1, "target_only": True}
     off = {**SELF_TRAINING, "weight": 0.0}
     adapted.set_params(adapt={"labelled": alone, "self_training": off})
-    adapted.run("dvc", "repro", "evaluate@ab")
+    adapted.run("dvc", "repro", "evaluate@ab", "calibrate@ab")
     history = load(adapted, "models/trained/ab/history.json")
     assert {*history["target_images"]["labelled"]} == splits_of_target(adapted)["train"]
+    profile = load(adapted, "models/calibration/ab.json")
+    assert profile["sources"] == ["tiny_dusk"]
+    assert {cell["role"] for cell in profile["cells"]} == {"a", "b"}
     assert {role for epoch in history["epochs"] for role in epoch["val_miou"]} == {"target"}
 
 
