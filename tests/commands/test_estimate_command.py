@@ -47,7 +47,7 @@ def photos(tmp_path, draw_blocks):
 
 
 def estimate(*arguments, status=0, width=1000):
-    """What the command prints on a terminal of so many columns."""
+    """Runs the command on a terminal of so many columns; returns its result."""
     words = ["estimate", *map(str, arguments)]
     done = CliRunner().invoke(main, words, env={"COLUMNS": str(width)})
     assert done.exit_code == status, done.output

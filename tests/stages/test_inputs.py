@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.workflow
 
 NETWORKS = {"adapt", "train@a"}
-"""What runs a network for train@a: adapt may choose images by an encoder's features."""
+"""The stages that run a network for train@a: adapt may choose images by an encoder's features."""
 
 
 def ran(project, *targets):
