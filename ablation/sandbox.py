@@ -243,7 +243,7 @@ class Sandbox:
             file.unlink(missing_ok=True)
 
     def _follow(self) -> bool:
-        """Checks out the last commit; returns whether there is a clone, and an undamaged one."""
+        """Brings the clone to the last commit; returns whether there is a sound clone."""
         if not (self.clone / ".git").is_dir():
             return False
         # A checkout would drop what an interrupted run has added to dvc.lock.

@@ -2,11 +2,9 @@
 each goes on where the one before it ended."""
 
 import json
-import os
 import re
 import signal
 import statistics
-import subprocess
 import sys
 import time
 
@@ -113,14 +111,12 @@ def results(project):
 @pytest.fixture(scope="module")
 def cut(project):
     """The names of the stages that ran before SIGTERM in the training of the second network."""
-    process = subprocess.Popen(
-        (*COMMAND, "0"), cwd=project.folder, stdout=subprocess.DEVNULL,
-        env={**os.environ, "GIT_CONFIG_GLOBAL": os.devnull},
-    )  # fmt: skip
-    while process.poll() is None and "train@ab" not in log(project, 0):
-        time.sleep(0.1)
-    process.terminate()
-    assert process.wait(timeout=120) == 128 + signal.SIGTERM
+    with project.started(*COMMAND, "0") as process:
+        while process.poll() is None and "train@ab" not in log(project, 0):
+            time.sleep(0.1)
+        process.terminate()
+        printed, _ = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM, printed
     return log(project, 0)
 
 
