@@ -1,15 +1,16 @@
-"""Measures download, remap and shard on large sets, and whether their memory stays the same.
+"""Measures the stages on large sets, and whether their memory stays the same.
 
     python -m benchmarks.large_data [--kitti 5000] [--cityscapes 500] [--times 16]
 
-The sets have images of KITTI's and Cityscapes' size, as PNG and, for shard, as JPEG. Every stage
-runs on all cores that this process may use, on the whole set and on a part of it that is smaller
-by the factor `--times`. Memory is the largest sum over all processes of a stage; pages that
-processes share count once. The exit status is 1 if a stage needs over 10 % more of it for the
-whole set.
+The sets have images of KITTI's and Cityscapes' size, as PNG and, for the data stages, as JPEG.
+Every stage runs on all cores that this process may use, on the whole set and on a part of it that
+is smaller by the factor `--times`. The training keeps no decoded images in memory, since that is
+what a large set does. Memory is the largest sum over all processes of a stage; pages that processes
+share count once. The exit status is 1 if a stage needs over 10 % more of it for the whole set.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import time
@@ -22,9 +23,10 @@ from tempfile import TemporaryDirectory
 import psutil
 
 from benchmarks.large_sets import CITYSCAPES, KITTI, LargeSet, make_set
+from roadshift.input_pipeline.image_cache import CACHE_VARIABLE
 from roadshift.workers import usable_cores
 
-STAGES = ("download", "remap", "shard")
+DATA_STAGES, NETWORK_STAGES = ("download", "remap", "shard"), ("train", "evaluate")
 GROWTH = 1.1
 SECONDS = 0.05
 
@@ -46,18 +48,27 @@ class Run:
 
 def run(stage: str, folder: Path, processes: int) -> Run:
     """Runs a stage and watches its memory."""
-    command = [sys.executable, "-m", "benchmarks.data_stages", stage, str(folder)]
+    if stage in NETWORK_STAGES:
+        command = ["benchmarks.network_stages", stage, str(folder)]
+    else:
+        command = ["benchmarks.data_stages", stage, str(folder), "--processes", str(processes)]
     started, used = time.monotonic(), _children_seconds()
-    with subprocess.Popen(
-        [*command, "--processes", str(processes)], stderr=subprocess.PIPE, text=True
-    ) as process:
+    with (
+        (folder / f"{stage}.log").open("w+", encoding="utf-8") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", *command],
+            stdout=log,
+            stderr=log,
+            env={**os.environ, CACHE_VARIABLE: "0"},
+        ) as process,
+    ):
         watched, most = psutil.Process(process.pid), 0
         while process.poll() is None:
             most = max(most, _memory(watched))
             time.sleep(SECONDS)
         seconds = time.monotonic() - started
-        if process.returncode and process.stderr:
-            sys.exit(process.stderr.read())
+        if process.returncode:
+            sys.exit((folder / log.name).read_text("utf-8"))
     return Run(seconds, _children_seconds() - used, most / 1e6)
 
 
@@ -80,22 +91,27 @@ def measure(
 ) -> bool:
     """Prints a line for each stage; returns whether memory grows with the set."""
     processes, grows = usable_cores(), False
-    runs: dict[str, list[tuple[LargeSet, Run]]] = {stage: [] for stage in STAGES}
+    stages = (*DATA_STAGES, *NETWORK_STAGES) if kind == "png" else DATA_STAGES
+    runs: dict[str, list[tuple[LargeSet, Run]]] = {stage: [] for stage in stages}
     for part in (max(1, number // times), number):
         folder = scratch / f"{kind}{part}"
         made = make_set(folder, size, part, kind)
         for stage, found in runs.items():
             found.append((made, run(stage, folder, processes)))
     for stage, ((fewer, before), (made, after)) in runs.items():
-        # The difference of both runs is free of the start-up.
-        busy = 1000 * (after.processor_seconds - before.processor_seconds)
-        busy /= made.number - fewer.number
         growth = after.megabytes / before.megabytes
+        rates = ""
+        if stage in DATA_STAGES:
+            # The difference of both runs is free of the start-up.
+            busy = 1000 * (after.processor_seconds - before.processor_seconds)
+            rates = (
+                f"{made.number / after.seconds:8.1f} images/s"
+                f"{made.megabytes / after.seconds:8.1f} MB/s"
+                f"{busy / (made.number - fewer.number):8.1f} ms an image"
+            )
         print(
-            f"{name:10} {kind:4} {stage:9}{made.number / after.seconds:8.1f} images/s"
-            f"{made.megabytes / after.seconds:8.1f} MB/s{busy:8.1f} ms an image"
-            f"{before.megabytes:8.0f} MB for {fewer.number}{after.megabytes:8.0f} MB for "
-            f"{made.number}  x{growth:.2f}",
+            f"{name:10} {kind:4} {stage:9}{rates:50}{before.megabytes:8.0f} MB for {fewer.number}"
+            f"{after.megabytes:8.0f} MB for {made.number}  x{growth:.2f}",
             flush=True,
         )
         grows = grows or growth > GROWTH

@@ -2,9 +2,10 @@
 
 Decoding takes a tenth of the time that a network needs to learn from a crop, and a sample with a
 partner needs two decodings. Either way the same images come in the same order, so the amount of
-memory does not change results.
+memory does not change results: an environment variable, and no parameter, sets it.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -12,14 +13,17 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
+from roadshift.errors import RoadshiftError
 from roadshift.inference.resizing import limit_height
 from roadshift.input_pipeline.index import ImageIndex, index_images
 from roadshift.records.decoding import decode_record
 from roadshift.records.reader import ShardSet
 
+CACHE_VARIABLE = "ROADSHIFT_IMAGE_CACHE"
+"""Environment variable: largest size in GiB of a training's decoded images, which are in memory
+once; twice while they are loaded. 0 keeps none."""
 CACHE_BYTES = 2**30
-"""Largest size in bytes of a training's decoded images, which are in memory once; twice while they
-are loaded."""
+"""The size in bytes where the variable is not set."""
 WORKERS = tf.data.AUTOTUNE
 """Number of images that are decoded, or augmented, at once: the samples do not depend on it."""
 ID_ALONE = {"id": tf.io.FixedLenFeature((), tf.string)}
@@ -76,7 +80,7 @@ class TrainImages:
 
 
 def open_train_images(
-    sets: Sequence[ShardSet], max_height: int, cache_bytes: int = CACHE_BYTES
+    sets: Sequence[ShardSet], max_height: int, cache_bytes: int | None = None
 ) -> list[TrainImages]:
     """Opens the train splits of data sets with the same features, with one reader for all.
 
@@ -84,19 +88,38 @@ def open_train_images(
         sets: the data sets of a training.
         max_height: pixels; a taller image is scaled down to it; 0 for no limit.
         cache_bytes: largest size in bytes of all decoded images that are kept in memory; 0 keeps
-            none, which suits a caller that looks at only a few images.
+            none, which suits a caller that looks at only a few images; None is what
+            `CACHE_VARIABLE` says.
 
     Raises:
-        RoadshiftError: a set has no training images, or its images.csv does not match its records.
+        RoadshiftError: a set has no training images, its images.csv does not match its records, or
+            the environment variable is no size.
     """
+    limit = _allowed_bytes() if cache_bytes is None else cache_bytes
     indices, count = [], 0
     for shards in sets:
         index = index_images(shards, "train")
         indices.append(replace(index, places=index.places + count))
         count += len(index.ids)
     stored = _ShardReader(sets[0], max_height)
-    reader = _load(sets, indices, stored, cache_bytes) or stored
+    reader = _load(sets, indices, stored, limit) or stored
     return [TrainImages(s, index, reader) for s, index in zip(sets, indices, strict=True)]
+
+
+def _allowed_bytes() -> int:
+    text = os.environ.get(CACHE_VARIABLE)
+    if text is None:
+        return CACHE_BYTES
+    try:
+        size = float(text)
+    except ValueError:
+        size = -1.0
+    if not 0 <= size < np.inf:
+        raise RoadshiftError(
+            f"{CACHE_VARIABLE}: '{text}' is no number of GiB, 0 or more; correct the environment "
+            f"variable, or unset it for {CACHE_BYTES / 2**30:g} GiB"
+        )
+    return int(size * 2**30)
 
 
 @dataclass(frozen=True)

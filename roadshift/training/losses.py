@@ -84,15 +84,12 @@ def cross_entropy(
     target = tf.where(counted, tf.cast(labels, tf.int32), 0)
     if class_weights is not None:
         weight *= tf.gather(tf.constant(_label_weights(class_weights, partial_labels)), target)
-    if partial_labels:
-        exact = target < logits.shape[-1]
-        loss = tf.where(
-            exact,
-            tf.nn.sparse_softmax_cross_entropy_with_logits(tf.where(exact, target, 0), logits),
-            _partial_cross_entropy(target, logits, partial_labels),
-        )
-    else:
-        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
+    # As TensorFlow's sparse cross-entropy to the bit, where operations are deterministic: but its
+    # gradient is then a segment sum over all values, and this one's a multiplication.
+    one_hot = tf.one_hot(target, logits.shape[-1], dtype=logits.dtype)
+    loss = -tf.reduce_sum(one_hot * tf.nn.log_softmax(logits), -1)
+    if partial_labels:  # their one-hot vector is 0, and so is this loss
+        loss += _partial_cross_entropy(target, logits, partial_labels)
     if focal_gamma:
         # 1 - p, kept away from 0, where the gradient of a power below 1 is infinite.
         loss *= tf.maximum(-tf.math.expm1(-loss), SURE) ** focal_gamma
@@ -179,11 +176,7 @@ def lovasz_softmax(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     errors = tf.abs(truth - tf.nn.softmax(logits))
     # Below any error: ignored pixels are sorted last, where they change nothing.
     errors = tf.where(counted[..., tf.newaxis] > 0, errors, -1.0)
-    present = tf.where(tf.reduce_any(truth > 0, [0, 1, 2]))[:, 0]
-    errors, truth = (
-        tf.gather(tf.transpose(tf.reshape(values, (-1, classes))), present)
-        for values in (errors, truth)
-    )
+    errors, truth = (tf.transpose(tf.reshape(values, (-1, classes))) for values in (errors, truth))
     # Not `top_k`'s own values, whose gradient TensorFlow computes on the CPU.
     order = tf.argsort(errors, direction="DESCENDING")
     errors, truth = (tf.gather(values, order, batch_dims=1) for values in (errors, truth))
@@ -192,7 +185,9 @@ def lovasz_softmax(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     loss = 1 - (size - tf.cumsum(truth, 1)) / union  # for each k, of the first k errors
     steps = loss - tf.pad(loss[:, :-1], [[0, 0], [1, 0]])
     by_class = tf.reduce_sum(tf.maximum(errors, 0) * steps, 1)
-    return tf.math.divide_no_nan(tf.reduce_sum(by_class), tf.cast(tf.size(by_class), logits.dtype))
+    # All classes are sorted, and absent ones left out here: XLA compiles no shape of the data.
+    present = tf.cast(size[:, 0] > 0, logits.dtype)
+    return tf.math.divide_no_nan(tf.reduce_sum(by_class * present), tf.reduce_sum(present))
 
 
 def _counted_and_truth(labels: tf.Tensor, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

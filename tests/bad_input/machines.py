@@ -68,6 +68,14 @@ MACHINES = (
         environment=cluster(1, ROADSHIFT_WAIT_SECONDS="long"),
     ),
     Case(
+        "memory for images that is no number",
+        bool,
+        TRAIN,
+        "ROADSHIFT_IMAGE_CACHE: 'much' is no number of GiB, 0 or more; correct the environment "
+        "variable, or unset it for 1 GiB",
+        environment={"ROADSHIFT_IMAGE_CACHE": "much"},
+    ),
+    Case(
         "a launcher that is not installed",
         bool,
         TRAIN,

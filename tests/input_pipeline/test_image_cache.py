@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from roadshift.errors import RoadshiftError
 from roadshift.inference.resizing import limit_height
-from roadshift.input_pipeline.image_cache import CACHE_BYTES, open_train_images
+from roadshift.input_pipeline.image_cache import CACHE_BYTES, CACHE_VARIABLE, open_train_images
 from roadshift.input_pipeline.index import join
 from roadshift.records.reader import examples, open_shards
 from roadshift.records.writer import write_shards
@@ -88,6 +88,19 @@ def test_the_images_of_a_file_are_in_their_order(opened):
 @pytest.mark.parametrize(("limit", "kept"), [(BYTES, True), (BYTES - 1, False)])
 def test_images_are_kept_where_all_of_them_fit(sets, limit, kept):
     assert is_kept(open_train_images(sets[:2], 0, limit)) == kept
+
+
+@pytest.mark.parametrize(("size", "kept"), [("0", False), ("0.00001", False), ("2", True)])
+def test_the_environment_says_how_much_is_kept(sets, monkeypatch, size, kept):
+    monkeypatch.setenv(CACHE_VARIABLE, size)
+    assert is_kept(open_train_images(sets[:2], 0)) == kept
+
+
+@pytest.mark.parametrize("size", ["much", "-1", "inf", "nan", ""])
+def test_a_size_that_is_none(sets, monkeypatch, size):
+    monkeypatch.setenv(CACHE_VARIABLE, size)
+    with pytest.raises(RoadshiftError, match=f"ROADSHIFT_IMAGE_CACHE: '{size}' is no number of"):
+        open_train_images(sets[:2], 0)
 
 
 def test_kept_images_are_no_tensor_that_a_pipeline_holds(sets):

@@ -285,6 +285,48 @@ def test_gradients_of_region_losses_are_finite_and_lead_down(loss):
         assert np.isfinite(extreme[1]).all()
 
 
+@pytest.mark.parametrize("loss", [cross_entropy, focal, soft_dice, lovasz_softmax])
+def test_no_shape_of_a_loss_depends_on_the_data(loss):
+    """A GPU would wait for the shape: Lovász sorts absent classes, too, and leaves them out."""
+    arguments = (tf.TensorSpec((2, 6, 8), tf.uint8), tf.TensorSpec((2, 6, 8, 4), tf.float32))
+
+    @tf.function
+    def gradient(labels, logits):
+        return tf.gradients(loss(labels, logits), logits)[0]
+
+    graph = gradient.get_concrete_function(*arguments).graph
+    assert "Where" not in {operation.type for operation in graph.get_operations()}
+
+
+def test_cross_entropy_is_tensorflows_to_the_bit_without_its_segment_sum():
+    """With deterministic operations, as in training, TensorFlow's gradient is slow on a GPU."""
+    tf.config.experimental.enable_op_determinism()
+    generator = np.random.default_rng(9)
+    labels = generator.integers(0, 3, (2, 30, 40))
+    logits = tf.constant(generator.normal(size=(2, 30, 40, 3)).astype(np.float32))
+
+    def theirs(logits):
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+        return tf.reduce_sum(losses) / losses.shape.num_elements()
+
+    def ours(logits):
+        return cross_entropy(labels.astype(np.uint8), logits)
+
+    found, kinds = [], []
+    for loss in (theirs, ours):
+
+        @tf.function
+        def gradient(logits, loss=loss):
+            return tf.gradients(loss(logits), logits)[0]
+
+        graph = gradient.get_concrete_function(logits).graph
+        kinds.append({operation.type for operation in graph.get_operations()})
+        found.append(gradient(logits).numpy())
+    np.testing.assert_array_equal(*found)
+    assert "UnsortedSegmentSum" in kinds[0]
+    assert "UnsortedSegmentSum" not in kinds[1]
+
+
 def test_confidence_lowers_a_pixels_loss_and_not_what_it_is_divided_by():
     labels = tf.constant([[[0, 1, 255]]], tf.uint8)
     logits = tf.constant([[[[1.0, 0.0], [2.0, 0.0], [0.0, 5.0]]]])
