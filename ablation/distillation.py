@@ -82,6 +82,8 @@ def measure(folders: Sequence[Path], mix: str, steps: int) -> None:
     found["one network, views averaged"] = [score(each, test) for each in views]
     settings: dict[str, Any] = {}
     for name, groups in teachers.items():
+        if all(len(group) == 1 for group in groups):
+            continue  # a folder has one mix alone, or there is one folder
         # The networks of all seeds are one ensemble, which is no several runs.
         different = {tuple(sorted(group)) for group in groups}
         found[f"ensemble: {name}"] = [score(_ensemble(each), test) for each in sorted(different)]
