@@ -135,9 +135,16 @@ def test_rows_of_the_ablation_are_quoted_as_they_are():
     assert {head, *rows} <= {*table.splitlines()}
 
 
-def test_the_results_quote_what_the_search_has_confirmed():
-    told = (RESULTS / "search_streets/trials.md").read_text("utf-8")
-    quoted = re.search(r"<!-- search: .*-->\n\n((?:\|.*\n)+)", RESULTS_PAGE)
+@pytest.mark.parametrize(
+    ("page", "kind", "file", "number"),
+    [
+        ("docs/results.md", "search", "search_streets/trials.md", 3),
+        ("docs/start/no-labels.md", "pick", "pick/table.md", 5),
+    ],
+)
+def test_a_page_quotes_cells_of_a_table_as_they_are(page, kind, file, number):
+    told = (RESULTS / file).read_text("utf-8")
+    quoted = re.search(rf"<!-- {kind}: .*-->\n\n((?:\|.*\n)+)", TEXTS[page])
     assert quoted
     head, _, *rows = (line.strip("| ").split(" | ") for line in quoted[1].splitlines())
     table = {
@@ -146,7 +153,7 @@ def test_the_results_quote_what_the_search_has_confirmed():
         if len(cells := line.strip("| ").split(" | ")) == 7
     }
     places = [table["variant"].index(title) for title in head]
-    assert len(rows) == 3
+    assert len(rows) == number
     for row in rows:
         assert row == [table[row[0]][place] for place in places]
 

@@ -93,3 +93,27 @@ def test_the_docs_tell_what_was_measured():
     )
     verdicts = {rows[f"student: {name}"]["verdict"] for name in NAMES}
     assert ("no student can be told apart" in page) == (verdicts == {"not told apart"})
+
+
+def test_the_docs_tell_what_was_measured_on_real_streets():
+    file = PROJECT / "docs/results/distillation-kitti/result.json"
+    found = json.loads(file.read_text("utf-8"))
+    page = " ".join((PROJECT / "docs/start/no-labels.md").read_text("utf-8").split())
+    rows = {row["variant"]: row for row in found["rows"]}
+    shown = {
+        name: f"{points(row['difference'])} points ({points(row['low'])} to {points(row['high'])})"
+        for name, row in rows.items()
+        if name != BASE
+    }
+    name = NAMES[0]
+    assert len(rows[BASE]["by_seed"]) == 3
+    assert f"an mIoU of {percent(rows[BASE]['miou'])} % on {found['scored']} test images" in page
+    student = shown[f"student: {name}"]
+    images = f"{found['images']} images of KITTI's train split without labels"
+    assert f"taught by the networks of all seeds on {images}, add {student}" in page
+    assert f"The ensemble itself adds {shown[f'ensemble: {name}']} there" in page
+    assert rows[f"student: {name}"]["verdict"] == "not told apart"
+    # It is the network of the adaptation's table, and so are the test images.
+    runs = [PROJECT / f"docs/results/adaptation/source_only-s{seed}.json" for seed in range(3)]
+    told = [json.loads(run.read_text("utf-8"))["domains"]["target"]["miou"] for run in runs]
+    assert told == pytest.approx(rows[BASE]["by_seed"], abs=1e-4)
