@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablation.columns import mean_weights, transfer_heads
-from roadshift.report.ablations import HELD_OUT, transfer_column
+from roadshift.report.ablations import transfer_column
 from roadshift.scoring.comparison import Variant, VariantRow, compare_variants
 from roadshift.scoring.recipes import shown_value
 from roadshift.scoring.results import MixMatrices
@@ -22,12 +22,14 @@ class Confirmed:
     """The confirming comparison.
 
     Attributes:
+        column: the mean over mixes and sources, by which candidates are compared.
         rows: the base, then the candidates by their score in the search.
         heads: by column, the words above it.
         chosen: name of the row with the highest mean, the base's if none is above it.
         floor: how far two seeds of the base lie apart, 0..1; None for one seed.
     """
 
+    column: str
     rows: list[VariantRow]
     heads: Mapping[str, str]
     chosen: str
@@ -38,8 +40,8 @@ class Confirmed:
         return next(row for row in self.rows if row.variant.name == name)
 
     def miou(self, name: str) -> float:
-        """The mean of a candidate over held-out sources and seeds, 0..1."""
-        return self.row(name).cells[HELD_OUT].miou or 0.0
+        """The mean of a candidate over sources and seeds, 0..1."""
+        return self.row(name).cells[self.column].miou or 0.0
 
 
 def kept_files(folder: Path, run: Run, mix: str) -> tuple[Path, Path]:
@@ -76,7 +78,7 @@ def compare_confirmed(search: Search, state: State, folder: Path) -> Confirmed:
         scores = {
             column: [matrices[run, mix][role] for run in of_variant]
             for mix in search.settings.mixes
-            for role in search.held_out(mix)
+            for role in search.scored(mix)
             if (column := transfer_column(mix, role)) in weights
         }
         minutes = [state.results[run.name].minutes for run in of_variant]
@@ -94,15 +96,16 @@ def compare_confirmed(search: Search, state: State, folder: Path) -> Confirmed:
         BASE,
         settings=search.params.evaluate,
         seed=search.params.seed,
-        means={HELD_OUT: weights},
+        means={search.column: weights},
     )
-    means = {row.variant.name: row.cells[HELD_OUT].miou or 0.0 for row in rows}
+    means = {row.variant.name: row.cells[search.column].miou or 0.0 for row in rows}
     return Confirmed(
+        search.column,
         rows,
         heads,
         # Of equals the first, and the base comes first.
         chosen=max(means, key=lambda name: means[name]),
-        floor=seeds_apart(rows[0].cells[HELD_OUT].by_seed),
+        floor=seeds_apart(rows[0].cells[search.column].by_seed),
     )
 
 
@@ -116,5 +119,7 @@ def _columns(search: Search, folder: Path, run: Run) -> tuple[dict[str, str], di
     transfer = {
         mix: TransferScores.load(kept_files(folder, run, mix)[0]) for mix in search.settings.mixes
     }
-    weights, heads = mean_weights(transfer, held_out=True), transfer_heads(transfer)
-    return {HELD_OUT: f"{HELD_OUT}, mean"} | {column: heads[column] for column in weights}, weights
+    weights = mean_weights(transfer, held_out=search.on_held_out)
+    heads = transfer_heads(transfer)
+    mean = {search.column: f"{search.column}, mean"}
+    return mean | {column: heads[column] for column in weights}, weights

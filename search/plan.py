@@ -9,7 +9,7 @@ from search.settings import Search, Value
 
 @dataclass(frozen=True)
 class Run:
-    """One training of each mix, and its scores on the held-out sources.
+    """One training of each mix, and its scores on the images that choose.
 
     Attributes:
         trial: number of the candidate; None for the base.
@@ -40,7 +40,7 @@ class Result:
     """What came of a run.
 
     Attributes:
-        scores: by mix, the mean mIoU on its held-out sources; empty if the run failed.
+        scores: by mix, the mean mIoU on the sources that choose; empty if the run failed.
         minutes: duration of the run.
         error: why the run failed; '' if it did not.
     """

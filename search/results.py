@@ -137,12 +137,17 @@ def _recipe(search: Search, state: State, confirmed: Confirmed, revision: str, d
 
 def _images(confirmed: Confirmed) -> list[str]:
     """On which images it was chosen."""
-    cells = [head for column, head in confirmed.heads.items() if column != HELD_OUT]
+    cells = [head for column, head in confirmed.heads.items() if column != confirmed.column]
     return [
-        "Chosen on held-out sources alone, by the mean over mixes:",
+        f"Chosen on {_place(confirmed)} alone, by the mean over mixes:",
         f"{'; '.join(cells)}.",
         "No test image chose, and nothing of the target.",
     ]
+
+
+def _place(confirmed: Confirmed) -> str:
+    """The images that chose, in words."""
+    return "held-out sources" if confirmed.column == HELD_OUT else "val images of own sources"
 
 
 def _told(search: Search, confirmed: Confirmed) -> str:
@@ -151,11 +156,13 @@ def _told(search: Search, confirmed: Confirmed) -> str:
     base = f"the base has {percent(confirmed.miou(BASE))}"
     if confirmed.chosen == BASE:
         return (
-            f"No candidate is above the base by the confirming runs ({seeds}): {base} on held-out "
-            "sources, and is kept."
+            f"No candidate is above the base by the confirming runs ({seeds}): {base} on "
+            f"{_place(confirmed)}, and is kept."
         )
-    cell = confirmed.row(confirmed.chosen).cells[HELD_OUT]
-    found = f"`{confirmed.chosen}` has {percent(cell.miou)} on held-out sources ({seeds}), {base}"
+    cell = confirmed.row(confirmed.chosen).cells[confirmed.column]
+    found = (
+        f"`{confirmed.chosen}` has {percent(cell.miou)} on {_place(confirmed)} ({seeds}), {base}"
+    )
     if cell.difference is None:
         return f"{found}."
     found += f": {points(cell.difference.difference)}"
@@ -193,7 +200,7 @@ def _luck(search: Search, state: State, confirmed: Confirmed) -> str:
 
 
 def _floor(confirmed: Confirmed) -> str:
-    return noise_floor("the base", {HELD_OUT: confirmed.floor})
+    return noise_floor("the base", {confirmed.column: confirmed.floor})
 
 
 def _rung(search: Search, place: int) -> str:

@@ -130,11 +130,14 @@ class _Driver:
         scores = {}
         for mix in self.search.settings.mixes:
             found = TransferScores.load(self.sandbox.folder / transfer_file(mix))
-            if found.held_out is None:
+            held_out = self.search.on_held_out
+            score = found.held_out if held_out else found.val
+            if score is None:
+                kind = "held-out source" if held_out else "source of its own"
                 raise RunFailedError(
-                    [f"mix {mix}: no held-out source has all classes of the taxonomy, and images"]
+                    [f"mix {mix}: no {kind} has all classes of the taxonomy, and images"]
                 )
-            scores[mix] = found.held_out
+            scores[mix] = score
         return scores
 
     def _keep(self, run: Run) -> None:
@@ -164,7 +167,11 @@ class _Driver:
         line = f"[{ended}/{number}] {title}, {run.variant}"
         line += "" if run.seed is None else f", seed {run.seed}"
         line += f": {shown}: "
-        line += f"failed: {result.error}" if result.error else f"held out {percent(result.score)}"
+        line += (
+            f"failed: {result.error}"
+            if result.error
+            else f"{self.search.column} {percent(result.score)}"
+        )
         if not run.confirms and (best := ranked(self.search, state, run.rung)):
             score = state.score(self.search, best[0], run.rung)
             line += f", best {percent(score)} (t{best[0]:03})"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from optuna.distributions import (
     BaseDistribution,
@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from ablation.variants import Question, Seeds, included, overridden, value_of
 from roadshift.errors import RoadshiftError
+from roadshift.report.ablations import HELD_OUT, VAL
 from roadshift.scoring.recipes import shown_value
 from roadshift.settings import Settings, format_validation_error, load_yaml, suggestion
 from stages.params import PARAMS, TARGET, Name, Params
@@ -99,12 +100,14 @@ class ConfirmSettings(Settings):
 
 
 class SearchSettings(Settings):
-    """A search of parameters on held-out sources.
+    """A search of parameters on images that may choose.
 
     Attributes:
         question: question that the search answers, one line.
-        mixes: the mixes that every candidate trains; each is scored on the sources that it leaves
-            out.
+        mixes: the mixes that every candidate trains.
+        score: the images that choose: `held_out`, train and val of the sources that a mix leaves
+            out, for a recipe that carries over; `val` of its own sources, for one that is good at
+            home.
         include: name of a file beside this one that lists overrides as `-S key=value`.
         overrides: overrides of all trainings, the base's too.
         space: by key of a parameter, the values to try.
@@ -119,6 +122,7 @@ class SearchSettings(Settings):
 
     question: Question
     mixes: list[Name] = Field(min_length=1)
+    score: Literal["held_out", "val"] = "held_out"
     include: str | None = None
     overrides: list[str] = Field(default_factory=list)
     space: dict[str, SpaceSettings] = Field(min_length=1)
@@ -195,10 +199,24 @@ class Search:
         chosen = (f"{key}={shown_value(value)}" for key, value in values.items())
         return (*self.shared, *chosen, *self.settings.rungs[rung].overrides, *seeding)
 
-    def held_out(self, mix: str) -> list[str]:
-        """The sources that a mix is scored on, since it leaves them out."""
+    @property
+    def on_held_out(self) -> bool:
+        """Whether held-out sources choose, and not val of a mix's own."""
+        return self.settings.score == "held_out"
+
+    @property
+    def column(self) -> str:
+        """Name of the score that chooses, as tables have it."""
+        return HELD_OUT if self.on_held_out else VAL
+
+    def scored(self, mix: str) -> list[str]:
+        """The sources that a mix is scored on."""
         used = self.params.mixes[mix]
-        return [role for role in self.params.domains if role != TARGET and role not in used]
+        return [
+            role
+            for role in self.params.domains
+            if role != TARGET and (role not in used) == self.on_held_out
+        ]
 
 
 def rounded(value: Value, distribution: BaseDistribution) -> Value:
@@ -277,10 +295,12 @@ def _check_images(settings: SearchSettings, rungs: Sequence[Params]) -> None:
         for mix in settings.mixes:
             if mix not in params.mixes:
                 raise RoadshiftError(f"mixes: '{mix}' is no mix{suggestion(mix, params.mixes)}")
-            if {*params.domains} - {TARGET} <= {*params.mixes[mix]}:
+            all_sources = {*params.domains} - {TARGET} <= {*params.mixes[mix]}
+            if settings.score == "held_out" and all_sources:
                 raise RoadshiftError(
                     f"mixes: '{mix}' has all sources, so none is held out to choose by; name mixes "
-                    "that each leave a source out"
+                    "that each leave a source out, or choose by val images of its own with "
+                    "'score: val'"
                 )
         if params.adapt.labelled.samples or params.adapt.self_training.weight:
             raise RoadshiftError(

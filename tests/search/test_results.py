@@ -40,25 +40,26 @@ def matrices(share, seed):
     return ImageMatrices(tuple(f"{image}" for image in range(8)), np.array(found, np.int64))
 
 
-def scores_of(mix, other):
-    domain = SourceScores(
-        data_set=f"set_{other}", images=8, miou=0.5, miou_low=None, miou_high=None, iou={},
-        classes_scored=2, classes_absent=[], pixel_accuracy=None, mean_accuracy=None,
-        frequency_weighted_iou=None, calibration_error=None, held_out=True,
-        splits=["train", "val"],
-    )  # fmt: skip
-    return TransferScores(
-        mix=mix, taxonomy="driving11", held_out=0.5, val=None, domains={other: domain}
-    )
+def scores_of(mix):
+    domains = {
+        role: SourceScores(
+            data_set=f"set_{role}", images=8, miou=0.5, miou_low=None, miou_high=None, iou={},
+            classes_scored=2, classes_absent=[], pixel_accuracy=None, mean_accuracy=None,
+            frequency_weighted_iou=None, calibration_error=None, held_out=role != mix,
+            splits=["val"] if role == mix else ["train", "val"],
+        )
+        for role in ("a", "b")
+    }  # fmt: skip
+    return TransferScores(mix=mix, taxonomy="driving11", held_out=0.5, val=0.5, domains=domains)
 
 
 @pytest.fixture
 def ended(tmp_path, monkeypatch):
-    """(share that a candidate recognizes above the base) -> the folder of the results."""
+    """(share that a candidate recognizes above the base, where) -> the folder of the results."""
 
-    def written(gain):
+    def written(gain, score="held_out"):
         file = tmp_path / "mine.yaml"
-        file.write_text(yaml.safe_dump(SEARCH, sort_keys=False), "utf-8")
+        file.write_text(yaml.safe_dump({**SEARCH, "score": score}, sort_keys=False), "utf-8")
         search = load_search(file, PARAMS)
         folder = tmp_path / "journal"
         journal = Journal(search, file=folder / "journal.log", machine="one", code={})
@@ -68,15 +69,16 @@ def ended(tmp_path, monkeypatch):
                 break
             hue = 0.0 if step.trial is None else float(state.params[step.trial]["aug.hue"])
             # Luck: the search's own seeds flatter every candidate by five points.
-            score = 0.75 - abs(hue - 0.2) / 10
+            chosen_by = 0.75 - abs(hue - 0.2) / 10
             if step.confirms:
                 above = 0.0 if step.trial is None else gain
                 for mix, other in (("a", "b"), ("b", "a")):
                     kept = kept_files(folder, step, mix)
-                    scores_of(mix, other).save(kept[0])
-                    found = {mix: matrices(0.9, 0), other: matrices(0.8 + above, step.seed)}
+                    scores_of(mix).save(kept[0])
+                    better, same = (other, mix) if score == "held_out" else (mix, other)
+                    found = {same: matrices(0.9, 0), better: matrices(0.8 + above, step.seed)}
                     MixMatrices(found).save(kept[1])
-            journal.record(step, Result({"a": score, "b": score}, minutes=2.0))
+            journal.record(step, Result({"a": chosen_by, "b": chosen_by}, minutes=2.0))
         monkeypatch.chdir(tmp_path)
         place = write_results(
             search, journal.state(), journal.study, kept=folder, revision="0123456789abcdef"
@@ -109,6 +111,17 @@ def test_a_gain_that_other_seeds_confirm_is_better_and_becomes_the_recipe(ended)
     assert words[:4] == ["-S", "aug.flip=0.5", "-S", words[3]]
     assert words[-1] == "train.epochs=4"
     assert overridden(PARAMS, words[1::2]).aug.hue == float(words[3].partition("=")[2])
+
+
+def test_val_of_own_sources_may_choose(ended):
+    folder, confirmed = ended(0.08, "val")
+    page, recipe = ((folder / name).read_text("utf-8") for name in ("trials.md", "recipe.txt"))
+    assert confirmed.row(confirmed.chosen).cells["val"].verdict == "better"
+    assert "| variant | question | val, mean | a→a = set_a (8 images of val) |" in page
+    for text in (recipe.replace("\n# ", " "), page):
+        assert "Chosen on val images of own sources alone, by the mean over mixes:" in text
+        assert "on val images of own sources (seeds 10, 11, 12), the base has " in text
+        assert "held" not in text
 
 
 def test_the_score_that_chose_stands_beside_the_one_that_confirms(ended):

@@ -112,6 +112,14 @@ def test_a_seed_that_chooses_nothing_may_confirm(load):
     assert load(rungs=[{}], seeds=[1], confirm={"seeds": [0]}).settings.confirm.seeds == [0]
 
 
+def test_val_of_own_sources_may_choose_where_none_is_held_out(load):
+    search = load(score="val", mixes=["a", "ab"])
+    assert [search.scored(mix) for mix in ("a", "ab")] == [["a"], ["a", "b"]]
+    assert (search.column, load().column) == ("val", "held out")
+    with pytest.raises(RoadshiftError, match="score: "):
+        load(score="test")
+
+
 def test_a_missing_file_is_named():
     with pytest.raises(RoadshiftError, match=r"^none\.yaml: missing; name the file of a search$"):
         load_search(Path("none.yaml"))
@@ -124,7 +132,7 @@ def test_a_candidate_has_its_values_below_the_rungs_overrides(load):
     )  # fmt: skip
     assert search.overrides({}, 1, 3) == ("aug.hue=0.05", "seed=3")
     assert search.params.aug.hue == 0.05
-    assert search.held_out("a") == ["b"]
+    assert search.scored("a") == ["b"]
 
 
 def test_values_are_written_as_overrides_and_stay_in_their_range(load):
@@ -147,8 +155,11 @@ def test_values_are_written_as_overrides_and_stay_in_their_range(load):
     assert asked == "IntDistribution"
 
 
-@pytest.mark.parametrize("name", ["search_synthetic", "search_streets"])
-def test_the_searches_of_the_project_are_sound(name):
+@pytest.mark.parametrize(
+    ("name", "roles"),
+    [("search_synthetic", {"a", "b"}), ("search_streets", {"a", "b"}), ("search_camvid", {"a"})],
+)
+def test_the_searches_of_the_project_are_sound(name, roles):
     search = load_search(PROJECT / f"experiments/{name}.yaml", PARAMS)
-    assert {role for mix in search.settings.mixes for role in search.held_out(mix)} == {"a", "b"}
+    assert {role for mix in search.settings.mixes for role in search.scored(mix)} == roles
     assert not {*search.settings.confirm.seeds} & {*(search.settings.seeds or []), 0}
