@@ -5,17 +5,18 @@
 The sets have images of KITTI's and Cityscapes' size, as PNG and, for the data stages, as JPEG.
 Every stage runs on all cores that this process may use, on the whole set and on a part of it that
 is smaller by the factor `--times`. The training keeps no decoded images in memory, since that is
-what a large set does. Memory is the largest sum over all processes of a stage; pages that processes
-share count once. The exit status is 1 if a stage needs over 10 % more of it for the whole set.
+what a large set does. Memory is the largest sum over all processes of a stage, without the files of
+libraries; pages that processes share count once. The exit status is 1 if a stage needs over 10 %
+more of it for the whole set.
 """
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,12 +79,27 @@ def _children_seconds() -> float:
 
 
 def _memory(process: psutil.Process) -> int:
-    total = 0
-    with suppress(psutil.NoSuchProcess):
-        for each in (process, *process.children(recursive=True)):
-            with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                total += each.memory_full_info().pss
-    return total
+    """The memory of a process and those it has started, in bytes; 0 if they changed meanwhile."""
+    try:
+        running = {process, *process.children(recursive=True)}
+        total = sum(_own_memory(each.pid) for each in running)
+        # Else a page that was shared when one process was read would count twice.
+        return total if running == {process, *process.children(recursive=True)} else 0
+    except (psutil.NoSuchProcess, OSError):
+        return 0
+
+
+def _own_memory(pid: int) -> int:
+    """The memory of a process in bytes, of pages that several share its part."""
+    # Not the files of libraries, which other programs on the machine share.
+    found = re.findall(
+        r"^Pss_(?:Anon|Shmem): +(\d+) kB",
+        Path(f"/proc/{pid}/smaps_rollup").read_text(),
+        re.MULTILINE,
+    )
+    if len(found) < 2:
+        raise psutil.NoSuchProcess(pid)
+    return 1000 * sum(map(int, found))
 
 
 def measure(

@@ -4,13 +4,16 @@
 process, a `ProcessPoolExecutor` may wait forever or end in a traceback (Python issue 94777).
 """
 
+import gc
 import math
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -96,11 +99,17 @@ def parallel_map(
     """
     number = min(processes, len(items))
     workers, answers = [], []
+    packed = _Packed(items)
+    # The garbage collector of a forked worker then writes to no object of this process, so that
+    # the memory of both stays shared.
+    gc.freeze()
     try:
         for first in range(number):
             answer, sender = multiprocessing.Pipe(duplex=False)
             worker = multiprocessing.Process(
-                target=_work, args=(function, items[first::number], sender), daemon=True
+                target=_work,
+                args=(function, packed, range(first, len(items), number), sender),
+                daemon=True,
             )
             # Until the worker has handlers of its own, it has those of this process.
             before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
@@ -112,6 +121,7 @@ def parallel_map(
             answers.append(answer)
             # The worker then holds the only sender, so the pipe closes when the worker ends.
             sender.close()
+        gc.unfreeze()
         yield (_receive(answers[index % number]) for index in range(len(items)))
     finally:
         for worker in workers:
@@ -120,6 +130,26 @@ def parallel_map(
             worker.join()
         for answer in answers:
             answer.close()
+
+
+class _Packed:
+    """Items as one piece of memory, which forked workers read and share.
+
+    A worker that used the items themselves would get a copy of each page that they are in, since
+    Python counts references in the objects.
+    """
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        content, ends = bytearray(), array("Q", [0])
+        for item in items:
+            content += pickle.dumps(item)
+            ends.append(len(content))
+        self._content, self._ends = bytes(content), ends
+
+    def __getitem__(self, place: int) -> Any:
+        content = memoryview(self._content)
+        packed = content[self._ends[place] : self._ends[place + 1]]
+        return pickle.loads(packed)  # noqa: S301  # this process, or the one that forked it, wrote it
 
 
 def _receive(answer: Connection) -> Any:
@@ -134,16 +164,18 @@ def _receive(answer: Connection) -> Any:
     return result
 
 
-def _work(function: Callable[[Item], Result], items: Sequence[Item], sender: Connection) -> None:
+def _work(
+    function: Callable[[Item], Result], items: _Packed, places: Iterable[int], sender: Connection
+) -> None:
     # A signal may be sent to all processes of a job. The parent alone heeds it, and kills its
     # workers; one that ended before would look like a fault.
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     Thread(target=_end_with_parent, daemon=True).start()
-    for item in items:
+    for place in places:
         try:
-            sender.send((function(item), None))
+            sender.send((function(items[place]), None))
         except Exception as error:
             if not isinstance(error, RoadshiftError | OSError):
                 traceback.print_exc()  # the pipe does not carry the traceback

@@ -78,6 +78,24 @@ def test_a_signal_to_all_processes_of_a_job_is_the_parents_alone():
     assert gather(kill_itself, numbers) == numbers
 
 
+ROLLUP = Path("/proc/self/smaps_rollup")
+
+
+def own_memory(_):
+    """Memory in bytes that this process shares with no other."""
+    return 1000 * int(re.search(r"^Private_Dirty: +(\d+)", ROLLUP.read_text(), re.MULTILINE)[1])
+
+
+@pytest.mark.skipif(not ROLLUP.exists(), reason="the system does not tell the memory of a process")
+def test_a_worker_copies_neither_the_items_nor_what_was_there_before():
+    """A forked worker shares the memory of this process until it writes to it."""
+    there = [[f"{number}" * 100] for number in range(20_000)]  # 10 MB that nobody reads
+    items = [f"{number:01000}" for number in range(20_000)]  # 20 MB
+    found = gather(own_memory, items)
+    assert max(found) - found[0] < 5e6
+    assert len(there) == len(found)
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
 def test_only_cores_that_the_process_may_use_count():
     program = "from roadshift.workers import usable_cores; print(usable_cores())"

@@ -55,7 +55,7 @@ def find_pairs(card: Card, folder: Path, wanted: Collection[str] | None) -> Pair
             not_excluded=found.not_excluded if images else [],
         )
     labels = found.matches(card.layout.label, files)
-    parts_of_label = {label: dict(key) for key, label in labels.items()}
+    parts_of_label = {label: key for key, label in labels.items()}
     twice: list[str] = []
     broken: list[str] = []
     if card.layout.is_shared:
@@ -65,7 +65,7 @@ def find_pairs(card: Card, folder: Path, wanted: Collection[str] | None) -> Pair
     # Of a file that cannot be read nobody knows which images it labels.
     skips = card.layout.skip_unlabelled and not broken
     pairs = [
-        FilePair(parts_of_label[label] | dict(key), in_set(images[key]), in_set(label))
+        FilePair(dict(parts_of_label[label] + key), in_set(images[key]), in_set(label))
         for key in images
         if (label := labels.get(key))
     ]

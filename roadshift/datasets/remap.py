@@ -159,25 +159,25 @@ def remap_set(
         raise RoadshiftError(f"{card.name}: {error}") from None
     samples = find_samples(card, raw, split_config)
     remap_one = partial(_try_sample, remapper=remapper, raw=raw, folder=folder)
-    remapped, faults = [], []
+    faults = []
+    totals: dict[str, np.ndarray] = {}
     with (
         parallel_map(remap_one, samples, processes) as results,
         progress_bar(f"remap {card.name}", "label", len(samples)) as progress,
     ):
-        for result in results:
+        for place, result in enumerate(results):
             if isinstance(result, Fault):
                 faults.append(result)
             else:
-                remapped.append(result)
+                sample, pixels = result
+                samples[place] = sample  # in place: a list of each image is what memory grows by
+                totals[sample.split] = totals.get(sample.split, 0) + pixels
             progress.update()
     if faults:
         raise _all_faults(card, faults, of=len(samples), remapper=remapper)
-    totals: dict[str, np.ndarray] = {}
-    for sample, pixels in remapped:
-        totals[sample.split] = totals.get(sample.split, 0) + pixels
     if card.layout.has_labels:
         _check_counted(card, totals, remapper=remapper, taxonomy=taxonomy)
-    write_manifest([sample for sample, _ in remapped], folder / "manifest.csv")
+    write_manifest(samples, folder / "manifest.csv")
     _write_audit(audit_file, totals, remapper=remapper, taxonomy=taxonomy)
 
 

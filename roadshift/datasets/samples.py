@@ -20,7 +20,7 @@ from roadshift.settings import printable, suggestion
 _AGAIN = "run the remap stage again"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """An image with its label; a row of the manifest.
 
