@@ -83,7 +83,8 @@ ROLLUP = Path("/proc/self/smaps_rollup")
 
 def own_memory(_):
     """Memory in bytes that this process shares with no other."""
-    return 1000 * int(re.search(r"^Private_Dirty: +(\d+)", ROLLUP.read_text(), re.MULTILINE)[1])
+    (found,) = re.findall(r"^Private_Dirty: +(\d+)", ROLLUP.read_text(), re.MULTILINE)
+    return 1000 * int(found)
 
 
 @pytest.mark.skipif(not ROLLUP.exists(), reason="the system does not tell the memory of a process")

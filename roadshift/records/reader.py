@@ -146,7 +146,9 @@ def check_records(shards: ShardSet) -> None:
     for split in shards.shard_lengths:
         for file in shards.files(split):
             try:
-                tf.data.TFRecordDataset(file).reduce(np.int64(0), lambda number, _: number + 1)
+                # Not by `reduce`: TensorFlow keeps the function of each, a tenth of a megabyte.
+                for _ in tf.data.TFRecordDataset(file):
+                    pass
             except tf.errors.DataLossError as error:
                 raise _damaged(file, error) from None
 

@@ -86,9 +86,10 @@ def cross_entropy(
         weight *= tf.gather(tf.constant(_label_weights(class_weights, partial_labels)), target)
     # As TensorFlow's sparse cross-entropy to the bit, where operations are deterministic: but its
     # gradient is then a segment sum over all values, and this one's a multiplication.
-    one_hot = tf.one_hot(target, logits.shape[-1], dtype=logits.dtype)
-    loss = -tf.reduce_sum(one_hot * tf.nn.log_softmax(logits), -1)
-    if partial_labels:  # their one-hot vector is 0, and so is this loss
+    counting = tf.where(counted, target, -1)
+    minus_one_hot = tf.one_hot(counting, logits.shape[-1], on_value=-1.0, dtype=logits.dtype)
+    loss = tf.reduce_sum(minus_one_hot * tf.nn.log_softmax(logits), -1)
+    if partial_labels:  # their vector is 0, as that of ignored pixels, and so is this loss
         loss += _partial_cross_entropy(target, logits, partial_labels)
     if focal_gamma:
         # 1 - p, kept away from 0, where the gradient of a power below 1 is infinite.
