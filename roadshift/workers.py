@@ -100,28 +100,25 @@ def parallel_map(
     number = min(processes, len(items))
     workers, answers = [], []
     packed = _Packed(items)
-    # The garbage collector of a forked worker then writes to no object of this process, so that
-    # the memory of both stays shared.
-    gc.freeze()
     try:
-        for first in range(number):
-            answer, sender = multiprocessing.Pipe(duplex=False)
-            worker = multiprocessing.Process(
-                target=_work,
-                args=(function, packed, range(first, len(items), number), sender),
-                daemon=True,
-            )
-            # Until the worker has handlers of its own, it has those of this process.
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-            try:
-                worker.start()
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            workers.append(worker)
-            answers.append(answer)
-            # The worker then holds the only sender, so the pipe closes when the worker ends.
-            sender.close()
-        gc.unfreeze()
+        with _shared_memory():
+            for first in range(number):
+                answer, sender = multiprocessing.Pipe(duplex=False)
+                worker = multiprocessing.Process(
+                    target=_work,
+                    args=(function, packed, range(first, len(items), number), sender),
+                    daemon=True,
+                )
+                # Until the worker has handlers of its own, it has those of this process.
+                before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+                try:
+                    worker.start()
+                finally:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                workers.append(worker)
+                answers.append(answer)
+                # The worker then holds the only sender, so the pipe closes when the worker ends.
+                sender.close()
         yield (_receive(answers[index % number]) for index in range(len(items)))
     finally:
         for worker in workers:
@@ -130,6 +127,19 @@ def parallel_map(
             worker.join()
         for answer in answers:
             answer.close()
+
+
+@contextmanager
+def _shared_memory() -> Iterator[None]:
+    """Context manager: the garbage collector of a process that is forked now leaves objects alone.
+
+    It would write to each object of this process, which copies the memory.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 class _Packed:

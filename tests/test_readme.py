@@ -14,7 +14,7 @@ import yaml
 
 from ablation.variants import overridden, read_overrides
 from roadshift.__main__ import COMMANDS, main
-from roadshift.scoring.numbers import percent
+from roadshift.scoring.numbers import percent, points
 from roadshift.scoring.recipe_result import DomainResult, RecipeResult
 from roadshift.scoring.recipe_tables import recipe_table
 from roadshift.scoring.results import MixScores
@@ -156,6 +156,32 @@ def test_a_page_quotes_cells_of_a_table_as_they_are(page, kind, file, number):
     assert len(rows) == number
     for row in rows:
         assert row == [table[row[0]][place] for place in places]
+
+
+def test_the_docs_tell_what_the_search_on_the_default_found():
+    page = TEXTS["docs/how-to/search.md"]
+    told = json.loads((RESULTS / "searched/compare.json").read_text("utf-8"))
+    quoted = re.search(r"<!-- searched: .*-->\n\n((?:\|.*\n)+)", page)
+    assert quoted
+    rows = [line.strip("| ").split(" | ") for line in quoted[1].splitlines()[2:]]
+    expected = []
+    for mix in MIXES:
+        found = [
+            told[mix]["domains"][role]["recipes"]["searched-s0"] for role in ("a", "b", "target")
+        ]
+        expected.append([mix, *(
+            f"{points(each['difference'])} ({points(each['low'])} to {points(each['high'])}) "
+            f"{each['verdict']}"
+            for each in found
+        )])  # fmt: skip
+    assert rows == expected
+    recipe = (RESULTS / "search_synthetic/recipe.txt").read_text("utf-8")
+    gain = re.search(r": (\S+) \(95 % interval (\S+ to \S+)\); verdict: (.*)\.", recipe)
+    assert gain
+    assert f"{gain[3]} from the default: {gain[1]} points ({gain[2]})" in " ".join(page.split())
+    assert read_overrides(PROJECT / "experiments/searched.txt") == read_overrides(
+        RESULTS / "search_synthetic/recipe.txt"
+    )
 
 
 def test_the_recipe_of_the_street_scenes_is_the_one_that_was_chosen():

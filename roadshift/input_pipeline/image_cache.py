@@ -111,7 +111,7 @@ def _allowed_bytes() -> int:
     if text is None:
         return CACHE_BYTES
     try:
-        size = float(text)
+        size = 2**30 * float(text)
     except ValueError:
         size = -1.0
     if not 0 <= size < np.inf:
@@ -119,7 +119,7 @@ def _allowed_bytes() -> int:
             f"{CACHE_VARIABLE}: '{text}' is no number of GiB, 0 or more; correct the environment "
             f"variable, or unset it for {CACHE_BYTES / 2**30:g} GiB"
         )
-    return int(size * 2**30)
+    return int(size)
 
 
 @dataclass(frozen=True)

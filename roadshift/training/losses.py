@@ -186,7 +186,7 @@ def lovasz_softmax(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     loss = 1 - (size - tf.cumsum(truth, 1)) / union  # for each k, of the first k errors
     steps = loss - tf.pad(loss[:, :-1], [[0, 0], [1, 0]])
     by_class = tf.reduce_sum(tf.maximum(errors, 0) * steps, 1)
-    # All classes are sorted, and absent ones left out here: XLA compiles no shape of the data.
+    # Absent classes are left out here, not before: a GPU would wait for the number of the others.
     present = tf.cast(size[:, 0] > 0, logits.dtype)
     return tf.math.divide_no_nan(tf.reduce_sum(by_class * present), tf.reduce_sum(present))
 

@@ -96,7 +96,7 @@ def test_the_environment_says_how_much_is_kept(sets, monkeypatch, size, kept):
     assert is_kept(open_train_images(sets[:2], 0)) == kept
 
 
-@pytest.mark.parametrize("size", ["much", "-1", "inf", "nan", ""])
+@pytest.mark.parametrize("size", ["much", "-1", "inf", "1e308", "nan", ""])
 def test_a_size_that_is_none(sets, monkeypatch, size):
     monkeypatch.setenv(CACHE_VARIABLE, size)
     with pytest.raises(RoadshiftError, match=f"ROADSHIFT_IMAGE_CACHE: '{size}' is no number of"):
