@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from benchmarks.step_time import REG
 from roadshift.augment.settings import AugmentSettings
 from roadshift.determinism import enable_determinism
 from roadshift.inference.evaluation import evaluate_network
@@ -28,7 +29,6 @@ from roadshift.training.history import Validation
 from roadshift.training.settings import RegSettings, TrainSettings
 
 NETWORK, PREDICTIONS = "network.keras", "predictions.npz"
-REG = {"dropout": 0.1, "l1": 0.0, "l2": 0.0, "weight_decay": 0.01, "label_smoothing": 0.0}
 TRAIN = {
     "epochs": 1, "steps_per_epoch": 200, "batch_size": 4, "crop_height": 128, "crop_width": 192,
     "learning_rate": 1e-3, "encoder_lr_factor": 1.0, "warmup_epochs": 0, "clip_norm": 1.0,

@@ -201,7 +201,7 @@ class Search:
 
     @property
     def on_held_out(self) -> bool:
-        """Whether held-out sources choose, and not val of a mix's own."""
+        """Whether candidates are scored on held-out sources, and not on val of a mix's own."""
         return self.settings.score == "held_out"
 
     @property
