@@ -201,7 +201,7 @@ class Search:
 
     @property
     def on_held_out(self) -> bool:
-        """Whether candidates are scored on held-out sources, and not on val of a mix's own."""
+        """Whether held-out sources score the candidates; else val images of own sources do."""
         return self.settings.score == "held_out"
 
     @property

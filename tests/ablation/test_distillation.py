@@ -67,7 +67,7 @@ def test_it_compares_networks_ensembles_and_students_over_the_seeds(project, see
 
 
 def gains(rows):
-    """By variant, its difference to one network as the docs write it."""
+    """Returns the gain of each variant over one network, in points, as the docs write it."""
     return {
         name: f"{points(row['difference'])} points ({points(row['low'])} to {points(row['high'])})"
         for name, row in rows.items()
