@@ -8,12 +8,10 @@ import gc
 import math
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import traceback
-from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -84,30 +82,51 @@ def parallel_map(
 ) -> Iterator[Iterator[Result]]:
     """Context manager: yields the results of a function on items, from parallel processes.
 
+    As `worker_processes`, which see, for items that there are already.
+    """
+    with worker_processes(function, min(processes, len(items))) as results_of:
+        yield results_of(items)
+
+
+@contextmanager
+def worker_processes(
+    function: Callable[[Item], Result], processes: int
+) -> Iterator[Callable[[Sequence[Item]], Iterator[Result]]]:
+    """Context manager: starts processes, and yields what gives the results of items from them.
+
     The results have the order of the items. The processes are killed when the block ends, for
     whatever reason. They also end when this process is killed; otherwise they could write into the
     files of the next run.
 
+    A forked process shares the memory that this process had, and gets a copy of each page that
+    either then writes to: a long list takes the least memory if it is made in the block. What is
+    yielded is to be called once.
+
     Args:
         function: function of one item. It, the items and the results must be picklable.
-        items: the items.
-        processes: number of processes at most.
+        processes: number of processes.
 
     Raises:
         RoadshiftError: a process was killed.
         Exception: the function raised it.
     """
-    number = min(processes, len(items))
-    workers, answers = [], []
-    packed = _Packed(items)
+    workers: list[multiprocessing.Process] = []
+    answers: list[Connection] = []
+    senders: list[Connection] = []
+
+    def results_of(items: Sequence[Item]) -> Iterator[Result]:
+        for first, sender in enumerate(senders):
+            own = range(first, len(items), processes)
+            Thread(target=_send_all, args=(items, own, sender), daemon=True).start()
+        return (_receive(answers[index % processes]) for index in range(len(items)))
+
     try:
         with _shared_memory():
-            for first in range(number):
-                answer, sender = multiprocessing.Pipe(duplex=False)
+            for _ in range(processes):
+                answer, answering = multiprocessing.Pipe(duplex=False)
+                receiver, sender = multiprocessing.Pipe(duplex=False)
                 worker = multiprocessing.Process(
-                    target=_work,
-                    args=(function, packed, range(first, len(items), number), sender),
-                    daemon=True,
+                    target=_work, args=(function, receiver, answering), daemon=True
                 )
                 # Until the worker has handlers of its own, it has those of this process.
                 before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
@@ -117,16 +136,18 @@ def parallel_map(
                     signal.pthread_sigmask(signal.SIG_SETMASK, before)
                 workers.append(worker)
                 answers.append(answer)
-                # The worker then holds the only sender, so the pipe closes when the worker ends.
-                sender.close()
-        yield (_receive(answers[index % number]) for index in range(len(items)))
+                senders.append(sender)
+                # The worker then holds the only other ends, so the pipes close when it ends.
+                receiver.close()
+                answering.close()
+        yield results_of
     finally:
         for worker in workers:
             worker.kill()
         for worker in workers:
             worker.join()
-        for answer in answers:
-            answer.close()
+        for connection in (*answers, *senders):
+            connection.close()
 
 
 @contextmanager
@@ -142,24 +163,16 @@ def _shared_memory() -> Iterator[None]:
         gc.unfreeze()
 
 
-class _Packed:
-    """Items as one piece of memory, which forked workers read and share.
-
-    A worker that used the items themselves would get a copy of each page that they are in, since
-    Python counts references in the objects.
-    """
-
-    def __init__(self, items: Iterable[Item]) -> None:
-        content, ends = bytearray(), array("Q", [0])
-        for item in items:
-            content += pickle.dumps(item)
-            ends.append(len(content))
-        self._content, self._ends = bytes(content), ends
-
-    def __getitem__(self, place: int) -> Any:
-        content = memoryview(self._content)
-        packed = content[self._ends[place] : self._ends[place + 1]]
-        return pickle.loads(packed)  # noqa: S301  # this process, or the one that forked it, wrote it
+def _send_all(items: Sequence[Item], places: range, sender: Connection) -> None:
+    """Sends a worker its items, as fast as it takes them."""
+    with suppress(OSError):  # the worker, or the pipe, is gone
+        for place in places:
+            try:
+                sender.send((items[place], None))
+            except OSError:
+                raise
+            except Exception as error:  # an item that cannot be pickled
+                sender.send((None, error))
 
 
 def _receive(answer: Connection) -> Any:
@@ -174,22 +187,23 @@ def _receive(answer: Connection) -> Any:
     return result
 
 
-def _work(
-    function: Callable[[Item], Result], items: _Packed, places: Iterable[int], sender: Connection
-) -> None:
+def _work(function: Callable[[Item], Result], receiver: Connection, answering: Connection) -> None:
     # A signal may be sent to all processes of a job. The parent alone heeds it, and kills its
     # workers; one that ended before would look like a fault.
     for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     Thread(target=_end_with_parent, daemon=True).start()
-    for place in places:
+    while True:
         try:
-            sender.send((function(items[place]), None))
+            item, error = receiver.recv()
+            if error is not None:
+                raise error
+            answering.send((function(item), None))
         except Exception as error:
             if not isinstance(error, RoadshiftError | OSError):
                 traceback.print_exc()  # the pipe does not carry the traceback
-            sender.send((None, error))
+            answering.send((None, error))
             return
 
 

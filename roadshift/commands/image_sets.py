@@ -26,7 +26,7 @@ def images_of(place: Path) -> list[Path]:
     found = find_files(place)
     if place in found.unread:
         raise RoadshiftError(f"{place}: {found.unread[place]}; name another file or folder")
-    images = sorted([*filter(is_image, found.files), *found.unread])
+    images = sorted([*(place / name for name in found.files if is_image(name)), *found.unread])
     if not images:
         raise RoadshiftError(f"{place}: holds no image; name another file or folder")
     return images

@@ -8,14 +8,23 @@ class FilePair(NamedTuple):
     """An image file and its label file.
 
     Attributes:
-        parts: name of each placeholder in the layout's patterns, to its value.
+        id: value of `{id}` in the layout's patterns.
+        split: value of `{split}`; '' if the patterns have none.
+        group: value of `{group}`; '' if the patterns have none.
         image: path of the image, relative to the set's folder, with forward slashes.
         label: path of the label, likewise; '' in a set without labels.
     """
 
-    parts: dict[str, str]
+    id: str
+    split: str
+    group: str
     image: str
     label: str
+
+    @property
+    def sample_id(self) -> str:
+        """The id of the sample, with the group and a '/' in front if the patterns have one."""
+        return f"{self.group}/{self.id}" if self.group else self.id
 
 
 class Alone(NamedTuple):

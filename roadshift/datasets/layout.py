@@ -79,7 +79,8 @@ class Layout(Settings):
 
     def in_set(self, path: str) -> str:
         """Returns a path relative to the root as one relative to the set's folder."""
-        return (PurePosixPath(self.root) / path).as_posix()
+        root = PurePosixPath(self.root)
+        return f"{root}/{path}" if root.parts else path
 
     def in_root(self, path: str) -> str:
         """Returns a path relative to the set's folder as one relative to the root."""

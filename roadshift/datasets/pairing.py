@@ -21,9 +21,33 @@ _ANY_SUFFIX = ".*"
 _UNWRITABLE = {"Cc", "Cs", "Zl", "Zp"}
 """Unicode categories that a name must not have: control characters, surrogates (bytes that are not
 UTF-8) and line breaks. They cannot be written to the manifest, or would break an error's line."""
+_BETWEEN = "\0"
+"""Stands between values of placeholders; no name of a file has it."""
 
-Matches = dict[tuple[tuple[str, str], ...], str]
-"""Values of a pattern's placeholders, as (name, value) pairs, to the file that has them."""
+
+class Matches(NamedTuple):
+    """The files that fit a pattern, by the values of its placeholders.
+
+    Attributes:
+        names: names of the placeholders, sorted.
+        files: the values in that order, joined by `_BETWEEN`, to the file. One string takes a third
+            of the memory of a tuple of pairs, which counts in a set of many images.
+    """
+
+    names: tuple[str, ...]
+    files: dict[str, str]
+
+    def parts(self, key: str) -> dict[str, str]:
+        """Returns the placeholders of a file, by name."""
+        return dict(zip(self.names, key.split(_BETWEEN), strict=True)) if self.names else {}
+
+    def without(self, key: str, names: Collection[str]) -> str:
+        """Returns the key of a file without the placeholders of these names."""
+        return _key({n: value for n, value in self.parts(key).items() if n not in names})
+
+
+def _key(parts: Mapping[str, str]) -> str:
+    return _BETWEEN.join(value for _, value in sorted(parts.items()))
 
 
 def find_pairs(card: Card, folder: Path, wanted: Collection[str] | None) -> Pairing:
@@ -43,8 +67,10 @@ def find_pairs(card: Card, folder: Path, wanted: Collection[str] | None) -> Pair
     images = found.matches(card.layout.image, files)
     if not card.layout.has_labels:
         return Pairing(
-            pairs=[FilePair(dict(key), in_set(image), "") for key, image in images.items()],
-            images=len(images),
+            pairs=[
+                _pair(images.parts(key), in_set(image), "") for key, image in images.files.items()
+            ],
+            images=len(images.files),
             unlabelled=0,
             alone=[],
             unread=unread,
@@ -52,29 +78,30 @@ def find_pairs(card: Card, folder: Path, wanted: Collection[str] | None) -> Pair
             twice=found.twice,
             others=found.others,
             broken=[],
-            not_excluded=found.not_excluded if images else [],
+            not_excluded=found.not_excluded if images.files else [],
         )
     labels = found.matches(card.layout.label, files)
-    parts_of_label = {label: key for key, label in labels.items()}
+    split_of: dict[str, str] = {}
     twice: list[str] = []
     broken: list[str] = []
     if card.layout.is_shared:
+        split_of = {f: labels.parts(key).get("split", "") for key, f in labels.files.items()}
         labels, alone, twice, broken = _shared(card.layout, root, images=images, files=labels)
     else:
         alone = _alone(card.layout, root, files, images=images, labels=labels)
     # Of a file that cannot be read nobody knows which images it labels.
     skips = card.layout.skip_unlabelled and not broken
     pairs = [
-        FilePair(dict(parts_of_label[label] + key), in_set(images[key]), in_set(label))
-        for key in images
-        if (label := labels.get(key))
+        _pair(images.parts(key), in_set(image), in_set(label), split=split_of.get(label, ""))
+        for key, image in images.files.items()
+        if (label := labels.files.get(key))
     ]
     # An id may lie in the part of a publisher's set that is not here.
-    is_whole = bool(images) and len(pairs) >= sum(card.samples.values())
+    is_whole = bool(images.files) and len(pairs) >= sum(card.samples.values())
     return Pairing(
         pairs=pairs,
-        images=len(images),
-        unlabelled=len(images.keys() - labels.keys()) if skips else 0,
+        images=len(images.files),
+        unlabelled=len(images.files.keys() - labels.files.keys()) if skips else 0,
         alone=alone,
         unread=unread,
         unwritable=found.unwritable,
@@ -155,9 +182,10 @@ def no_label(layout: Layout) -> str:
     return f"{'no image has an annotation in' if layout.is_shared else 'no label fits'} {place}"
 
 
-def sample_id(parts: Mapping[str, str]) -> str:
-    """Returns the id of a sample from the values of its pattern's placeholders."""
-    return f"{parts['group']}/{parts['id']}" if "group" in parts else parts["id"]
+def _pair(parts: Mapping[str, str], image: str, label: str, *, split: str = "") -> FilePair:
+    """Returns a pair from the image's placeholders; `split` is that of its label file."""
+    split, group = parts.get("split", split), parts.get("group", "")
+    return FilePair(parts["id"], split, group, image, label)
 
 
 def _starts(layout: Layout) -> list[PurePosixPath]:
@@ -176,11 +204,12 @@ def _starts(layout: Layout) -> list[PurePosixPath]:
 
 def _files(card: Card, root: Path) -> tuple[list[str], list[str]]:
     """Lists the files in the folders that the patterns begin with, and what cannot be read."""
-    files: set[str] = set()
+    files: list[str] = []
     unread: dict[str, str] = {}
     for start in _starts(card.layout):
         found = find_files(root / start)
-        files |= {file.relative_to(root).as_posix() for file in found.files}
+        inside = f"{start}/" if start.parts else ""
+        files += [f"{inside}{name}" for name in found.files]
         unread |= {path.relative_to(root).as_posix(): why for path, why in found.unread.items()}
     lines = [f"'{printable(path)}' {printable(why)}" for path, why in sorted(unread.items())]
     return sorted(files), lines
@@ -201,14 +230,14 @@ class _Matcher:
         regex, wanted = pattern_regex(self._layout, pattern), self._wanted
         if "{split}" in self._layout.label and "{split}" not in pattern:
             wanted = None  # the file with its label tells the split of an image
-        found: Matches = {}
+        found: dict[str, str] = {}
         for file in files:
             match = regex.fullmatch(file)
             if not match or self._is_excluded(match.groupdict()):
                 continue
             if wanted is not None and match.groupdict().get("split", "") not in wanted:
                 continue
-            key = tuple(sorted(match.groupdict().items()))
+            key = _key(match.groupdict())
             if pattern.endswith(_ANY_SUFFIX) and not is_image(file):
                 self.others.append(file)
             elif _UNWRITABLE & {*map(unicodedata.category, file)}:
@@ -218,7 +247,7 @@ class _Matcher:
                 self.twice.append(f"'{found[key]}' and '{file}' both fit '{pattern}'{name}")
             else:
                 found[key] = file
-        return found
+        return Matches(tuple(sorted(regex.groupindex)), found)
 
     @property
     def not_excluded(self) -> list[str]:
@@ -226,7 +255,9 @@ class _Matcher:
         return [each for each in self._layout.exclude if each not in self._excluded]
 
     def _is_excluded(self, parts: Mapping[str, str]) -> bool:
-        name = sample_id(parts) if "id" in parts else None
+        if "id" not in parts:
+            return False
+        name = FilePair(parts["id"], "", parts.get("group", ""), "", "").sample_id
         if name not in self._layout.exclude:
             return False
         self._excluded.add(name)
@@ -245,25 +276,25 @@ def _alone(
         images: the images.
         labels: the labels.
     """
-    if images.keys() == labels.keys():
+    if images.files.keys() == labels.files.keys():
         return []
-    paired = images.keys() & labels.keys()
-    known = {side[key] for key in paired for side in (images, labels)}
+    paired = images.files.keys() & labels.files.keys()
+    known = {side.files[key] for key in paired for side in (images, labels)}
     present = {*files}
     if PurePosixPath() not in _starts(layout):
         # The missing file may lie beside the folders of the patterns.
-        present = {file.relative_to(root).as_posix() for file in find_files(root).files}
+        present = {*find_files(root).files}
     alone = []
     sides = [(labels, images, layout.image)]
     if not layout.skip_unlabelled:
         sides.insert(0, (images, labels, layout.label))
     for have, lack, pattern in sides:
-        near = _Near(present - known - {*have.values()})
-        for key in have:
-            if key not in lack:
-                expected = pattern.format(**dict(key))
+        near = _Near(present - known - {*have.files.values()})
+        for key, file in have.files.items():
+            if key not in lack.files:
+                expected = pattern.format(**have.parts(key))
                 hint = near.to(expected)
-                alone.append(Alone(have[key], expected, hint, have is images))
+                alone.append(Alone(file, expected, hint, have is images))
     return alone
 
 
@@ -278,26 +309,25 @@ def _shared(layout: Layout, root: Path, *, images: Matches, files: Matches) -> _
     """Pairs images with the files that have the labels of many images, and list these images."""
     own = set() if "{split}" in layout.image else {"split"}
     files_of = defaultdict(list)
-    for key, file in files.items():
-        files_of[tuple(part for part in key if part[0] not in own)].append(file)
+    for key, file in files.files.items():
+        files_of[files.without(key, own)].append(file)
     # A file has the placeholders of its images, but for the id, and maybe a split of its own.
     labels_of = {
-        image: files_of.get(tuple(part for part in key if part[0] != "id"), [])
-        for key, image in images.items()
+        image: files_of.get(images.without(key, {"id"}), []) for key, image in images.files.items()
     }
     found = find_listed(layout, root, labels_of)
     alone = []
     if not layout.skip_unlabelled and not found.broken:
-        for key, image in images.items():
+        for key, image in images.files.items():
             if image not in found.labelled:
-                missing = layout.label.format(**{"split": "*", **dict(key)})
+                missing = layout.label.format(**{"split": "*", **images.parts(key)})
                 unlisted = tuple(labels_of[image])
                 alone.append(Alone(image, missing, "", True, is_shared=True, unlisted=unlisted))
     alone += [Alone(label, name, "", False, is_shared=True) for name, label in found.absent]
     labels = {
-        key: found.labelled[image] for key, image in images.items() if image in found.labelled
+        key: found.labelled[image] for key, image in images.files.items() if image in found.labelled
     }
-    return _Shared(labels, alone, found.twice, found.broken)
+    return _Shared(Matches(images.names, labels), alone, found.twice, found.broken)
 
 
 class _Near:

@@ -27,7 +27,7 @@ from roadshift.datasets.splits import SplitConfig
 from roadshift.errors import LINES, RoadshiftError, listed
 from roadshift.progress import progress_bar
 from roadshift.taxonomy import ACCEPT, IGNORE_ID, Taxonomy
-from roadshift.workers import parallel_map
+from roadshift.workers import worker_processes
 
 
 class UnknownValuesError(RoadshiftError):
@@ -157,22 +157,20 @@ def remap_set(
         remapper = Remapper.of(encoding, taxonomy, reader=reader, partial_labels=partial_labels)
     except RoadshiftError as error:
         raise RoadshiftError(f"{card.name}: {error}") from None
-    samples = find_samples(card, raw, split_config)
     remap_one = partial(_try_sample, remapper=remapper, raw=raw, folder=folder)
     faults = []
     totals: dict[str, np.ndarray] = {}
-    with (
-        parallel_map(remap_one, samples, processes) as results,
-        progress_bar(f"remap {card.name}", "label", len(samples)) as progress,
-    ):
-        for place, result in enumerate(results):
-            if isinstance(result, Fault):
-                faults.append(result)
-            else:
-                sample, pixels = result
-                samples[place] = sample  # in place: a list of each image is what memory grows by
-                totals[sample.split] = totals.get(sample.split, 0) + pixels
-            progress.update()
+    with worker_processes(remap_one, processes) as results_of:
+        samples = find_samples(card, raw, split_config)
+        with progress_bar(f"remap {card.name}", "label", len(samples)) as progress:
+            for place, result in enumerate(results_of(samples)):
+                if isinstance(result, Fault):
+                    faults.append(result)
+                else:
+                    sample, pixels = result
+                    samples[place] = sample  # in place: a list is what memory grows by
+                    totals[sample.split] = totals.get(sample.split, 0) + pixels
+                progress.update()
     if faults:
         raise _all_faults(card, faults, of=len(samples), remapper=remapper)
     if card.layout.has_labels:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from roadshift.datasets.card import Card
 from roadshift.datasets.file_pairs import FilePair
 from roadshift.datasets.layout import Layout
-from roadshift.datasets.pairing import pair_files, sample_id
+from roadshift.datasets.pairing import pair_files
 from roadshift.datasets.split_lists import read_split_lists
 from roadshift.datasets.splits import SPLITS, SplitConfig
 from roadshift.datasets.walk import find_files
@@ -59,8 +59,10 @@ def find_samples(card: Card, folder: Path, split_config: SplitConfig) -> list[Sa
             images share an id, the set cannot be split this way, or a split has no image.
     """
     pairs = pair_files(card, folder, wanted_splits(card, split_config))
-    samples = split_samples(card, samples_of(card, pairs), split_config, folder=folder)
-    for line in unexpected_counts(card, pairs):
+    counts, found = unexpected_counts(card, pairs), samples_of(card, pairs)
+    del pairs  # a set may have a million
+    samples = split_samples(card, found, split_config, folder=folder)
+    for line in counts:
         print(f"{card.name}: {line}")
     return samples
 
@@ -78,13 +80,13 @@ def samples_of(card: Card, pairs: Iterable[FilePair]) -> list[Sample]:
     """Makes samples of pairs, as yet with the publisher's names of their splits, '' for none."""
     return [
         Sample(
-            id=sample_id(parts),
-            split=parts.get("split", ""),
-            group=parts.get("group") or _group(card.layout, parts["id"]),
-            image=image,
-            label=label,
+            id=pair.sample_id,
+            split=pair.split,
+            group=pair.group or _group(card.layout, pair.id),
+            image=pair.image,
+            label=pair.label,
         )
-        for parts, image, label in pairs
+        for pair in pairs
     ]
 
 
@@ -106,8 +108,9 @@ def split_samples(
             no image.
     """
     scheme, official = card.split_scheme(split_config), wanted_splits(card, split_config)
-    counts = Counter(sample.id for sample in found)
-    if twice := sorted(i for i, count in counts.items() if count > 1):
+    if len({sample.id for sample in found}) < len(found):
+        counts = Counter(sample.id for sample in found)
+        twice = sorted(i for i, count in counts.items() if count > 1)
         head = f"{card.name}: two images have the id '{twice[0]}'; rename one"
         raise RoadshiftError(listed(head, [f"two images have the id '{i}'" for i in twice[1:]]))
     published = {s.id: official[s.split] if official else "" for s in found}
@@ -144,7 +147,7 @@ def unexpected_counts(card: Card, pairs: Sequence[FilePair]) -> list[str]:
         if name != "all" and card.splits.lists:
             continue
         one = name in (card.splits.published or ())
-        count = sum(not one or pair.parts.get("split") == name for pair in pairs)
+        count = sum(not one or pair.split == name for pair in pairs)
         if count != number:
             shown = name if one else "all"
             lines.append(f"found {count} of the publisher's {number} images ({shown})")
@@ -218,7 +221,7 @@ def check_labels(samples: Iterable[Sample], folder: Path) -> None:
         RoadshiftError: a label has no row, or a row has no label.
     """
     named = {sample.label for sample in samples}
-    present = {file.relative_to(folder).as_posix() for file in find_files(folder).files}
+    present = {*find_files(folder).files}
     if extra := sorted(name for name in present - named if name.endswith(".png")):
         head = f"{folder}: '{extra[0]}' has no row in the manifest ({len(extra)} such); {_AGAIN}"
         raise RoadshiftError(listed(head, [f"'{name}' has no row" for name in extra[1:]]))

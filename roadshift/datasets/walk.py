@@ -29,13 +29,14 @@ class Found(NamedTuple):
     """What a folder and its subfolders hold.
 
     Attributes:
-        files: the files, sorted; their paths begin with the folder.
+        files: paths of the files, relative to the folder, with forward slashes, sorted. They are
+            strings, which take a tenth of the memory of `Path`.
         linked: real paths of the folders that links lead to.
         unread: reason of each subfolder that cannot be listed, and of each link that leads nowhere.
             Anything may be missing from `files` where there are some.
     """
 
-    files: list[Path]
+    files: list[str]
     linked: list[Path]
     unread: dict[Path, str]
 
@@ -50,42 +51,50 @@ def find_files(folder: Path) -> Found:
     Args:
         folder: the folder; its own name may begin with a dot. If there is none, it has no files.
     """
-    files: list[Path] = []
+    files: list[str] = []
     linked: list[Path] = []
     unread: dict[Path, str] = {}
     # Real paths and not inode numbers tell a loop, since some network drives repeat the latter.
     real = Path(os.path.realpath(folder))
-    pending = [(folder, real, _lineage(real))]
+    pending = [("", real, _lineage(real))]
     while pending:
-        current, real, lineage = pending.pop()
+        inside, real, lineage = pending.pop()
+        current = folder / inside
+        others = []
         try:
             with os.scandir(current) as listing:
-                entries = [entry for entry in listing if not _is_left_behind(entry.name)]
+                for entry in listing:
+                    if _is_left_behind(entry.name):
+                        continue
+                    if entry.is_file(follow_symlinks=False):
+                        files.append(f"{inside}{entry.name}")
+                    else:
+                        others.append(entry)
         except OSError as error:
             is_there = current != folder or current.is_symlink() or error.errno not in _ABSENT
             if is_there:
                 unread[current] = _reason(current, error)
             continue
-        for entry in entries:
-            path = current / entry.name
+        for entry in others:
+            name = f"{inside}{entry.name}"
             if entry.is_symlink():
                 try:
                     entry.stat()
                 except OSError as error:
                     # A link to itself hides no file; a link to a disk that is not there may.
                     if error.errno != errno.ELOOP:
-                        unread[path] = _reason(path, error)
+                        unread[folder / name] = _reason(folder / name, error)
                     continue
             if entry.is_file():
-                files.append(path)
+                files.append(name)
             elif entry.is_dir() and not entry.is_symlink():
                 inner = real / entry.name
-                pending.append((path, inner, lineage | {inner}))
+                pending.append((f"{name}/", inner, lineage | {inner}))
             elif entry.is_dir():
-                inner = Path(os.path.realpath(path))
+                inner = Path(os.path.realpath(folder / name))
                 if inner not in lineage:
                     linked.append(inner)
-                    pending.append((path, inner, lineage | _lineage(inner)))
+                    pending.append((f"{name}/", inner, lineage | _lineage(inner)))
     return Found(sorted(files), sorted(linked), dict(sorted(unread.items())))
 
 

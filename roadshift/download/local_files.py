@@ -51,7 +51,7 @@ def _in_folder(folder: Path) -> list[LocalFile] | None:
     if not folder.is_dir():
         return None
     found = find_files(folder)
-    files = [_local_file(f.relative_to(folder).as_posix(), f) for f in found.files]
+    files = [_local_file(name, folder / name) for name in found.files]
     unread = [
         LocalFile(f"{path.relative_to(folder)} {why}", 0, 0) for path, why in found.unread.items()
     ]

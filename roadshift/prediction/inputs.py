@@ -65,13 +65,14 @@ def find_inputs(path: Path, out: Path) -> tuple[list[Input], list[Path]]:
                 f"{out}: lies in {folder}, where the next run would take the outputs for inputs; "
                 "name another folder with --out"
             )
-    wanted = [file for file in found.files if is_image(file) or _is_video(file)]
+    files = [path / name for name in found.files]
+    wanted = [file for file in files if is_image(file) or _is_video(file)]
     for file in wanted:
         if file.is_symlink():
             _check_apart(file, out, file)
     if not wanted and not found.unread:
         raise RoadshiftError(f"{path}: holds no image and no video; name another file or folder")
-    others = [file for file in found.files if file not in {*wanted}]
+    others = [file for file in files if not (is_image(file) or _is_video(file))]
     return _named(sorted([*wanted, *found.unread]), path), others
 
 

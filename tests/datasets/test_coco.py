@@ -64,7 +64,7 @@ def write(folder, *annotations, change=None):
 
 def names(folder, image="a"):
     """The universal names of an image's pixels, through the pairs."""
-    pairs = {pair.parts["id"]: pair for pair in pair_files(CARD, folder, None)}
+    pairs = {pair.id: pair for pair in pair_files(CARD, folder, None)}
     encoding = CARD.table_in(folder)
     reader = label_reader(CARD, encoding, folder)
     found = reader.read(folder, pairs[image].image, pairs[image].label)
@@ -245,7 +245,7 @@ def test_pixels_without_an_annotation_need_a_background(folder):
 
 def test_images_without_an_annotation_are_left_out_or_a_fault(folder, capsys):
     write(folder)
-    assert [pair.parts["id"] for pair in pair_files(CARD, folder, None)] == ["b"]
+    assert [pair.id for pair in pair_files(CARD, folder, None)] == ["b"]
     assert "left out 1 images that have no label" in capsys.readouterr().out
     strict = CARD.model_dump() | {"layout": {"image": "images/{id}.*", "label": "result.json"}}
     with pytest.raises(RoadshiftError, match=r"'images/a\.png' has no annotation in 'result\.json"):
@@ -267,7 +267,7 @@ def test_an_image_that_the_card_leaves_out_is_not_missing(folder):
     write(folder, annotation(1, 2, box(0, 0, 2, 2)))
     layout = CARD.layout.model_copy(update={"exclude": ("a",)})
     card = CARD.model_copy(update={"layout": layout})
-    assert [pair.parts["id"] for pair in pair_files(card, folder, None)] == ["b"]
+    assert [pair.id for pair in pair_files(card, folder, None)] == ["b"]
 
 
 def test_a_changed_file_is_read_again(folder):
@@ -318,7 +318,7 @@ def test_subsets_of_a_project(tmp_path):
     reader = label_reader(card, encoding, tmp_path)
     for pair in pair_files(card, tmp_path, None):
         native = reader.read(tmp_path, pair.image, pair.label).native
-        wanted = {"Train": "road", "Validation": "car", "Test": "sky"}[pair.parts["group"]]
+        wanted = {"Train": "road", "Validation": "car", "Test": "sky"}[pair.group]
         assert {encoding.names[i] for i in np.unique(native)} == {wanted}
 
 

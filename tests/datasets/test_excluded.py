@@ -28,7 +28,7 @@ def own(tmp_path, save_image):
 
 
 def ids(card, folder, wanted=None):
-    return [pair.parts["id"] for pair in pair_files(card, folder, wanted)]
+    return [pair.id for pair in pair_files(card, folder, wanted)]
 
 
 def test_an_excluded_image_is_left_out(own):

@@ -110,7 +110,7 @@ class Set:
     def names(self, image):
         """The universal names of an image's pixels, through the pairs."""
         self.write()
-        pairs = {pair.parts["id"]: pair for pair in pair_files(CARD, self.folder, ("train", "val"))}
+        pairs = {pair.id: pair for pair in pair_files(CARD, self.folder, ("train", "val"))}
         encoding = CARD.table_in(self.folder)
         reader = label_reader(CARD, encoding, self.folder)
         label = reader.read(self.folder, pairs[image].image, pairs[image].label)
@@ -188,7 +188,7 @@ def test_an_image_without_a_mask_is_left_out(mini):
     mini.tables["train"]["sample_data"].append(frame("n010-__CAM_BACK__0"))
     mini.write()
     found = find_pairs(CARD, mini.folder, ("train", "val"))
-    assert {pair.parts["id"] for pair in found.pairs} == {*TRAIN, *VAL} - {TRAIN[1]}
+    assert {pair.id for pair in found.pairs} == {*TRAIN, *VAL} - {TRAIN[1]}
     assert (found.unlabelled, found.alone, found.broken) == (3, [], [])
 
 
