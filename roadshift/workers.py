@@ -113,11 +113,13 @@ def worker_processes(
     workers: list[multiprocessing.Process] = []
     answers: list[Connection] = []
     senders: list[Connection] = []
+    feeders: list[Thread] = []
 
     def results_of(items: Sequence[Item]) -> Iterator[Result]:
         for first, sender in enumerate(senders):
             own = range(first, len(items), processes)
-            Thread(target=_send_all, args=(items, own, sender), daemon=True).start()
+            feeders.append(Thread(target=_send_all, args=(items, own, sender), daemon=True))
+            feeders[-1].start()
         return (_receive(answers[index % processes]) for index in range(len(items)))
 
     try:
@@ -146,6 +148,8 @@ def worker_processes(
             worker.kill()
         for worker in workers:
             worker.join()
+        for feeder in feeders:
+            feeder.join()
         for connection in (*answers, *senders):
             connection.close()
 
@@ -165,14 +169,14 @@ def _shared_memory() -> Iterator[None]:
 
 def _send_all(items: Sequence[Item], places: range, sender: Connection) -> None:
     """Sends a worker its items, as fast as it takes them."""
-    with suppress(OSError):  # the worker, or the pipe, is gone
-        for place in places:
-            try:
-                sender.send((items[place], None))
-            except OSError:
-                raise
-            except Exception as error:  # an item that cannot be pickled
-                sender.send((None, error))
+    for place in places:
+        try:
+            sender.send((items[place], None))
+        except BrokenPipeError:  # the worker has been killed
+            return
+        except Exception as error:  # the item cannot be pickled
+            sender.send((None, error))
+            return
 
 
 def _receive(answer: Connection) -> Any:
