@@ -4,6 +4,7 @@ The user's configuration of Keras and the number of cores would otherwise decide
 out, or stop every command. Every stage and every command calls `prepare` first.
 """
 
+import gc
 import os
 import re
 import sys
@@ -22,6 +23,9 @@ MAX_THREADS = 256
 
 PINNED = ("KERAS_BACKEND", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 """Variables that `prepare` sets, whatever the user has set."""
+
+_NOT_NEEDED = ("matplotlib", "sklearn")
+"""What Keras imports if it is there, for galleries and wrappers that roadshift does not use."""
 
 
 def threads() -> int:
@@ -78,14 +82,14 @@ def prepare() -> None:
 def _around_tensorflow(tensorflow: ModuleType) -> Iterator[None]:
     """Context manager: TensorFlow is imported in the block."""
     # An older Keras in TensorFlow reads `keras.json`, too.
-    with _without_keras_json(), quiet_import(tensorflow):
+    with _without_keras_json(), _without_collections(), quiet_import(tensorflow):
         yield
 
 
 @contextmanager
 def _around_keras(keras: ModuleType, home: str) -> Iterator[None]:
     """Context manager: Keras, which keeps downloads in `home`, is imported in the block."""
-    with _without_keras_json():
+    with _without_keras_json(), _without_collections(), _without_modules(_NOT_NEEDED):
         yield
     # Keras has no public way to say where downloaded weights are kept. Without this line they would
     # be kept in the system's temporary folder.
@@ -105,6 +109,40 @@ def _without_keras_json() -> Iterator[None]:
         del os.environ["KERAS_HOME"]
         if home is not None:
             os.environ["KERAS_HOME"] = home
+
+
+@contextmanager
+def _without_modules(names: Sequence[str]) -> Iterator[None]:
+    """Context manager: what is imported in the block finds these modules to be missing.
+
+    Those that have been imported are left as they are.
+    """
+    hidden = [name for name in names if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # the import system's mark for it
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Context manager: the garbage collector rests, and leaves what is made in the block for good.
+
+    Modules keep nearly all that an import makes: half a million objects, which every later collection
+    would look at in vain, as would the one at the end of the process. It was half of the processor
+    time that a stage takes to start.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.freeze()
+            gc.enable()
 
 
 def _configure(keras: ModuleType) -> None:

@@ -59,6 +59,21 @@ def test_the_user_s_keras_configuration_breaks_no_stage_and_no_command(hostile, 
     assert done.stderr.count("\n") == 1
 
 
+START = """
+import gc, sys
+import stages.train
+assert "sklearn" not in sys.modules and "matplotlib" not in sys.modules
+assert gc.isenabled() and gc.get_freeze_count() > 100_000
+import matplotlib.pyplot, sklearn.base
+"""
+
+
+@pytest.mark.slow
+def test_a_stage_starts_without_what_keras_alone_would_import():
+    done = run("-c", START)
+    assert done.returncode == 0, done.stderr
+
+
 KERAS = """
 import json, keras, tensorflow, os
 from pathlib import Path
