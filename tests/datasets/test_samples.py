@@ -1,4 +1,5 @@
 import re
+import tracemalloc
 import unicodedata
 
 import numpy as np
@@ -550,3 +551,20 @@ def test_all_images_of_one_id_are_told(tmp_path, write_camvid):
     write_camvid(tmp_path, {**DRIVES, **{f"test/{name}": ROAD for name in names}})
     further = refuse(f"two images have the id '{names[0]}'; rename one", CAMVID, tmp_path)
     assert further == [f"two images have the id '{names[1]}'"]
+
+
+def test_an_image_takes_under_a_kilobyte_of_the_list(tmp_path):
+    """The memory of `download` and `remap` grows by it; it was two kilobytes."""
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+        for index in range(2000):
+            (tmp_path / folder / f"{index:06}.png").touch()
+    config = split_config(by="random")
+    find_samples(OWN, tmp_path, config)  # what this imports and caches is not of the list
+    tracemalloc.start()
+    try:
+        samples = find_samples(OWN, tmp_path, config)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak / len(samples) < 1000
