@@ -129,11 +129,11 @@ def _without_modules(names: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def _without_collections() -> Iterator[None]:
-    """Context manager: the garbage collector rests, and leaves what is made in the block for good.
+    """Context manager: the garbage collector rests, and later passes over what is there by then.
 
-    Modules keep nearly all that an import makes: half a million objects, which every later collection
-    would look at in vain, as would the one at the end of the process. It was half of the processor
-    time that a stage takes to start.
+    Modules keep nearly all that an import makes: half a million objects, which every collection
+    would look at in vain, as would the one at the end of the process. These collections took half
+    of the processor time that a stage takes to start.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -82,7 +82,7 @@ def parallel_map(
 ) -> Iterator[Iterator[Result]]:
     """Context manager: yields the results of a function on items, from parallel processes.
 
-    As `worker_processes`, which see, for items that there are already.
+    Does what `worker_processes` does, for items that are known before the processes start.
     """
     with worker_processes(function, min(processes, len(items))) as results_of:
         yield results_of(items)
@@ -92,15 +92,15 @@ def parallel_map(
 def worker_processes(
     function: Callable[[Item], Result], processes: int
 ) -> Iterator[Callable[[Sequence[Item]], Iterator[Result]]]:
-    """Context manager: starts processes, and yields what gives the results of items from them.
+    """Context manager: starts processes, and yields a function from items to their results.
 
-    The results have the order of the items. The processes are killed when the block ends, for
-    whatever reason. They also end when this process is killed; otherwise they could write into the
-    files of the next run.
+    The function returns an iterator, and is to be called once: the items of a second call would mix
+    with those of the first. The results have the order of the items. The processes are killed when
+    the block ends, for whatever reason. They also end when this process is killed; otherwise they
+    could write into the files of the next run.
 
     A forked process shares the memory that this process had, and gets a copy of each page that
-    either then writes to: a long list takes the least memory if it is made in the block. What is
-    yielded is to be called once.
+    either then writes to: a long list takes the least memory if it is made in the block.
 
     Args:
         function: function of one item. It, the items and the results must be picklable.
@@ -160,11 +160,13 @@ def _shared_memory() -> Iterator[None]:
 
     It would write to each object of this process, which copies the memory.
     """
+    frozen = gc.get_freeze_count()
     gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if not frozen:  # else it would thaw what was frozen before
+            gc.unfreeze()
 
 
 def _send_all(items: Sequence[Item], places: range, sender: Connection) -> None:
@@ -174,8 +176,8 @@ def _send_all(items: Sequence[Item], places: range, sender: Connection) -> None:
             sender.send((items[place], None))
         except BrokenPipeError:  # the worker has been killed
             return
-        except Exception as error:  # the item cannot be pickled
-            sender.send((None, error))
+        except Exception as error:  # the item cannot be pickled, and maybe the error neither
+            sender.send((None, TypeError(f"items[{place}]: {error}")))
             return
 
 

@@ -55,6 +55,30 @@ def test_an_item_that_cannot_be_sent_is_an_error_where_its_result_would_come():
         gather(abs, [1, 2, lambda: 3])
 
 
+class UnsendableError(Exception):
+    def __init__(self, what, why):
+        super().__init__(why)
+
+
+class Odd:
+    def __reduce__(self):
+        raise UnsendableError("Odd", "cannot be sent")
+
+
+def test_an_item_whose_error_cannot_be_sent_either_is_an_error():
+    with pytest.raises(TypeError, match=r"items\[1\]: cannot be sent"):
+        gather(id, [1, Odd()])
+
+
+def test_what_was_frozen_before_stays_so():
+    gc.freeze()
+    try:
+        gather(abs, [1, 2])
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+
+
 def test_items_and_results_may_be_larger_than_a_pipe():
     items = [bytes([number]) * 1_000_000 for number in range(12)]
     assert gather(bytes, items) == items

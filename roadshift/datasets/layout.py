@@ -54,6 +54,8 @@ class Layout(Settings):
         if not self.has_labels:
             label |= parts
         for pattern, found in ((self.image, parts), (self.label, label)):
+            if pattern.startswith("/"):
+                raise ValueError(f"'{pattern}' is absolute; give a path relative to root")
             is_shared = pattern == self.label and self.is_shared
             if not ("id" in found or is_shared) or found - {"id", "split", "group", "part"}:
                 raise ValueError(

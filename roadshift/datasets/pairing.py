@@ -43,11 +43,7 @@ class Matches(NamedTuple):
 
     def without(self, key: str, names: Collection[str]) -> str:
         """Returns the key of a file without the placeholders of these names."""
-        return _key({n: value for n, value in self.parts(key).items() if n not in names})
-
-
-def _key(parts: Mapping[str, str]) -> str:
-    return _BETWEEN.join(value for _, value in sorted(parts.items()))
+        return _BETWEEN.join(v for name, v in self.parts(key).items() if name not in names)
 
 
 def find_pairs(card: Card, folder: Path, wanted: Collection[str] | None) -> Pairing:
@@ -230,6 +226,8 @@ class _Matcher:
         regex, wanted = pattern_regex(self._layout, pattern), self._wanted
         if "{split}" in self._layout.label and "{split}" not in pattern:
             wanted = None  # the file with its label tells the split of an image
+        # A layout's form of ids may have groups of its own, which tell nothing apart.
+        names = tuple(sorted({"id", "split", "group", "part"} & {*regex.groupindex}))
         found: dict[str, str] = {}
         for file in files:
             match = regex.fullmatch(file)
@@ -237,7 +235,7 @@ class _Matcher:
                 continue
             if wanted is not None and match.groupdict().get("split", "") not in wanted:
                 continue
-            key = _key(match.groupdict())
+            key = _BETWEEN.join(match[name] or "" for name in names)
             if pattern.endswith(_ANY_SUFFIX) and not is_image(file):
                 self.others.append(file)
             elif _UNWRITABLE & {*map(unicodedata.category, file)}:
@@ -247,7 +245,7 @@ class _Matcher:
                 self.twice.append(f"'{found[key]}' and '{file}' both fit '{pattern}'{name}")
             else:
                 found[key] = file
-        return Matches(tuple(sorted(regex.groupindex)), found)
+        return Matches(names, found)
 
     @property
     def not_excluded(self) -> list[str]:

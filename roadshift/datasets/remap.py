@@ -160,15 +160,18 @@ def remap_set(
     remap_one = partial(_try_sample, remapper=remapper, raw=raw, folder=folder)
     faults = []
     totals: dict[str, np.ndarray] = {}
+    # Workers share what this process has read of files with the labels of many images. Other sets
+    # are listed after the workers have started, so that the list takes no memory of theirs.
+    listed = find_samples(card, raw, split_config) if card.layout.is_shared else None
     with worker_processes(remap_one, processes) as results_of:
-        samples = find_samples(card, raw, split_config)
+        samples = find_samples(card, raw, split_config) if listed is None else listed
         with progress_bar(f"remap {card.name}", "label", len(samples)) as progress:
             for place, result in enumerate(results_of(samples)):
                 if isinstance(result, Fault):
                     faults.append(result)
                 else:
                     sample, pixels = result
-                    samples[place] = sample  # in place: a list is what memory grows by
+                    samples[place] = sample  # in place: a second list would double the memory
                     totals[sample.split] = totals.get(sample.split, 0) + pixels
                 progress.update()
     if faults:

@@ -212,6 +212,14 @@ def test_a_layout_without_id_or_with_unknown_parts_is_refused(pattern):
         Layout(image=pattern, label="{id}.png")
 
 
+@pytest.mark.parametrize("absolute", ["image", "label"])
+def test_a_layout_with_an_absolute_path_is_refused(absolute):
+    patterns = {"image": "im/{id}.png", "label": "gt/{id}.png"}
+    patterns[absolute] = f"/data/{patterns[absolute]}"
+    with pytest.raises(ValidationError, match=f"'{patterns[absolute]}' is absolute"):
+        Layout.model_validate(patterns)
+
+
 def test_a_layout_whose_patterns_name_different_parts_is_refused():
     with pytest.raises(ValidationError, match="the same placeholders"):
         Layout(image="{group}/{id}.png", label="{id}.png")

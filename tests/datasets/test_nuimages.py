@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import tarfile
 import zlib
@@ -15,7 +16,9 @@ from PIL import Image
 from pycocotools import mask as masks
 
 from roadshift.checking.whole_set import check_set
+from roadshift.datasets import nuimages_file
 from roadshift.datasets.card import Card, load_card
+from roadshift.datasets.json_files import load_json
 from roadshift.datasets.label_readers import label_reader
 from roadshift.datasets.layout import Layout
 from roadshift.datasets.pairing import find_pairs, pair_files
@@ -321,6 +324,29 @@ def test_the_publishers_archives_are_unpacked_and_remapped(mini, tmp_path):
     for sample in samples:
         label = np.asarray(Image.open(tmp_path / "out" / sample.label))
         assert (label == np.vectorize(taxonomy.label_id_of)(wanted)).all()
+
+
+def test_the_tables_are_read_once_for_all_processes(mini, tmp_path, monkeypatch):
+    mini.write()
+    (tmp_path / "out").mkdir()
+    readers = tmp_path / "readers"
+
+    def load(file):
+        with readers.open("a") as sink:
+            sink.write(f"{os.getpid()}\n")
+        return load_json(file)
+
+    monkeypatch.setattr(nuimages_file, "load_json", load)
+    remap_set(
+        CARD,
+        raw=mini.folder,
+        taxonomy=load_taxonomy("driving11"),
+        split_config=CONFIG,
+        folder=tmp_path / "out",
+        audit_file=tmp_path / "audit.csv",
+        processes=2,
+    )
+    assert {*readers.read_text().split()} == {str(os.getpid())}
 
 
 @pytest.mark.parametrize("split", [None, "test"])

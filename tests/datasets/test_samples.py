@@ -568,3 +568,13 @@ def test_an_image_takes_under_a_kilobyte_of_the_list(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak / len(samples) < 1000
+
+
+def test_groups_in_the_form_of_ids_tell_nothing_apart(tmp_path, save_image):
+    for name in ("day_1", "2"):
+        save_image(tmp_path / f"images/{name}.png", RGB_ROAD)
+        save_image(tmp_path / f"labels/{name}.png", ROAD)
+    layout = OWN.layout.model_copy(update={"id": "(?P<drive>[a-z]+_)?[0-9]+"})
+    card = OWN.model_copy(update={"layout": layout})
+    found = find_samples(card, tmp_path, split_config(by="all_test"))
+    assert [sample.id for sample in found] == ["2", "day_1"]
