@@ -212,8 +212,8 @@ def test_ctrl_c_ends_a_stage_at_once_beside_busy_processes(reproduced, stage):
                 printed, _ = process.communicate(timeout=PATIENCE)
                 seconds = time.monotonic() - told
             if process.returncode != 0:  # it had ended before
-                assert process.returncode == 128 + signal.SIGINT
-                assert printed.endswith("interrupted\n")
+                assert process.returncode == 128 + signal.SIGINT, printed
+                assert printed.endswith("interrupted\n"), printed
                 assert seconds < 10
             assert project.hashes(*places) == whole
     project.run(*command(stage))
