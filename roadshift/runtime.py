@@ -25,7 +25,7 @@ PINNED = ("KERAS_BACKEND", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 """Variables that `prepare` sets, whatever the user has set."""
 
 _NOT_NEEDED = ("matplotlib", "sklearn")
-"""What Keras imports if it is there, for galleries and wrappers that roadshift does not use."""
+"""Packages that `import keras` imports where they are installed; roadshift needs none there."""
 
 
 def threads() -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from roadshift import workers
 from roadshift.errors import RoadshiftError
-from roadshift.workers import parallel_map, usable_cores
+from roadshift.workers import parallel_map, usable_cores, worker_processes
 
 PROJECT = Path(__file__).parents[1]
 
@@ -117,18 +117,22 @@ ROLLUP = Path("/proc/self/smaps_rollup")
 
 
 def own_memory(_):
-    """Memory in bytes that this process shares with no other, after a garbage collection."""
-    gc.collect()
+    """Memory in bytes that this process shares with no other; a garbage collection follows."""
     (found,) = re.findall(r"^Private_Dirty: +(\d+)", ROLLUP.read_text(), re.MULTILINE)
+    gc.collect()
     return 1000 * int(found)
 
 
 @pytest.mark.skipif(not ROLLUP.exists(), reason="the system does not tell the memory of a process")
-def test_a_worker_does_not_copy_what_was_there_before():
+def test_a_worker_copies_neither_the_items_nor_what_was_there_before():
     """A forked worker shares the memory of this process until it writes to it."""
-    there = [[f"{number}" * 100] for number in range(40_000)]  # 22 MB that nobody reads
-    assert max(gather(own_memory, range(6), 3)[:3]) < 11e6
-    assert len(there) == 40_000
+    there = [[f"{number}" * 100] for number in range(20_000)]  # 10 MB that nobody reads
+    with worker_processes(own_memory, 2) as results_of:
+        items = [f"{number:0100000}" for number in range(200)]  # 20 MB
+        found = [*results_of(items)]
+    assert max(found) - found[0] < 5e6
+    assert len(there) == 20_000
+    assert len(items) == len(found)
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")

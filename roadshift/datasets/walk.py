@@ -30,7 +30,7 @@ class Found(NamedTuple):
 
     Attributes:
         files: paths of the files, relative to the folder, with forward slashes, sorted. They are
-            strings, which take a third of the memory that paths take.
+            strings, which take a third of the memory of `Path` objects.
         linked: real paths of the folders that links lead to.
         unread: reason of each subfolder that cannot be listed, and of each link that leads nowhere.
             Anything may be missing from `files` where there are some.
