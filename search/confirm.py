@@ -25,7 +25,8 @@ class Confirmed:
         column: the mean over mixes and sources, by which candidates are compared.
         rows: the base, then the candidates by their score in the search.
         heads: by column, the words above it.
-        chosen: name of the row with the highest mean, the base's if none is above it.
+        chosen: name of the highest of the candidates that are told apart as better than the
+            base; the base's if none is.
         floor: how far two seeds of the base lie apart, 0..1; None for one seed.
     """
 
@@ -42,6 +43,12 @@ class Confirmed:
     def miou(self, name: str) -> float:
         """The mean of a candidate over sources and seeds, 0..1."""
         return self.row(name).cells[self.column].miou or 0.0
+
+    @property
+    def highest(self) -> str | None:
+        """Name of the candidate with the highest mean; None if the base alone was confirmed."""
+        names = [row.variant.name for row in self.rows if row.variant.name != BASE]
+        return max(names, key=self.miou, default=None)
 
 
 def kept_files(folder: Path, run: Run, mix: str) -> tuple[Path, Path]:
@@ -91,6 +98,10 @@ def compare_confirmed(search: Search, state: State, folder: Path) -> Confirmed:
                 minutes=sum(minutes) / len(minutes),
             )
         )
+
+    def mean(row: VariantRow) -> float:
+        return row.cells[search.column].miou or 0.0
+
     rows = compare_variants(
         variants,
         BASE,
@@ -98,13 +109,12 @@ def compare_confirmed(search: Search, state: State, folder: Path) -> Confirmed:
         seed=search.params.seed,
         means={search.column: weights},
     )
-    means = {row.variant.name: row.cells[search.column].miou or 0.0 for row in rows}
+    better = [row for row in rows if row.cells[search.column].verdict == "better"]
     return Confirmed(
         search.column,
         rows,
         heads,
-        # Of equals the first, and the base comes first.
-        chosen=max(means, key=lambda name: means[name]),
+        chosen=max(better, key=mean, default=rows[0]).variant.name,
         floor=seeds_apart(rows[0].cells[search.column].by_seed),
     )
 

@@ -152,8 +152,20 @@ class Journal:
                 )
 
     def _ask(self) -> None:
-        """Adds a trial, with a sampler of its own: what it asks depends on earlier trials alone."""
+        """Adds a trial: the base if the space has it, then what a sampler asks for."""
         trials = self.study.get_trials(deepcopy=False)
+        base = self.search.base
+        values = base if base is not None and not trials else self._sampled(trials)
+        self.study.add_trial(
+            optuna.trial.create_trial(
+                state=TrialState.RUNNING,
+                params=dict(values),
+                distributions=dict(self.search.space),
+            )
+        )
+
+    def _sampled(self, trials: list[optuna.trial.FrozenTrial]) -> dict[str, Value]:
+        """Asks a sampler of its own for a trial, so that earlier trials alone decide."""
         settings = self.search.settings
         sampler = optuna.samplers.TPESampler(
             seed=(settings.seed + len(trials)) % 2**32,
@@ -165,12 +177,7 @@ class Journal:
         memory = optuna.create_study(direction="maximize", sampler=sampler)
         memory.add_trials(trials)
         asked = memory.ask(dict(self.search.space)).params
-        values = {key: rounded(value, self.search.space[key]) for key, value in asked.items()}
-        self.study.add_trial(
-            optuna.trial.create_trial(
-                state=TrialState.RUNNING, params=values, distributions=dict(self.search.space)
-            )
-        )
+        return {key: rounded(value, self.search.space[key]) for key, value in asked.items()}
 
     def _tell(self) -> None:
         """Ends the trials whose runs on the first rung have ended."""

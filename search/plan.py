@@ -91,11 +91,12 @@ def rung_runs(search: Search, trial: int, rung: int) -> list[Run]:
 
 
 def confirming_runs(search: Search, state: State) -> dict[str, list[Run]]:
-    """The confirming runs of the base and of the best candidates, by the candidate's name."""
+    """The confirming runs of the base and of the best others, by the candidate's name."""
     last = len(search.settings.rungs) - 1
-    best = ranked(search, state, last)[: search.settings.confirm.best]
+    # The trial with the base's values is confirmed as the base.
+    others = [trial for trial in ranked(search, state, last) if state.params[trial] != search.base]
     runs = {}
-    for trial in (None, *best):
+    for trial in (None, *others[: search.settings.confirm.best]):
         of_trial = [Run(trial, last, seed, True) for seed in search.settings.confirm.seeds]
         runs[of_trial[0].variant] = of_trial
     return runs
@@ -131,9 +132,9 @@ def next_step(search: Search, state: State, taken: Callable[[Run], bool]) -> Ste
             return "ask"
         if step == "wait":
             return step
-    runs = confirming_runs(search, state)
-    if len(runs) == 1:
+    if not ranked(search, state, len(search.settings.rungs) - 1):
         return "done"
+    runs = confirming_runs(search, state)
     # A seed of all, then the next: whatever is interrupted can be compared.
     turns = [run for each in zip(*runs.values(), strict=True) for run in each]
     return _open((run for run in turns if run.name not in state.results), taken)

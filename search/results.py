@@ -37,7 +37,8 @@ the base in points with its {level} interval over images and, where there are se
 {luck}
 
 {told}
-{highest}
+
+{after}
 
 ## Trials
 
@@ -51,8 +52,12 @@ Rungs: {rungs}.
 LUCK = """The best of many candidates is also the luckiest: on the last rung, `{best}` was the first
 of {among} with {search}; by the confirming seeds it has {confirmed}, {shift} points. The trials of
 the first rung spread by {spread} points (standard deviation)."""
-HIGHEST = """The recipe is the highest of {number} by the confirming seeds: of the base and
-{candidates}. So these seeds chose among them, and its score is optimistic by a little, too."""
+AMONG = """The confirming seeds chose it from the base and {candidates}, so its score is
+optimistic by a little, too."""
+KEPT = """A candidate replaces the base only if it is told apart as better. To run the highest one
+all the same:
+
+    dvc exp run {overrides}"""
 IMPORTANCE = """By PED-ANOVA (Watanabe et al., IJCAI 2023, arXiv 2304.10255) on the scores of the
 first rung: how far a parameter's values in the best {best:.0f} % of {trials} trials differ from
 those of all. It is a hint at which parameters to search again, and no verdict.
@@ -100,7 +105,7 @@ def write_results(
         table=comparison_table(confirmed.rows, confirmed.heads),
         luck=_luck(search, state, confirmed),
         told=_told(search, confirmed),
-        highest=_highest(confirmed),
+        after=_after(search, state, confirmed),
         rungs="; ".join(_rung(search, place) for place in range(len(settings.rungs))),
         ranking=_ranking(search, state),
         importance=importance(study),
@@ -114,8 +119,6 @@ def write_results(
 
 def _recipe(search: Search, state: State, confirmed: Confirmed, revision: str, date: str) -> str:
     """The chosen overrides, below a head that says where they are from."""
-    last = len(search.settings.rungs) - 1
-    chosen = None if confirmed.chosen == BASE else int(confirmed.chosen[1:])
     place = ablation_results(search.name) / "recipe.txt"
     head = [
         f"Chosen by {search.file} (make search FILE={search.file})",
@@ -125,14 +128,19 @@ def _recipe(search: Search, state: State, confirmed: Confirmed, revision: str, d
         f"  dvc exp run $(grep -v '^#' {place})",
         "",
         _told(search, confirmed),
-        *_highest(confirmed).splitlines(),
+        *([] if confirmed.chosen == BASE else _among(confirmed).splitlines()),
         *_luck(search, state, confirmed).splitlines(),
         _floor(confirmed),
     ]
-    values = {} if chosen is None else state.params[chosen]
-    overrides = search.overrides(values, last, None)
+    overrides = _overrides(search, state, confirmed.chosen)
     lines = [*(f"# {line}".rstrip() for line in head), *(f"-S {each}" for each in overrides)]
     return "\n".join(lines) + "\n"
+
+
+def _overrides(search: Search, state: State, name: str) -> tuple[str, ...]:
+    """The overrides of the base or of a candidate, as long as the last rung trains."""
+    values = {} if name == BASE else state.params[int(name[1:])]
+    return search.overrides(values, len(search.settings.rungs) - 1, None)
 
 
 def _images(confirmed: Confirmed) -> list[str]:
@@ -152,16 +160,17 @@ def _place(confirmed: Confirmed) -> str:
 
 def _told(search: Search, confirmed: Confirmed) -> str:
     """What the confirming runs say of the recipe, on one line."""
-    seeds = f"seeds {_listed(search.settings.confirm.seeds)}"
     base = f"the base has {percent(confirmed.miou(BASE))}"
+    lead, shown = "", confirmed.chosen
     if confirmed.chosen == BASE:
-        return (
-            f"No candidate is above the base by the confirming runs ({seeds}): {base} on "
-            f"{_place(confirmed)}, and is kept."
-        )
-    cell = confirmed.row(confirmed.chosen).cells[confirmed.column]
+        lead = "No candidate is told apart as better than the base, which is kept. "
+        if confirmed.highest is None:
+            return f"{lead}On {_place(confirmed)} {base}."
+        lead, shown = f"{lead}The highest: ", confirmed.highest
+    cell = confirmed.row(shown).cells[confirmed.column]
+    seeds = _listed(search.settings.confirm.seeds)
     found = (
-        f"`{confirmed.chosen}` has {percent(cell.miou)} on {_place(confirmed)} ({seeds}), {base}"
+        f"{lead}`{shown}` has {percent(cell.miou)} on {_place(confirmed)} (seeds {seeds}), {base}"
     )
     if cell.difference is None:
         return f"{found}."
@@ -172,13 +181,20 @@ def _told(search: Search, confirmed: Confirmed) -> str:
     return f"{found}; verdict: {cell.verdict or 'none'}."
 
 
-def _highest(confirmed: Confirmed) -> str:
-    """Of how many the recipe is the highest by the confirming seeds."""
+def _among(confirmed: Confirmed) -> str:
+    """From how many the confirming seeds chose."""
     candidates = len(confirmed.rows) - 1
-    return HIGHEST.format(
-        number=len(confirmed.rows),
-        candidates=f"{candidates} candidate{'' if candidates == 1 else 's'}",
-    )
+    return AMONG.format(candidates=f"{candidates} candidate{'' if candidates == 1 else 's'}")
+
+
+def _after(search: Search, state: State, confirmed: Confirmed) -> str:
+    """What follows the verdict: from how many it was chosen, or how to run one that was not."""
+    if confirmed.chosen != BASE:
+        return _among(confirmed)
+    if confirmed.highest is None:
+        return "The base alone came to the end."
+    overrides = _overrides(search, state, confirmed.highest)
+    return KEPT.format(overrides=" ".join(f"-S {each}" for each in overrides))
 
 
 def _luck(search: Search, state: State, confirmed: Confirmed) -> str:
@@ -186,7 +202,7 @@ def _luck(search: Search, state: State, confirmed: Confirmed) -> str:
     last = len(search.settings.rungs) - 1
     among = ranked(search, state, last)
     score = state.score(search, among[0], last) or 0.0
-    name = f"t{among[0]:03}"
+    name = BASE if state.params[among[0]] == search.base else f"t{among[0]:03}"
     first = [state.score(search, trial, 0) for trial in candidates(search, state, 0)]
     known = [each for each in first if each is not None]
     return LUCK.format(
@@ -226,7 +242,8 @@ def _ranking(search: Search, state: State) -> str:
             for place in range(rungs)
         ]
         values = [shown_value(state.params[trial][key]) for key in keys]
-        lines.append(f"| {' | '.join([f't{trial:03}', *reached, *values])} |")
+        name = f"t{trial:03}" + (" = base" if state.params[trial] == search.base else "")
+        lines.append(f"| {' | '.join([name, *reached, *values])} |")
     return "\n".join(lines) + "\n"
 
 

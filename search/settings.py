@@ -11,6 +11,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.trial import create_trial
 from pydantic import Field, ValidationError, model_validator
 
 from ablation.variants import Question, Seeds, included, overridden, value_of
@@ -201,8 +202,18 @@ class Search:
 
     @property
     def on_held_out(self) -> bool:
-        """Whether held-out sources score the candidates; else val images of own sources do."""
+        """Whether candidates are scored on held-out sources, and not on val of their own."""
         return self.settings.score == "held_out"
+
+    @property
+    def base(self) -> Mapping[str, Value] | None:
+        """The base's values of the space; None if the space leaves one of them out."""
+        values = {key: value_of(self.params, key) for key in self.space}
+        try:
+            create_trial(value=0.0, params=values, distributions=dict(self.space))
+        except ValueError:
+            return None
+        return values
 
     @property
     def column(self) -> str:

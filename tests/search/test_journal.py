@@ -109,6 +109,25 @@ def test_a_search_that_is_killed_asks_the_same_as_an_uncut_one(opened, at):
     assert opened().state() == uncut.state()
 
 
+def test_the_first_candidate_is_the_base_and_is_confirmed_once(opened):
+    # Of a hue of 0 and of 0.06, which params.yaml has, the base's is the better one.
+    space = {"aug.hue": {"choices": [0.0, 0.06]}}
+    journal = opened(space=space, trials=6, rungs=[{}], confirm={"best": 1, "seeds": [10]})
+    runs = play(journal)
+    first, *others = journal.state().params
+    assert first == journal.search.base == {"aug.hue": 0.06}
+    worse = others.index({"aug.hue": 0.0}) + 1
+    assert ranked(journal.search, journal.state(), 0)[0] == 0
+    assert runs[-2:] == ["base-confirm-s10", f"t{worse:03}-confirm-s10"]
+
+
+def test_a_space_without_the_base_begins_with_a_draw(opened):
+    journal = opened(space={"aug.hue": {"low": 0.1, "high": 0.5}})
+    play(journal, 1)
+    assert journal.search.base is None
+    assert journal.state().params[0]["aug.hue"] >= 0.1
+
+
 def test_another_seed_asks_for_other_candidates(opened):
     first, other = opened(), opened(place="other.log", seed=1)
     play(first), play(other)

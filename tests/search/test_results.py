@@ -1,5 +1,6 @@
 """What a search says of its result, by played scores: which of them are luck."""
 
+import csv
 import re
 import shlex
 from pathlib import Path
@@ -57,9 +58,10 @@ def scores_of(mix):
 def ended(tmp_path, monkeypatch):
     """(share that a candidate recognizes above the base, where) -> the folder of the results."""
 
-    def written(gain, score="held_out"):
+    def written(gain, score="held_out", **changes):
         file = tmp_path / "mine.yaml"
-        file.write_text(yaml.safe_dump({**SEARCH, "score": score}, sort_keys=False), "utf-8")
+        content = {**SEARCH, "score": score, **changes}
+        file.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
         search = load_search(file, PARAMS)
         folder = tmp_path / "journal"
         journal = Journal(search, file=folder / "journal.log", machine="one", code={})
@@ -106,7 +108,7 @@ def test_a_gain_that_other_seeds_confirm_is_better_and_becomes_the_recipe(ended)
     assert f"on the last rung, `{best}` was the first\n# of 3 with " in recipe
     assert all(line in page for line in (told.removeprefix("# "), "| base | no value of the space"))
     for text in (recipe.replace("\n# ", "\n"), page):
-        assert "highest of 3 by the confirming seeds: of the base and\n2 candidates. So" in text
+        assert "The confirming seeds chose it from the base and 2 candidates, so its" in text
     words = shlex.split(recipe, comments=True)
     assert words[:4] == ["-S", "aug.flip=0.5", "-S", words[3]]
     assert words[-1] == "train.epochs=4"
@@ -140,9 +142,38 @@ def test_a_gain_that_was_luck_leaves_the_base_as_it_is(ended):
     folder, confirmed = ended(-0.05)
     recipe = (folder / "recipe.txt").read_text("utf-8")
     assert confirmed.chosen == "base"
-    assert "# No candidate is above the base by the confirming runs (seeds 10, 11, 12): " in recipe
+    kept = "# No candidate is told apart as better than the base, which is kept. The highest: `t"
+    assert kept in recipe
     assert shlex.split(recipe, comments=True) == ["-S", "aug.flip=0.5", "-S", "train.epochs=4"]
     assert "worse" in (folder / "trials.md").read_text("utf-8")
+
+
+def test_a_gain_that_is_not_told_apart_is_no_recipe_and_can_be_run_all_the_same(ended):
+    folder, confirmed = ended(0.001)
+    page, recipe = ((folder / name).read_text("utf-8") for name in ("trials.md", "recipe.txt"))
+    highest = confirmed.highest
+    assert confirmed.row(highest).cells["held out"].verdict == "not told apart"
+    assert confirmed.miou(highest) > confirmed.miou("base")
+    assert confirmed.chosen == "base"
+    assert shlex.split(recipe, comments=True) == ["-S", "aug.flip=0.5", "-S", "train.epochs=4"]
+    told = next(line for line in recipe.splitlines() if "interval" in line)
+    assert f"which is kept. The highest: `{highest}` has " in told
+    assert told.endswith("; verdict: not told apart.")
+    rows = csv.DictReader((folder / "trials.csv").read_text("utf-8").splitlines())
+    hue = [*rows][int(highest[1:])]["aug.hue"]
+    assert f"    dvc exp run -S aug.flip=0.5 -S aug.hue={hue} -S train.epochs=4\n" in page
+
+
+def test_where_the_base_alone_reaches_the_end_it_is_confirmed_and_kept(ended):
+    base = {"space": {"aug.hue": {"choices": [0.06, 0.0001]}}, "trials": 1, "startup": 1}
+    rungs = [{"overrides": ["train.epochs=4"]}]
+    folder, confirmed = ended(0.08, **base, rungs=rungs, confirm={"best": 1, "seeds": [10, 11, 12]})
+    assert [row.variant.name for row in confirmed.rows] == ["base"]
+    page, recipe = ((folder / name).read_text("utf-8") for name in ("trials.md", "recipe.txt"))
+    for text in (page, recipe):
+        assert "better than the base, which is kept. On held-out sources the base has 68." in text
+        assert "on the last rung, `base` was the first" in text
+    assert "\n| t000 = base | 73.6 | 0.06 |\n" in page
 
 
 def test_values_are_shown_as_they_are_typed():
