@@ -139,7 +139,9 @@ class Journal:
         # More trials go on from those that there are, and what confirms them comes last.
         for key in ("question", "trials", "confirm", "journal"):
             del settings[key]
-        present: dict[str, Any] = {**settings, "included": list(self.search.shared), **code}
+        present: dict[str, Any] = {
+            **settings, "included": list(self.search.shared), "base": self.search.base, **code
+        }  # fmt: skip
         earlier = self.study.user_attrs.get(_SEARCH)
         if earlier is None:
             self.study.set_user_attr(_SEARCH, present)
@@ -169,7 +171,8 @@ class Journal:
         settings = self.search.settings
         sampler = optuna.samplers.TPESampler(
             seed=(settings.seed + len(trials)) % 2**32,
-            n_startup_trials=settings.startup,
+            # The base is no draw.
+            n_startup_trials=settings.startup + (self.search.base is not None),
             # Trials that other machines are at count as bad, so that none is asked for twice.
             constant_liar=True,
         )

@@ -1,6 +1,7 @@
 """The results of a search: its trials, what confirms the best, and the recipe as overrides."""
 
 import datetime
+import shlex
 import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -52,7 +53,7 @@ Rungs: {rungs}.
 LUCK = """The best of many candidates is also the luckiest: on the last rung, `{best}` was the first
 of {among} with {search}; by the confirming seeds it has {confirmed}, {shift} points. The trials of
 the first rung spread by {spread} points (standard deviation)."""
-AMONG = """The confirming seeds chose it from the base and {candidates}, so its score is
+AMONG = """The confirming seeds chose `{chosen}` from the base and {candidates}, so its score is
 optimistic by a little, too."""
 KEPT = """A candidate replaces the base only if it is told apart as better. To run the highest one
 all the same:
@@ -159,14 +160,15 @@ def _place(confirmed: Confirmed) -> str:
 
 
 def _told(search: Search, confirmed: Confirmed) -> str:
-    """What the confirming runs say of the recipe, on one line."""
+    """What the confirming runs say of the base and the highest candidate, on one line."""
     base = f"the base has {percent(confirmed.miou(BASE))}"
     lead, shown = "", confirmed.chosen
+    if confirmed.highest is None:
+        kept = "No other candidate came to the end, so the base is kept."
+        return f"{kept} On {_place(confirmed)} {base}."
     if confirmed.chosen == BASE:
-        lead = "No candidate is told apart as better than the base, which is kept. "
-        if confirmed.highest is None:
-            return f"{lead}On {_place(confirmed)} {base}."
-        lead, shown = f"{lead}The highest: ", confirmed.highest
+        lead = "No candidate is told apart as better than the base, which is kept. The highest: "
+        shown = confirmed.highest
     cell = confirmed.row(shown).cells[confirmed.column]
     seeds = _listed(search.settings.confirm.seeds)
     found = (
@@ -184,7 +186,10 @@ def _told(search: Search, confirmed: Confirmed) -> str:
 def _among(confirmed: Confirmed) -> str:
     """From how many the confirming seeds chose."""
     candidates = len(confirmed.rows) - 1
-    return AMONG.format(candidates=f"{candidates} candidate{'' if candidates == 1 else 's'}")
+    return AMONG.format(
+        chosen=confirmed.chosen,
+        candidates=f"{candidates} candidate{'' if candidates == 1 else 's'}",
+    )
 
 
 def _after(search: Search, state: State, confirmed: Confirmed) -> str:
@@ -192,9 +197,9 @@ def _after(search: Search, state: State, confirmed: Confirmed) -> str:
     if confirmed.chosen != BASE:
         return _among(confirmed)
     if confirmed.highest is None:
-        return "The base alone came to the end."
+        return ""
     overrides = _overrides(search, state, confirmed.highest)
-    return KEPT.format(overrides=" ".join(f"-S {each}" for each in overrides))
+    return KEPT.format(overrides=shlex.join(w for each in overrides for w in ("-S", each)))
 
 
 def _luck(search: Search, state: State, confirmed: Confirmed) -> str:

@@ -92,8 +92,10 @@ class ConfirmSettings(Settings):
     """The runs that confirm the best candidates of the last rung, beside the base.
 
     Attributes:
-        best: number of candidates.
-        seeds: seeds that chose nothing, one training each.
+        best: number of candidates; one fewer if the base is among those of the last rung, and no
+            other is left.
+        seeds: seeds that chose nothing, one training each. With fewer than three no candidate is
+            told apart, and the base is kept.
     """
 
     best: int = Field(default=2, ge=1)

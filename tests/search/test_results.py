@@ -3,6 +3,7 @@
 import csv
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from roadshift.scoring.results import ImageMatrices, MixMatrices
 from roadshift.scoring.transfer import SourceScores, TransferScores
 from search.confirm import compare_confirmed, described, kept_files
 from search.journal import Journal
-from search.plan import Result, Run
+from search.plan import Result, Run, confirming_runs
 from search.results import write_results
 from search.settings import load_search
 
@@ -30,6 +31,7 @@ SEARCH = {
     "confirm": {"best": 2, "seeds": [10, 11, 12]},
 }
 PIXELS = 1000
+BOTH_BETTER = (0.08, 0.08)
 
 
 def matrices(share, seed):
@@ -56,9 +58,12 @@ def scores_of(mix):
 
 @pytest.fixture
 def ended(tmp_path, monkeypatch):
-    """(share that a candidate recognizes above the base, where) -> the folder of the results."""
+    """(shares that candidates recognize above the base, where) -> the folder of the results.
 
-    def written(gain, score="held_out", **changes):
+    The candidates come in the order of their scores in the search.
+    """
+
+    def written(gain, score="held_out", noise=None, **changes):
         file = tmp_path / "mine.yaml"
         content = {**SEARCH, "score": score, **changes}
         file.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
@@ -73,7 +78,10 @@ def ended(tmp_path, monkeypatch):
             # Luck: the search's own seeds flatter every candidate by five points.
             chosen_by = 0.75 - abs(hue - 0.2) / 10
             if step.confirms:
-                above = 0.0 if step.trial is None else gain
+                gains = dict(zip(confirming_runs(search, state), (0.0, *gain), strict=False))
+                above = gains[step.variant]
+                rank = [*gains].index(step.variant) - 1
+                above += ((step.seed or 0) - 11) * (noise or {}).get(rank, 0.0)
                 for mix, other in (("a", "b"), ("b", "a")):
                     kept = kept_files(folder, step, mix)
                     scores_of(mix).save(kept[0])
@@ -91,7 +99,7 @@ def ended(tmp_path, monkeypatch):
 
 
 def test_a_gain_that_other_seeds_confirm_is_better_and_becomes_the_recipe(ended):
-    folder, confirmed = ended(0.08)
+    folder, confirmed = ended(BOTH_BETTER)
     page, recipe = ((folder / name).read_text("utf-8") for name in ("trials.md", "recipe.txt"))
     best = confirmed.chosen
     assert re.fullmatch(r"t\d{3}", best)
@@ -108,15 +116,33 @@ def test_a_gain_that_other_seeds_confirm_is_better_and_becomes_the_recipe(ended)
     assert f"on the last rung, `{best}` was the first\n# of 3 with " in recipe
     assert all(line in page for line in (told.removeprefix("# "), "| base | no value of the space"))
     for text in (recipe.replace("\n# ", "\n"), page):
-        assert "The confirming seeds chose it from the base and 2 candidates, so its" in text
+        assert f"The confirming seeds chose `{best}` from the base and 2 candidates, so" in text
     words = shlex.split(recipe, comments=True)
     assert words[:4] == ["-S", "aug.flip=0.5", "-S", words[3]]
     assert words[-1] == "train.epochs=4"
     assert overridden(PARAMS, words[1::2]).aug.hue == float(words[3].partition("=")[2])
 
 
+def test_of_several_better_candidates_the_highest_becomes_the_recipe(ended):
+    folder, confirmed = ended((0.06, 0.08))
+    _, first, second = confirmed.rows
+    assert [row.cells["held out"].verdict for row in (first, second)] == ["better", "better"]
+    assert confirmed.chosen == confirmed.highest == second.variant.name
+    recipe = (folder / "recipe.txt").read_text("utf-8")
+    assert f"-S {second.variant.question}\n" in recipe
+
+
+def test_a_higher_candidate_that_varies_too_much_gives_way_to_one_that_is_told_apart(ended):
+    _, confirmed = ended((0.03, 0.05), noise={1: 0.1})
+    _, sure, higher = confirmed.rows
+    assert confirmed.highest == higher.variant.name
+    assert higher.cells["held out"].verdict == "not told apart"
+    assert sure.cells["held out"].verdict == "better"
+    assert confirmed.chosen == sure.variant.name
+
+
 def test_val_of_own_sources_may_choose(ended):
-    folder, confirmed = ended(0.08, "val")
+    folder, confirmed = ended(BOTH_BETTER, "val")
     page, recipe = ((folder / name).read_text("utf-8") for name in ("trials.md", "recipe.txt"))
     assert confirmed.row(confirmed.chosen).cells["val"].verdict == "better"
     assert "| variant | question | val, mean | a→a = set_a (8 images of val) |" in page
@@ -127,7 +153,7 @@ def test_val_of_own_sources_may_choose(ended):
 
 
 def test_the_score_that_chose_stands_beside_the_one_that_confirms(ended):
-    folder, confirmed = ended(0.08)
+    folder, confirmed = ended(BOTH_BETTER)
     best = confirmed.chosen
     page = (folder / "trials.md").read_text("utf-8")
     found = re.search(r"was the first\nof 3 with (\S+); by the confirming seeds it has "
@@ -139,7 +165,7 @@ def test_the_score_that_chose_stands_beside_the_one_that_confirms(ended):
 
 
 def test_a_gain_that_was_luck_leaves_the_base_as_it_is(ended):
-    folder, confirmed = ended(-0.05)
+    folder, confirmed = ended((-0.05, -0.05))
     recipe = (folder / "recipe.txt").read_text("utf-8")
     assert confirmed.chosen == "base"
     kept = "# No candidate is told apart as better than the base, which is kept. The highest: `t"
@@ -149,7 +175,7 @@ def test_a_gain_that_was_luck_leaves_the_base_as_it_is(ended):
 
 
 def test_a_gain_that_is_not_told_apart_is_no_recipe_and_can_be_run_all_the_same(ended):
-    folder, confirmed = ended(0.001)
+    folder, confirmed = ended((0.001, 0.0005))
     page, recipe = ((folder / name).read_text("utf-8") for name in ("trials.md", "recipe.txt"))
     highest = confirmed.highest
     assert confirmed.row(highest).cells["held out"].verdict == "not told apart"
@@ -164,14 +190,26 @@ def test_a_gain_that_is_not_told_apart_is_no_recipe_and_can_be_run_all_the_same(
     assert f"    dvc exp run -S aug.flip=0.5 -S aug.hue={hue} -S train.epochs=4\n" in page
 
 
+def test_the_command_of_a_candidate_can_be_pasted_into_a_shell(ended):
+    weights = "mixes.ab={a:2,b:1}"
+    folder, _ = ended((-0.05, -0.05), overrides=[weights])
+    page = (folder / "trials.md").read_text("utf-8")
+    (command,) = re.findall(r"^    dvc exp run (.*)$", page, re.MULTILINE)
+    printed = subprocess.run(
+        ["bash", "-c", f"printf '%s\\n' {command}"], check=True, capture_output=True, text=True
+    ).stdout
+    assert printed.splitlines()[:2] == ["-S", weights]
+
+
 def test_where_the_base_alone_reaches_the_end_it_is_confirmed_and_kept(ended):
     base = {"space": {"aug.hue": {"choices": [0.06, 0.0001]}}, "trials": 1, "startup": 1}
     rungs = [{"overrides": ["train.epochs=4"]}]
-    folder, confirmed = ended(0.08, **base, rungs=rungs, confirm={"best": 1, "seeds": [10, 11, 12]})
+    confirm = {"best": 1, "seeds": [10, 11, 12]}
+    folder, confirmed = ended((), **base, rungs=rungs, confirm=confirm)
     assert [row.variant.name for row in confirmed.rows] == ["base"]
     page, recipe = ((folder / name).read_text("utf-8") for name in ("trials.md", "recipe.txt"))
     for text in (page, recipe):
-        assert "better than the base, which is kept. On held-out sources the base has 68." in text
+        assert "came to the end, so the base is kept. On held-out sources the base has 68." in text
         assert "on the last rung, `base` was the first" in text
     assert "\n| t000 = base | 73.6 | 0.06 |\n" in page
 
