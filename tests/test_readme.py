@@ -154,8 +154,8 @@ def test_the_docs_tell_what_the_search_on_the_default_found():
     assert read_overrides(RESULTS / "search_synthetic/recipe.txt") == []
     found = re.search(r"of 3 with (\S+); by the confirming seeds it has \S+, −(\S+) points", recipe)
     assert found
-    told = f"`t018` had {found[1]} with two seeds, and by the confirming seeds it has {found[2]} points"
-    assert f"On the last rung {told} less" in page
+    told = f"On the last rung `t018` had {found[1]} with two seeds, and by the confirming seeds"
+    assert f"{told} it has {found[2]} points less." in page
 
 
 @pytest.mark.parametrize("name", ["streets", "camvid"])
