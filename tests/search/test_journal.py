@@ -121,6 +121,23 @@ def test_the_first_candidate_is_the_base_and_is_confirmed_once(opened):
     assert runs[-2:] == ["base-confirm-s10", f"t{worse:03}-confirm-s10"]
 
 
+def test_startup_counts_the_draws_and_not_the_base(opened):
+    one, many = opened(startup=1), opened(place="many.log", startup=8)
+    play(one, 3), play(many, 3)
+    drawn, sampled = (journal.state().params for journal in (many, one))
+    assert sampled[:2] == drawn[:2]
+    assert sampled[2] != drawn[2]
+
+
+def test_a_journal_of_another_base_is_refused(opened):
+    journal = opened()
+    play(journal, 1)
+    earlier = journal.study.user_attrs["search"]
+    journal.study.set_user_attr("search", {**earlier, "base": None})
+    with pytest.raises(RoadshiftError, match="the journal of a search with another 'base'"):
+        opened()
+
+
 def test_a_space_without_the_base_begins_with_a_draw(opened):
     journal = opened(space={"aug.hue": {"low": 0.1, "high": 0.5}})
     play(journal, 1)
