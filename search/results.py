@@ -160,7 +160,7 @@ def _place(confirmed: Confirmed) -> str:
 
 
 def _told(search: Search, confirmed: Confirmed) -> str:
-    """What the confirming runs say of the base and the highest candidate, on one line."""
+    """The verdict on the highest candidate by the confirming runs, on one line."""
     base = f"the base has {percent(confirmed.miou(BASE))}"
     lead, shown = "", confirmed.chosen
     if confirmed.highest is None:
@@ -193,7 +193,7 @@ def _among(confirmed: Confirmed) -> str:
 
 
 def _after(search: Search, state: State, confirmed: Confirmed) -> str:
-    """What follows the verdict: from how many it was chosen, or how to run one that was not."""
+    """The paragraph below the verdict: the number of candidates, or the command of the highest."""
     if confirmed.chosen != BASE:
         return _among(confirmed)
     if confirmed.highest is None:

@@ -204,7 +204,7 @@ class Search:
 
     @property
     def on_held_out(self) -> bool:
-        """Whether candidates are scored on held-out sources, and not on val of their own."""
+        """Whether the score is the mIoU on held-out sources, and not on val of own sources."""
         return self.settings.score == "held_out"
 
     @property
