@@ -25,15 +25,12 @@ class Confirmed:
         column: the mean over mixes and sources, by which candidates are compared.
         rows: the base, then the candidates by their score in the search.
         heads: by column, the words above it.
-        chosen: name of the highest of the candidates that are told apart as better than the
-            base; the base's if none is.
         floor: how far two seeds of the base lie apart, 0..1; None for one seed.
     """
 
     column: str
     rows: list[VariantRow]
     heads: Mapping[str, str]
-    chosen: str
     floor: float | None
 
     def row(self, name: str) -> VariantRow:
@@ -43,6 +40,12 @@ class Confirmed:
     def miou(self, name: str) -> float:
         """The mean of a candidate over sources and seeds, 0..1."""
         return self.row(name).cells[self.column].miou or 0.0
+
+    @property
+    def chosen(self) -> str:
+        """Name of the highest candidate that is told apart as better than the base; else `base`."""
+        rows = [row for row in self.rows if row.cells[self.column].verdict == "better"]
+        return max((row.variant.name for row in rows), key=self.miou, default=BASE)
 
     @property
     def highest(self) -> str | None:
@@ -98,10 +101,6 @@ def compare_confirmed(search: Search, state: State, folder: Path) -> Confirmed:
                 minutes=sum(minutes) / len(minutes),
             )
         )
-
-    def mean(row: VariantRow) -> float:
-        return row.cells[search.column].miou or 0.0
-
     rows = compare_variants(
         variants,
         BASE,
@@ -109,12 +108,10 @@ def compare_confirmed(search: Search, state: State, folder: Path) -> Confirmed:
         seed=search.params.seed,
         means={search.column: weights},
     )
-    better = [row for row in rows if row.cells[search.column].verdict == "better"]
     return Confirmed(
         search.column,
         rows,
         heads,
-        chosen=max(better, key=mean, default=rows[0]).variant.name,
         floor=seeds_apart(rows[0].cells[search.column].by_seed),
     )
 

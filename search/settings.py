@@ -92,8 +92,7 @@ class ConfirmSettings(Settings):
     """The runs that confirm the best candidates of the last rung, beside the base.
 
     Attributes:
-        best: number of candidates; one fewer if the base is among those of the last rung, and no
-            other is left.
+        best: number of candidates; fewer if the last rung has fewer beside the base.
         seeds: seeds that chose nothing, one training each. With fewer than three no candidate is
             told apart, and the base is kept.
     """
@@ -204,7 +203,7 @@ class Search:
 
     @property
     def on_held_out(self) -> bool:
-        """Whether the score is the mIoU on held-out sources, and not on val of own sources."""
+        """True for `score: held_out`, False for `score: val`."""
         return self.settings.score == "held_out"
 
     @property
