@@ -10,7 +10,9 @@ from ablation.variants import Ablation, VariantSettings
 from ablation.writing import noise_floor, write_rows, write_text
 from roadshift.atomic import atomic_file
 from roadshift.pictures.forest import ForestLine, forest_plot
-from roadshift.report.ablations import Kind
+from roadshift.report.ablations import Kind, read_ablation
+from roadshift.report.budgets import budget_curves
+from roadshift.report.charts import budget_chart, write_svg
 from roadshift.scoring.comparison import (
     SEEDS_FOR_A_VERDICT,
     TRANSDUCTIVE,
@@ -33,7 +35,8 @@ TEXT = """# {question}
 {level:g} % interval over the scored images and, where both have several seeds, over seeds. *Better*
 and *worse* need {needed} seeds of both, and hold for all rows of a column together (Holm). Several
 seeds: their mean, and each in brackets. {floor} Minutes: wall-clock time of training and scoring
-one run, since its last interruption.{notes}
+one run, since its last interruption; processor minutes: the same on all cores together, which other
+work on the machine changes little.{notes}
 
 {table}"""
 MAY_CHOOSE = """Scored on images that may choose a variant: of sources that a network was not
@@ -170,6 +173,11 @@ def write_comparison(results: Results, kind: Kind) -> Path | None:
     )
     with atomic_file(chart_file(ablation.name, kind)) as file:
         figure.savefig(file, format="png")
+    curves = budget_curves(read_ablation(folder, kind), columns.primary)
+    if curves:
+        title = f"{settings.question}\n{columns.heads[columns.primary]}"
+        with atomic_file(folder / f"{kind}-minutes.svg") as file:
+            write_svg(budget_chart(curves, title), file)
     return folder / f"{kind}.md"
 
 
@@ -210,14 +218,20 @@ def _floor(rows: Sequence[VariantRow], baseline: str, columns: Columns) -> str:
 
 
 def _variant(settings: VariantSettings, outcomes: Sequence[Outcome]) -> Variant:
-    minutes = [o.record.minutes for o in outcomes if o.record.minutes is not None]
+    records = [outcome.record for outcome in outcomes]
     cells = [outcome.cells for outcome in outcomes]
     return Variant(
         name=settings.name,
         question=settings.question,
         seeds=tuple(outcome.record.seed for outcome in outcomes),
         scores={column: [each[column] for each in cells] for column in cells[0]},
-        minutes=sum(minutes) / len(minutes) if minutes else None,
+        minutes=_mean([record.minutes for record in records]),
+        processor_minutes=_mean([record.processor_minutes for record in records]),
         use=target_use(outcomes[0].record.target_images),
         transductive=settings.scored != "plain",
     )
+
+
+def _mean(measured: Sequence[float | None]) -> float | None:
+    known = [minutes for minutes in measured if minutes is not None]
+    return sum(known) / len(known) if known else None

@@ -1,6 +1,6 @@
 """The record of an ablation's run: its parameters, its stages with their durations, its scores."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ class StageRecord(Settings):
 
     Attributes:
         key: hash of its command, dependencies and parameters: the same key, the same outputs.
-        minutes: duration of the stage when it ran; None if it was not measured.
+        minutes: wall-clock time of the stage when it ran; None if it was not measured.
+        processor_minutes: its processor time on all cores; None in older records, too.
     """
 
     key: str
-    minutes: float | None
+    minutes: float | None = None
+    processor_minutes: float | None = None
 
 
 class Look(Settings):
@@ -72,10 +74,13 @@ class RunRecord(Settings):
 
     @property
     def minutes(self) -> float | None:
-        """Duration of all stages together; None if one was not measured."""
-        durations = [stage.minutes for stage in self.stages.values()]
-        measured = [minutes for minutes in durations if minutes is not None]
-        return sum(measured) if len(measured) == len(durations) else None
+        """Wall-clock time of all stages together; None if one was not measured."""
+        return _sum([stage.minutes for stage in self.stages.values()])
+
+    @property
+    def processor_minutes(self) -> float | None:
+        """Processor time of all stages together; None if one was not measured."""
+        return _sum([stage.processor_minutes for stage in self.stages.values()])
 
     def save(self, file: Path) -> None:
         """Writes the record as JSON."""
@@ -149,7 +154,12 @@ def load_records(ablation: Ablation) -> dict[str, RunRecord]:
     return records
 
 
-def earlier_minutes(key: str, records: Iterable[RunRecord]) -> float | None:
-    """Duration of a stage with this key in an earlier run; None if it was not measured."""
+def earlier_stage(key: str, records: Iterable[RunRecord]) -> StageRecord:
+    """The record of a stage with this key in an earlier run; without times if there is none."""
     stages = (stage for record in records for stage in record.stages.values())
-    return next((stage.minutes for stage in stages if stage.key == key), None)
+    return next((stage for stage in stages if stage.key == key), StageRecord(key=key))
+
+
+def _sum(measured: Sequence[float | None]) -> float | None:
+    known = [minutes for minutes in measured if minutes is not None]
+    return sum(known) if len(known) == len(measured) else None

@@ -14,7 +14,7 @@ from ablation.records import (
     Look,
     RunRecord,
     StageRecord,
-    earlier_minutes,
+    earlier_stage,
     keep_look,
     load_records,
     make_record,
@@ -123,22 +123,24 @@ def _run_one(ablation: Ablation, run: Run, sandbox: Sandbox, log: Path, final: b
         record,
         transfer={m: _of(sandbox.folder / transfer_matrices_file(m), method) for m in mixes},
         test={m: _of(sandbox.folder / matrices_file(m), method) for m in mixes if final},
-        ran=any(stage.seconds is not None for stage in timed.values()),
+        ran=any(stage.duration is not None for stage in timed.values()),
     )
 
 
 def _stages(
     timed: Mapping[str, StageRun], records: Mapping[str, RunRecord]
 ) -> dict[str, StageRecord]:
-    """The records of stages, with the minutes of an earlier run where they did not have to run."""
-    stages = {}
-    for name, stage in timed.items():
-        if stage.seconds is None:
-            minutes = earlier_minutes(stage.key, records.values())
-        else:
-            minutes = round(stage.seconds / 60, 2)
-        stages[name] = StageRecord(key=stage.key, minutes=minutes)
-    return stages
+    """The records of stages, with the times of an earlier run where they did not have to run."""
+    return {
+        name: StageRecord(
+            key=stage.key,
+            minutes=round(stage.duration.seconds / 60, 2),
+            processor_minutes=round(stage.duration.processor_seconds / 60, 2),
+        )
+        if stage.duration
+        else earlier_stage(stage.key, records.values())
+        for name, stage in timed.items()
+    }
 
 
 def _test_scores(ablation: Ablation, sandbox: Sandbox) -> dict[str, DomainScores]:

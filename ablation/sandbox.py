@@ -30,7 +30,7 @@ from roadshift.errors import RoadshiftError
 from roadshift.scoring.results import MixScores
 from roadshift.scoring.tables import summarize
 from roadshift.scoring.transfer import TransferScores
-from stages.entry import duration_file
+from stages.duration import Duration, duration_file
 from stages.params import PARAMS, TARGET, load_params
 from stages.paths import SUMMARY, scores_file, transfer_file
 
@@ -63,11 +63,11 @@ class StageRun:
 
     Attributes:
         key: hash of its command, dependencies and parameters: the same key, the same outputs.
-        seconds: duration of the stage in this run; None if it did not have to run.
+        duration: duration of the stage in this run; None if it did not have to run.
     """
 
     key: str
-    seconds: float | None
+    duration: Duration | None
 
 
 class Sandbox:
@@ -152,19 +152,18 @@ class Sandbox:
         self._git(self.folder, "checkout", "--quiet", self.head, "--", str(PARAMS))
         override(self.folder / PARAMS, overrides)
         self._bring_weights()
-        durations = {stage: self.folder / duration_file(stage) for stage in timed}
+        files = {stage: self.folder / duration_file(stage) for stage in timed}
         if self._unfinished() != name:
-            self._begin(start, durations.values())
+            self._begin(start, files.values())
         # DVC's run cache leaves out stages with an output in git, so only outputs in the
         # workspace count as done.
         self._dvc(("checkout", "--force", "--allow-missing", "--with-deps", *targets), log)
         self._mark.write_text(f"{self.head} {name}", "utf-8")
         self._dvc(("repro", *targets), log)
-        seconds = {
-            stage: float(file.read_text("utf-8")) if file.exists() else None
-            for stage, file in durations.items()
+        durations = {
+            stage: Duration.read(file) if file.exists() else None for stage, file in files.items()
         }
-        ran = any(value is not None for value in seconds.values())
+        ran = any(duration is not None for duration in durations.values())
         if ran or self.experiment(name, self.head) is None:
             self._summarize(mixes, final=final)
             untracked = [str(METRICS)]
@@ -180,7 +179,7 @@ class Sandbox:
             )
         self._mark.unlink()
         lock = yaml.safe_load((self.folder / LOCK).read_text("utf-8"))["stages"]
-        return {stage: StageRun(_key(lock[stage]), value) for stage, value in seconds.items()}
+        return {stage: StageRun(_key(lock[stage]), each) for stage, each in durations.items()}
 
     def trees(self, places: Sequence[str]) -> dict[str, str]:
         """The content of some places in the last commit, by git's names of it."""

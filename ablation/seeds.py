@@ -160,7 +160,7 @@ def _run_one(recipe: SeededRecipe, seed: int, sandbox: Sandbox, log: Path) -> bo
             start=start,
             log=sink,
         )
-    return any(stage.seconds is not None for stage in stages.values())
+    return any(stage.duration is not None for stage in stages.values())
 
 
 def _with_seed(overrides: Sequence[str], seed: int) -> list[str]:

@@ -15,6 +15,7 @@ from roadshift.interruption import end_at_once, end_interrupted, raise_on_signal
 from roadshift.machines import read_cluster
 from roadshift.settings import suggestion
 from roadshift.streams import escape_unprintable
+from stages.duration import Duration
 from stages.git_index import look_into_files
 from stages.params import Params, load_params
 from stages.paths import LOCKS
@@ -57,7 +58,7 @@ def run(main: Callable[..., None], *arguments: str, on_machines: bool = False) -
         with _alone(stage):
             started = time.monotonic()
             main(params, **given)
-            duration_file(stage).write_text(f"{time.monotonic() - started:.3f}\n", "utf-8")
+            Duration.since(started).write(stage)
         end_at_once(0)
     except RoadshiftError as error:
         sys.exit(f"error: {error}")
@@ -67,11 +68,6 @@ def run(main: Callable[..., None], *arguments: str, on_machines: bool = False) -
         sys.exit(f"error: {error.filename}: {error.strerror}")
     except KeyboardInterrupt as interrupt:
         end_interrupted(interrupt)
-
-
-def duration_file(stage: str) -> Path:
-    """The file with the seconds that a stage's last run took; stages are named as in dvc.yaml."""
-    return LOCKS / f"{stage}.seconds"
 
 
 @contextmanager

@@ -1,11 +1,13 @@
-"""Charts of a report. The same arguments give the same bytes of `png`."""
+"""Charts of a report. The same arguments give the same bytes of `png` and of `write_svg`."""
 
 import io
 from collections.abc import Mapping, Sequence
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -13,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from roadshift.pictures.palette import INK, SERIES
+from roadshift.report.budgets import BudgetPoint
 from roadshift.scoring.estimate import Difference
 from roadshift.scoring.results import DomainScores
 from roadshift.taxonomy import IGNORE_ID
@@ -50,6 +53,12 @@ def png(figure: Figure) -> bytes:
         flat = image.convert("RGB").quantize(_COLOURS, Image.Quantize.MAXCOVERAGE, 2)
         flat.save(content, "PNG", optimize=True)
     return content.getvalue()
+
+
+def write_svg(figure: Figure, file: Path) -> None:
+    """Writes a chart as SVG, for pages that show files. The same chart gives the same bytes."""
+    with rc_context({"svg.hashsalt": "roadshift"}):
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
 
 
 def _figure(height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -282,6 +291,29 @@ def shift_chart(shifts: Mapping[str, Sequence[float]], title: str) -> Figure:
     axes.set(title=title, xlabel="normalized layer, in the order of the forward pass")
     axes.set(ylabel="distance of the features' means\n(standard deviations)", ylim=(0, None))
     axes.legend(frameon=False, ncols=ceil(len(shifts) / _LINES_INSIDE))
+    _grid(axes, "both")
+    return figure
+
+
+def budget_chart(curves: Mapping[str, Sequence[BudgetPoint]], title: str) -> Figure:
+    """Draws mIoU over the processor time of a run, a line for each recipe.
+
+    Args:
+        curves: by recipe, its points, from `budgets.budget_curves`. A large mark is the mean over
+            the seeds, a small one a seed.
+        title: title of the chart.
+    """
+    figure, (axes,) = _figure(3.8)
+    for place, (name, points) in enumerate(curves.items()):
+        style: dict[str, Any] = {"color": _colour(place), "marker": MARKERS[place % len(MARKERS)]}
+        minutes = [point.minutes for point in points]
+        axes.plot(minutes, [100 * point.miou for point in points], label=name, **style)
+        for point in points:
+            seeds = [100 * miou for miou in point.by_seed]
+            axes.plot([point.minutes] * len(seeds), seeds, ls="", markersize=3, alpha=0.6, **style)
+    axes.set(title=title, xlabel="processor time of a run, minutes", ylabel="mIoU, %")
+    axes.set_xlim(0, None)
+    axes.legend(frameon=False)
     _grid(axes, "both")
     return figure
 

@@ -39,7 +39,8 @@ class Variant:
         question: the question that it answers.
         seeds: the seeds of its trainings, at least one.
         scores: by domain, the matrices of each training, in the order of the seeds.
-        minutes: mean duration over the seeds in minutes; None where it was not measured.
+        minutes: mean wall-clock time over the seeds; None where it was not measured.
+        processor_minutes: mean processor time over the seeds; None where it was not measured.
         use: the use that its training made of the target.
         transductive: whether the network was adapted to the scored images of every domain.
     """
@@ -49,6 +50,7 @@ class Variant:
     seeds: tuple[int, ...] = (0,)
     scores: Mapping[str, Sequence[ImageMatrices]]
     minutes: float | None = None
+    processor_minutes: float | None = None
     use: TargetUse = ""
     transductive: bool = False
 
@@ -307,7 +309,10 @@ def comparison_table(
         columns += [(target, use, heads[target] + COLUMN_OF_USE[use]) for use in uses]
     has_oracle = any(row.gap_closed is not None for row in rows)
     closed = ["gap closed"] if has_oracle else []
-    titles = ["variant", "question", *(c[2] for c in columns), *closed, "seeds", "minutes"]
+    times = ["minutes"]
+    if any(row.variant.processor_minutes is not None for row in rows):
+        times.append("processor minutes")
+    titles = ["variant", "question", *(c[2] for c in columns), *closed, "seeds", *times]
     lines = [f"| {' | '.join(titles)} |", "|---" * len(titles) + "|"]
     for row in rows:
         variant = row.variant
@@ -318,8 +323,9 @@ def comparison_table(
         if has_oracle:
             cells.append(shown_share(row.gap_closed))
         seeds = ", ".join(str(seed) for seed in variant.seeds)
-        minutes = "–" if variant.minutes is None else f"{variant.minutes:.1f}"
-        lines.append(f"| {' | '.join([variant.name, variant.question, *cells, seeds, minutes])} |")
+        took = [variant.minutes, variant.processor_minutes][: len(times)]
+        cells += [seeds, *("–" if minutes is None else f"{minutes:.1f}" for minutes in took)]
+        lines.append(f"| {' | '.join([variant.name, variant.question, *cells])} |")
     return "\n".join(lines) + "\n"
 
 
@@ -353,10 +359,10 @@ def comparison_rows(rows: Sequence[VariantRow]) -> Iterator[dict[str, Any]]:
     """Yields the comparison for programs, one flat row for each variant and domain.
 
     Yields:
-        variant, domain, seeds (separated by blanks), miou, difference, low, high (shares, 0..1,
-        rounded to 6 decimals), verdict, use (of the target), transductive ('yes' or ''),
-        gap_closed, gap_low, gap_high (of the target, rounded to 6 decimals), minutes (rounded to
-        2); None where not defined.
+        variant, domain, seeds (separated by blanks), miou, miou_by_seed (separated by blanks),
+        difference, low, high (shares, 0..1, rounded to 6 decimals), verdict, use (of the target),
+        transductive ('yes' or ''), gap_closed, gap_low, gap_high (of the target, rounded to 6
+        decimals), minutes, processor_minutes (rounded to 2); None where not defined.
     """
     for row in rows:
         closed = row.gap_closed or Share(None, None, None)
@@ -367,6 +373,7 @@ def comparison_rows(rows: Sequence[VariantRow]) -> Iterator[dict[str, Any]]:
                 "domain": domain,
                 "seeds": " ".join(str(seed) for seed in row.variant.seeds),
                 "miou": _rounded(cell.miou, 6),
+                "miou_by_seed": " ".join(f"{v:.6f}" for v in cell.by_seed if v is not None),
                 "difference": _rounded(difference.difference, 6),
                 "low": _rounded(difference.low, 6),
                 "high": _rounded(difference.high, 6),
@@ -377,6 +384,7 @@ def comparison_rows(rows: Sequence[VariantRow]) -> Iterator[dict[str, Any]]:
                 "gap_low": _rounded(closed.low, 6),
                 "gap_high": _rounded(closed.high, 6),
                 "minutes": _rounded(row.variant.minutes, 2),
+                "processor_minutes": _rounded(row.variant.processor_minutes, 2),
             }
 
 

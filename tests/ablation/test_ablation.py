@@ -155,6 +155,7 @@ def test_what_differs_in_scoring_only_is_not_trained_again(project, resumed):
     plain, bins = (json.loads(results(project)[f"{n}.json"]) for n in ("plain", "bins"))
     assert bins["stages"]["train@ab"] == plain["stages"]["train@ab"]
     assert bins["stages"]["train@ab"]["minutes"] > 0
+    assert bins["stages"]["train@ab"]["processor_minutes"] > 0
     assert bins["stages"]["transfer@ab"]["key"] != plain["stages"]["transfer@ab"]["key"]
 
 

@@ -239,11 +239,25 @@ def test_the_table():
         "| once | once? | 55.0: +5.0 (+5.0 to +5.0) one run | 0 | – |\n"
     )
     assert list(comparison_rows(rows))[1] == {
-        "variant": "gain", "domain": "target", "seeds": "0 1 2", "miou": 0.55, "difference": 0.05,
+        "variant": "gain", "domain": "target", "seeds": "0 1 2", "miou": 0.55,
+        "miou_by_seed": "0.550000 0.550000 0.550000", "difference": 0.05,
         "low": 0.05, "high": 0.05, "verdict": "better", "use": "",
         "transductive": "", "gap_closed": None, "gap_low": None,
-        "gap_high": None, "minutes": None,
+        "gap_high": None, "minutes": None, "processor_minutes": None,
     }  # fmt: skip
+
+
+def test_processor_minutes_have_a_column_where_they_were_measured():
+    base, more = images([10, 40, 70, 80]), images([15, 45, 75, 85])
+    rows = compared(
+        replace(variant("base", base), minutes=9.96, processor_minutes=15.04),
+        replace(variant("other", more), minutes=3.0),
+    )
+    lines = comparison_table(rows, {"target": "target"}).splitlines()
+    assert lines[0].endswith("| seeds | minutes | processor minutes |")
+    assert lines[2].endswith("| 0 | 10.0 | 15.0 |")
+    assert lines[3].endswith("| 0 | 3.0 | – |")
+    assert [row["processor_minutes"] for row in comparison_rows(rows)] == [15.04, None]
 
 
 def test_a_domain_without_a_pixel_has_no_cell():
