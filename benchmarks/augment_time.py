@@ -23,6 +23,7 @@ from roadshift.augment.settings import AugmentSettings
 STRENGTHS = {
     "random_scale": 1.0,
     "random_crop": 1.0,
+    "class_crop": 1.0,
     "flip": 0.5,
     "colour_transfer": 1.0,
     "fda_beta": 0.05,

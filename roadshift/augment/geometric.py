@@ -24,6 +24,29 @@ def random_crop(window: CropWindow, key: tf.Tensor, strength: float) -> CropWind
     return window._replace(place=tf.where(draws[0] < strength, draws[1:], window.place))
 
 
+@operation("crop")
+def class_crop(window: CropWindow, key: tf.Tensor, strength: float) -> CropWindow:
+    """Moves the window to a pixel of an evenly drawn class with probability `strength`.
+
+    The class is drawn from those in the window's label, ignored pixels apart, and the pixel from
+    those of the class. The pixel lies as far down and to the right in the window as in the image.
+    Without a class the window stays.
+    """
+    draws = draw_uniform(key, 0.0, 1.0, (3,))
+    ids = tf.cast(tf.reshape(window.label, [-1]), tf.int32)
+
+    def move() -> tf.Tensor:
+        present = _indices(tf.math.bincount(ids, minlength=IGNORE_ID)[:IGNORE_ID] > 0)
+        pixels = _indices(tf.equal(ids, _drawn(present, draws[1])))
+        width = tf.shape(window.label)[1]
+        pixel = _drawn(pixels, draws[2])
+        middle = tf.stack([pixel // width, pixel % width])
+        return (tf.cast(middle, tf.float32) + 0.5) / tf.cast(tf.shape(window.label), tf.float32)
+
+    moves = (draws[0] < strength) & tf.reduce_any(ids != IGNORE_ID)
+    return window._replace(place=tf.cond(moves, move, lambda: tf.convert_to_tensor(window.place)))
+
+
 @operation("geometric")
 def flip(image: tf.Tensor, label: tf.Tensor, key: tf.Tensor, strength: float) -> ImageAndLabel:
     """Mirrors image and label left and right with probability `strength`."""
@@ -97,6 +120,17 @@ def _region_sizes(
     # A region smaller than the source fills the crop.
     filling = tf.where(taken < size, crop_size, tf.clip_by_value(zoomed, 1, crop_size))
     return taken, filling
+
+
+def _indices(mask: tf.Tensor) -> tf.Tensor:
+    """Returns the places, int32, at which a vector is true."""
+    return tf.cast(tf.where(mask)[:, 0], tf.int32)
+
+
+def _drawn(values: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
+    """Returns one of the values, at least one, by a draw uniform in 0..1."""
+    number = tf.cast(tf.size(values), tf.float32)
+    return values[tf.minimum(tf.cast(draw * number, tf.int32), tf.size(values) - 1)]
 
 
 def _offset(room: tf.Tensor, place: tf.Tensor | tuple[float, float]) -> tf.Tensor:

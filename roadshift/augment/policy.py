@@ -111,7 +111,7 @@ class Policy:
         return [(each, strength) for each, strength in strengths if strength > 0]
 
     def _crop(self, image: tf.Tensor, label: tf.Tensor, key: tf.Tensor) -> ImageAndLabel:
-        window = CropWindow()
+        window = CropWindow(label=label)
         for each, strength in self._on("crop"):
             window = each.apply(window, operation_key(key, each.stream), strength)
         image, label = geometric.cut_window(

@@ -44,10 +44,12 @@ class CropWindow(NamedTuple):
             then nothing is resampled.
         place: float32 [2], the share of the free room that lies before the window, vertically and
             horizontally, 0..1. (0.5, 0.5) is the centre.
+        label: uint8 (H, W), the label of the source image; all ignored where it has none.
     """
 
     factor: tf.Tensor | None = None
     place: tf.Tensor | tuple[float, float] = (0.5, 0.5)
+    label: tf.Tensor | None = None
 
 
 @dataclass(frozen=True)

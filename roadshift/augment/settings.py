@@ -62,6 +62,19 @@ class AugmentSettings(Settings):
             unit="probability",
         ),
     )
+    class_crop: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="probability that the crop lies around a pixel of an evenly drawn class",
+        json_schema_extra=_operation(
+            "crops of every class of an image: poles and persons as often as road",
+            Reference("class uniform sampling, Zhu et al., CVPR 2019", "1812.01593"),
+            start=0.5,
+            unit="probability",
+            detail="It overrules random_crop. An image without a labelled pixel keeps its crop.",
+        ),
+    )
     flip: float = Field(
         default=0.0,
         ge=0,

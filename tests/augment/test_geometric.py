@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from roadshift.augment.geometric import cut_window, flip, random_crop, random_scale
+from roadshift.augment.geometric import class_crop, cut_window, flip, random_crop, random_scale
 from roadshift.augment.registry import CropWindow
 from tests.augment.draws import assert_independent, assert_uniform, for_each_key
 
@@ -145,6 +145,48 @@ def test_crop_is_random_as_often_as_asked_and_then_anywhere(strength):
         assert_uniform(axis, 0, 1)
         assert axis.max() < 1
     assert_independent(*places[random].T)
+
+
+def thin_label():
+    """A label with a lone pixel of class 3, a column of class 1, and ignored pixels."""
+    label = np.zeros((30, 50), np.uint8)
+    label[:, 40] = 1
+    label[4, 9] = 3
+    label[20:] = 255
+    return label
+
+
+@pytest.mark.parametrize("strength", [0.6, 1.0])
+def test_a_class_crop_lies_around_every_class_equally_often(strength):
+    label = thin_label()
+    window = CropWindow(label=tf.constant(label))
+    places = for_each_key(lambda key: class_crop(window, key, strength).place, 1000)
+    moved = (places != 0.5).any(axis=1)
+    assert moved.mean() == pytest.approx(strength, abs=0.06)
+    rows, columns = np.floor(places[moved].T * [[30], [50]]).astype(int)
+    drawn = label[rows, columns]
+    assert {*drawn} == {0, 1, 3}
+    for each in (0, 1, 3):
+        assert (drawn == each).mean() == pytest.approx(1 / 3, abs=0.08)
+    assert_uniform(rows[drawn == 1], 0, 19)
+
+
+def test_the_pixel_of_a_class_crop_is_in_the_crop():
+    label = thin_label()
+    image = np.repeat(label[..., np.newaxis], 3, axis=-1)
+    window = CropWindow(label=tf.constant(label))
+    for factor in (None, 1.9):
+        for i in range(40):
+            place = np.array(class_crop(window, tf.constant([5, i], tf.int64), 1.0).place)
+            row, column = np.floor(place * label.shape).astype(int)
+            _, cropped = cut(image, label, 12, 16, factor, place)
+            assert label[row, column] in cropped
+
+
+def test_a_label_without_a_class_keeps_its_crop():
+    window = CropWindow(place=(0.25, 0.75), label=tf.fill((6, 8), tf.constant(255, tf.uint8)))
+    place = class_crop(window, tf.constant([5, 1], tf.int64), 1.0).place
+    assert np.array(place).tolist() == [0.25, 0.75]
 
 
 def test_equal_parts_of_the_places_give_every_window():

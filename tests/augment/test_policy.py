@@ -16,6 +16,7 @@ from tests.augment.draws import assert_uniform, for_each_key
 ALL_ON = {
     "random_scale": 1.0,
     "random_crop": 0.8,
+    "class_crop": 0.5,
     "flip": 0.5,
     "colour_transfer": 1.0,
     "fda_beta": 0.1,
@@ -132,7 +133,7 @@ def test_int32_key_is_the_int64_key():
 
 
 def test_switching_one_operation_on_leaves_the_draws_of_another():
-    geometry = {"random_scale": 1.0, "random_crop": 1.0, "flip": 0.5}
+    geometry = {"random_scale": 1.0, "random_crop": 1.0, "class_crop": 0.5, "flip": 0.5}
     others = ALL_ON | geometry | {"cutmix": 0.0, "classmix": 0.0, "random_erasing": 0.0}
     for key in keys(6):
         assert np.array_equal(run(geometry, key)[1], run(others, key)[1])
@@ -169,7 +170,7 @@ def test_image_and_label_stay_aligned_through_geometry_and_mixing():
     label = blocks.astype(np.uint8)
     image = np.repeat(label[..., None] * 255, 3, axis=-1).astype(np.uint8)
     other = (tf.constant(255 - image), tf.constant(1 - label))
-    geometry = {"random_scale": 1.0, "random_crop": 1.0, "flip": 0.5}
+    geometry = {"random_scale": 1.0, "random_crop": 1.0, "class_crop": 0.5, "flip": 0.5}
     regions = {"cutmix": 0.7, "classmix": 0.7, "random_erasing": 0.7}
     policy = build_policy(AugmentSettings(**geometry, **regions), 96, 96)
     for key in keys(20):
