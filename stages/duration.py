@@ -15,7 +15,7 @@ class Duration(NamedTuple):
     Attributes:
         seconds: wall-clock time.
         processor_seconds: processor time on all cores, with that of the child processes that it
-            waited for. Other work on the machine makes it little longer, as the wall-clock time.
+            waited for. Other work on the machine makes it little longer.
     """
 
     seconds: float
@@ -26,8 +26,8 @@ class Duration(NamedTuple):
         """Returns the duration of this process until now.
 
         Args:
-            started: value of `time.monotonic()` when the work began. Processor time is that of the
-                whole process, with its imports.
+            started: value of `time.monotonic()` when the work began. Processor time counts from the
+                start of the process, so with its imports.
         """
         used = os.times()
         processor = used.user + used.system + used.children_user + used.children_system
