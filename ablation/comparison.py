@@ -10,8 +10,8 @@ from ablation.variants import Ablation, VariantSettings
 from ablation.writing import noise_floor, write_rows, write_text
 from roadshift.atomic import atomic_file
 from roadshift.pictures.forest import ForestLine, forest_plot
-from roadshift.report.ablations import Kind, read_ablation
-from roadshift.report.budgets import budget_curves
+from roadshift.report.ablations import Kind
+from roadshift.report.budgets import TrainedVariant, budget_curves
 from roadshift.report.charts import budget_chart, write_svg
 from roadshift.scoring.comparison import (
     SEEDS_FOR_A_VERDICT,
@@ -22,6 +22,7 @@ from roadshift.scoring.comparison import (
     comparison_rows,
     comparison_table,
 )
+from roadshift.scoring.recipes import leaves
 from roadshift.scoring.results import target_use
 from roadshift.scoring.verdicts import seeds_apart
 from stages.params import TARGET
@@ -173,12 +174,31 @@ def write_comparison(results: Results, kind: Kind) -> Path | None:
     )
     with atomic_file(chart_file(ablation.name, kind)) as file:
         figure.savefig(file, format="png")
-    curves = budget_curves(read_ablation(folder, kind), columns.primary)
-    if curves:
-        title = f"{settings.question}\n{columns.heads[columns.primary]}"
-        with atomic_file(folder / f"{kind}-minutes.svg") as file:
-            write_svg(budget_chart(curves, title), file)
+    title = f"{settings.question}\n{columns.heads[columns.primary]}"
+    _write_curves(folder / f"{kind}-minutes.svg", rows, results, columns.primary, title)
     return folder / f"{kind}.md"
+
+
+def _write_curves(
+    file: Path, rows: Sequence[VariantRow], results: Results, column: str, title: str
+) -> None:
+    """Writes the chart of mIoU over processor time, or removes an earlier one without a curve."""
+    params = {o.record.variant: dict(leaves(o.record.params)) for o in results.outcomes.values()}
+    curves = budget_curves(
+        TrainedVariant(
+            name=row.variant.name,
+            params=params[row.variant.name],
+            minutes=row.variant.processor_minutes,
+            miou=row.cells[column].miou,
+            by_seed=[miou for miou in row.cells[column].by_seed if miou is not None],
+        )
+        for row in rows
+    )
+    if not curves:
+        file.unlink(missing_ok=True)
+        return
+    with atomic_file(file) as partial:
+        write_svg(budget_chart(curves, title), partial)
 
 
 def _looks(results: Results) -> str:

@@ -155,9 +155,13 @@ def load_records(ablation: Ablation) -> dict[str, RunRecord]:
 
 
 def earlier_stage(key: str, records: Iterable[RunRecord]) -> StageRecord:
-    """The record of a stage with this key in an earlier run; without times if there is none."""
-    stages = (stage for record in records for stage in record.stages.values())
-    return next((stage for stage in stages if stage.key == key), StageRecord(key=key))
+    """The record of a stage with this key in an earlier run; without times if there is none.
+
+    Of several, one whose processor time was measured comes first.
+    """
+    stages = [s for record in records for s in record.stages.values() if s.key == key]
+    stages.sort(key=lambda stage: stage.processor_minutes is None)
+    return next(iter(stages), StageRecord(key=key))
 
 
 def _sum(measured: Sequence[float | None]) -> float | None:

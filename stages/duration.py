@@ -15,7 +15,8 @@ class Duration(NamedTuple):
     Attributes:
         seconds: wall-clock time.
         processor_seconds: processor time on all cores, with that of the child processes that it
-            waited for. Other work on the machine makes it little longer.
+            waited for, from the start of the process, so with its imports. Other work on the
+            machine changes it little. The time of a GPU and of other machines is not in it.
     """
 
     seconds: float
@@ -26,8 +27,7 @@ class Duration(NamedTuple):
         """Returns the duration of this process until now.
 
         Args:
-            started: value of `time.monotonic()` when the work began. Processor time counts from the
-                start of the process, so with its imports.
+            started: value of `time.monotonic()` when the work began.
         """
         used = os.times()
         processor = used.user + used.system + used.children_user + used.children_system

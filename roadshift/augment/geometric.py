@@ -28,9 +28,9 @@ def random_crop(window: CropWindow, key: tf.Tensor, strength: float) -> CropWind
 def class_crop(window: CropWindow, key: tf.Tensor, strength: float) -> CropWindow:
     """Moves the window to a pixel of an evenly drawn class with probability `strength`.
 
-    The class is drawn from those in the window's label, ignored pixels apart, and the pixel from
-    those of the class. The pixel lies as far down and to the right in the window as in the image.
-    Without a class the window stays.
+    The class is drawn from those in the window's label, ignored pixels apart and a partial label as
+    one class more, and the pixel from those of the class. The pixel lies as far down and to the
+    right in the window as in the image. Without a class the window stays.
     """
     draws = draw_uniform(key, 0.0, 1.0, (3,))
     ids = tf.cast(tf.reshape(window.label, [-1]), tf.int32)

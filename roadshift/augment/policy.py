@@ -196,8 +196,10 @@ def weak_and_strong(
     Returns:
         The weak policy only crops and flips. The strong one then always mixes the crop with a
         partner by ClassMix, and applies all other operations to the mixture, as DACS does, so that
-        pasted regions cannot be recognised by their colours.
+        pasted regions cannot be recognised by their colours. Neither crops by class, since the
+        target has no labels here.
     """
+    settings = settings.model_copy(update={"class_crop": 0.0})
     alone = {each.name: 0.0 for each in operations_of("transfer", "mix")}
     plain = {each.name: 0.0 for each in operations_of("weather", "photometric", "occlusion")}
     plain |= alone

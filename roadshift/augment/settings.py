@@ -69,10 +69,11 @@ class AugmentSettings(Settings):
         description="probability that the crop lies around a pixel of an evenly drawn class",
         json_schema_extra=_operation(
             "crops of every class of an image: poles and persons as often as road",
-            Reference("class uniform sampling, Zhu et al., CVPR 2019", "1812.01593"),
+            Reference("akin to class uniform sampling, Zhu et al., CVPR 2019", "1812.01593"),
             start=0.5,
             unit="probability",
-            detail="It overrules random_crop. An image without a labelled pixel keeps its crop.",
+            detail="It overrules random_crop. An image without a labelled pixel keeps its crop, as "
+            "do the images of self-training.",
         ),
     )
     flip: float = Field(

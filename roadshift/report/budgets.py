@@ -1,59 +1,98 @@
 """What more training gives: the variants of an ablation that differ in their epochs alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from roadshift.report.ablations import KeptAblation
 
-_BUDGET = "train.epochs"
+_EPOCHS = "train.epochs"
 
 
 class BudgetPoint(NamedTuple):
     """A variant in a chart of mIoU over processor time.
 
     Attributes:
+        epochs: number of epochs that it was trained for.
         minutes: processor time of training and scoring a run, the mean over seeds.
         miou: mIoU, the mean over seeds, 0..1.
-        by_seed: mIoU of each seed, 0..1.
+        by_seed: mIoU of each seed that has one, 0..1.
     """
 
+    epochs: int
     minutes: float
     miou: float
     by_seed: Sequence[float]
 
 
-def budget_curves(kept: KeptAblation, column: str) -> dict[str, list[BudgetPoint]]:
-    """Joins the variants of an ablation that differ in `train.epochs` alone.
+@dataclass(frozen=True, kw_only=True)
+class TrainedVariant:
+    """A variant of an ablation, as a curve needs it.
+
+    Attributes:
+        name: the variant's name.
+        params: its parameters, by their dotted keys.
+        minutes: processor time of a run; None where it was not measured.
+        miou: mIoU, the mean over seeds, 0..1; None where there is none.
+        by_seed: mIoU of each seed that has one, 0..1.
+    """
+
+    name: str
+    params: Mapping[str, Any]
+    minutes: float | None
+    miou: float | None
+    by_seed: Sequence[float]
+
+
+def kept_variants(kept: KeptAblation, column: str) -> list[TrainedVariant]:
+    """Returns the variants of a kept table, with their mIoU in a column.
+
+    Tables from before processor time was measured have none.
+    """
+    return [
+        TrainedVariant(
+            name=row["variant"],
+            params=kept.params.get(row["variant"], {}),
+            minutes=float(row["processor_minutes"]) if row.get("processor_minutes") else None,
+            miou=float(row["miou"]) if row["miou"] else None,
+            by_seed=[float(miou) for miou in row.get("miou_by_seed", "").split() if miou != "nan"],
+        )
+        for row in kept.on(column)
+    ]
+
+
+def budget_curves(variants: Iterable[TrainedVariant]) -> dict[str, list[BudgetPoint]]:
+    """Joins the variants that differ in `train.epochs` alone.
 
     Args:
-        kept: results of the ablation.
-        column: the column that the mIoU is of.
+        variants: the variants. Those without a score, a measured time or known parameters are left
+            out.
 
     Returns:
-        By name of the curve's shortest training, its points, the shortest first. Variants without
-        a score or without a measured processor time are left out. Empty where no two variants
-        differ in epochs alone.
+        By name, the points of a curve, the shortest training first. The name is what the names of
+        its variants begin with, or that of the shortest training. Empty where no variant was
+        trained for two numbers of epochs.
     """
-    alike: dict[tuple[tuple[str, str], ...], list[tuple[int, str, BudgetPoint]]] = {}
-    for row in kept.on(column):
-        name, params = row["variant"], kept.params.get(row["variant"], {})
-        if not row["miou"] or not row.get("processor_minutes") or _BUDGET not in params:
+    alike: dict[tuple[tuple[str, str], ...], list[tuple[BudgetPoint, str]]] = {}
+    for each in variants:
+        if each.miou is None or each.minutes is None or _EPOCHS not in each.params:
             continue
-        point = BudgetPoint(
-            minutes=float(row["processor_minutes"]),
-            miou=float(row["miou"]),
-            by_seed=[float(miou) for miou in row["miou_by_seed"].split()],
-        )
-        alike.setdefault(_others(params), []).append((params[_BUDGET], name, point))
-    curves = {}
+        point = BudgetPoint(each.params[_EPOCHS], each.minutes, each.miou, each.by_seed)
+        alike.setdefault(_others(each.params), []).append((point, each.name))
+    curves, several = {}, False
     for group in alike.values():
-        points = sorted(group)
-        curves[points[0][1]] = [point for _, _, point in points]
-    return curves if any(len(points) > 1 for points in curves.values()) else {}
+        group.sort(key=lambda pair: pair[0][:3])
+        names = [name for _, name in group]
+        several |= len({point.epochs for point, _ in group}) > 1
+        equal = takewhile(lambda letters: len({*letters}) == 1, zip(*names, strict=False))
+        start = "".join(first for first, *_ in equal).rstrip("_-.")
+        curves[start or names[0]] = [point for point, _ in group]
+    return curves if several else {}
 
 
 def _others(params: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """All parameters but the epochs and the seed."""
     return tuple(
-        sorted((key, repr(value)) for key, value in params.items() if key not in (_BUDGET, "seed"))
+        sorted((key, repr(value)) for key, value in params.items() if key not in (_EPOCHS, "seed"))
     )

@@ -300,7 +300,7 @@ def budget_chart(curves: Mapping[str, Sequence[BudgetPoint]], title: str) -> Fig
 
     Args:
         curves: by recipe, its points, from `budgets.budget_curves`. A large mark is the mean over
-            the seeds, a small one a seed.
+            the seeds, with the number of epochs beside it; a small one is a seed.
         title: title of the chart.
     """
     figure, (axes,) = _figure(3.8)
@@ -311,7 +311,12 @@ def budget_chart(curves: Mapping[str, Sequence[BudgetPoint]], title: str) -> Fig
         for point in points:
             seeds = [100 * miou for miou in point.by_seed]
             axes.plot([point.minutes] * len(seeds), seeds, ls="", markersize=3, alpha=0.6, **style)
-    axes.set(title=title, xlabel="processor time of a run, minutes", ylabel="mIoU, %")
+            axes.annotate(
+                str(point.epochs), (point.minutes, 100 * point.miou), xytext=(6, -3),
+                textcoords="offset points", fontsize=8, color=style["color"],
+            )  # fmt: skip
+    x_label = "processor time of a run, minutes (number at a mark: epochs)"
+    axes.set(title=title, xlabel=x_label, ylabel="mIoU, %")
     axes.set_xlim(0, None)
     axes.legend(frameon=False)
     _grid(axes, "both")

@@ -359,7 +359,7 @@ def comparison_rows(rows: Sequence[VariantRow]) -> Iterator[dict[str, Any]]:
     """Yields the comparison for programs, one flat row for each variant and domain.
 
     Yields:
-        variant, domain, seeds (separated by blanks), miou, miou_by_seed (separated by blanks),
+        variant, domain, seeds (separated by blanks), miou, miou_by_seed (the same; nan for none),
         difference, low, high (shares, 0..1, rounded to 6 decimals), verdict, use (of the target),
         transductive ('yes' or ''), gap_closed, gap_low, gap_high (of the target, rounded to 6
         decimals), minutes, processor_minutes (rounded to 2); None where not defined.
@@ -373,7 +373,7 @@ def comparison_rows(rows: Sequence[VariantRow]) -> Iterator[dict[str, Any]]:
                 "domain": domain,
                 "seeds": " ".join(str(seed) for seed in row.variant.seeds),
                 "miou": _rounded(cell.miou, 6),
-                "miou_by_seed": " ".join(f"{v:.6f}" for v in cell.by_seed if v is not None),
+                "miou_by_seed": " ".join("nan" if v is None else f"{v:.6f}" for v in cell.by_seed),
                 "difference": _rounded(difference.difference, 6),
                 "low": _rounded(difference.low, 6),
                 "high": _rounded(difference.high, 6),

@@ -8,10 +8,11 @@ import yaml
 
 from ablation.columns import Outcome, mious
 from ablation.comparison import Results, write_comparison
-from ablation.records import Look, make_record, with_look
+from ablation.records import Look, StageRecord, earlier_stage, make_record, with_look
 from ablation.variants import load_ablation, only
 from ablation.writing import noise_floor, write_rows
 from roadshift.report.ablations import read_ablation
+from roadshift.report.budgets import budget_curves, kept_variants
 from roadshift.scoring.metrics import mean_iou
 from roadshift.scoring.results import ImageMatrices
 from roadshift.scoring.verdicts import holm
@@ -134,3 +135,53 @@ def test_the_noise_floor_of_one_seed_is_not_known(tmp_path):
     )
     write_rows(tmp_path / "rows.csv", [{"a": 1, "b": None}])
     assert (tmp_path / "rows.csv").read_text("utf-8") == "a,b\n1,\n"
+
+
+def test_variants_that_differ_in_epochs_have_a_chart_over_processor_time(tmp_path, monkeypatch):
+    variants = [
+        {"name": "plain", "question": "nothing"},
+        {"name": "plain_20", "question": "longer", "overrides": ["train.epochs=20"]},
+        {"name": "hue", "question": "hue", "overrides": ["aug.hue=0.1"]},
+    ]
+    content = {**RACE, "variants": variants}
+    del content["race"]
+    file = tmp_path / "epochs.yaml"
+    file.write_text(yaml.safe_dump(content, sort_keys=False), "utf-8")
+    ablation = load_ablation(file)
+    monkeypatch.chdir(tmp_path)
+
+    def written(minutes):
+        outcomes = {}
+        for run in ablation.runs:
+            miou = round(mean_iou(images(0.7).total) or 0.0, 4)
+            score = transfer_scores({"b": domain_scores(miou)}, ["a"], mix="a", held_out=miou)
+            stages = {"train@a": StageRecord(key="k", minutes=9.0, processor_minutes=minutes)}
+            record = make_record(ablation, run, stages, {"a": score})
+            outcomes[run.name] = Outcome(record, {"a": {"b": images(0.7)}}, {}, ran=True)
+        page = write_comparison(Results(ablation, outcomes, [], {}), "transfer")
+        assert page is not None
+        for each in outcomes.values():
+            name = f"{each.record.variant}-s{each.record.seed}.json"
+            each.record.save(page.parent / name)
+        return page.parent
+
+    folder = written(3.0)
+    chart = (folder / "transfer-minutes.svg").read_text("utf-8")
+    kept = read_ablation(folder, "transfer")
+    curves = budget_curves(kept_variants(kept, "held out"))
+    assert {name: [point.epochs for point in points] for name, points in curves.items()} == {
+        "plain": [10, 20], "hue": [10],
+    }  # fmt: skip
+    assert "<svg" in chart
+    # Without times there is no chart, and an earlier one would be of other runs.
+    assert not (written(None) / "transfer-minutes.svg").exists()
+
+
+def test_a_stage_that_did_not_run_has_the_times_that_were_measured(results):
+    old = StageRecord(key="k", minutes=2.0)
+    new = StageRecord(key="k", minutes=3.0, processor_minutes=4.0)
+    record = results("hue").first.record
+    records = [record.model_copy(update={"stages": {"train@a": each}}) for each in (old, new)]
+    assert earlier_stage("k", records) == new
+    assert earlier_stage("k", records[:1]) == old
+    assert earlier_stage("other", records) == StageRecord(key="other")

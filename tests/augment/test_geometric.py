@@ -183,6 +183,15 @@ def test_the_pixel_of_a_class_crop_is_in_the_crop():
             assert label[row, column] in cropped
 
 
+def test_a_partial_label_is_a_class_more():
+    label = np.zeros((6, 8), np.uint8)
+    label[2, 5] = 200
+    window = CropWindow(label=tf.constant(label))
+    places = for_each_key(lambda key: class_crop(window, key, 1.0).place, 300)
+    drawn = label[tuple(np.floor(places.T * [[6], [8]]).astype(int))]
+    assert (drawn == 200).mean() == pytest.approx(0.5, abs=0.1)
+
+
 def test_a_label_without_a_class_keeps_its_crop():
     window = CropWindow(place=(0.25, 0.75), label=tf.fill((6, 8), tf.constant(255, tf.uint8)))
     place = class_crop(window, tf.constant([5, 1], tf.int64), 1.0).place

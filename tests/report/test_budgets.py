@@ -5,7 +5,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from roadshift.report.ablations import HELD_OUT, KeptAblation
-from roadshift.report.budgets import BudgetPoint, budget_curves
+from roadshift.report.budgets import BudgetPoint, budget_curves, kept_variants
 from roadshift.report.charts import budget_chart, write_svg
 from tests.drawn_text import cut_off
 
@@ -35,11 +35,15 @@ def points(line):
     return np.asarray(line.get_xydata()).ravel().tolist()
 
 
+def curves(table, column=HELD_OUT):
+    return budget_curves(kept_variants(table, column))
+
+
 @pytest.fixture
 def four():
     """Two recipes, one with three trainings and one with a single one."""
     rows = [
-        row("long", "8.5", 0.5, 0.52),
+        row("short_long", "8.5", 0.5, 0.52),
         row("short", "4.25", 0.4, 0.42),
         row("short", "4.25", 0.7, 0.72, column="val"),
         row("unmeasured", "", 0.6),
@@ -47,7 +51,7 @@ def four():
     ]
     params = {
         "short": {EPOCHS: 5, "seed": 0, "model.encoder": "lite0"},
-        "long": {EPOCHS: 10, "seed": 3, "model.encoder": "lite0"},
+        "short_long": {EPOCHS: 10, "seed": 3, "model.encoder": "lite0"},
         "unmeasured": {EPOCHS: 20, "seed": 0, "model.encoder": "lite0"},
         "large": {EPOCHS: 5, "seed": 0, "model.encoder": "lite2"},
     }
@@ -55,14 +59,35 @@ def four():
 
 
 def test_variants_that_differ_in_epochs_and_seed_alone_are_a_curve(four):
-    assert budget_curves(four, HELD_OUT) == {
+    assert curves(four) == {
         "short": [
-            BudgetPoint(4.25, 0.41, [0.4, 0.42]),
-            BudgetPoint(8.5, 0.51, [0.5, 0.52]),
+            BudgetPoint(5, 4.25, 0.41, [0.4, 0.42]),
+            BudgetPoint(10, 8.5, 0.51, [0.5, 0.52]),
         ],
-        "large": [BudgetPoint(6.0, 0.45, [0.45])],
+        "large": [BudgetPoint(5, 6.0, 0.45, [0.45])],
     }
-    assert budget_curves(four, "val") == {}
+    assert curves(four, "val") == {}
+
+
+def test_a_curve_is_named_by_what_its_names_begin_with(four):
+    named = {"short": "lite_5", "short_long": "lite_10"}
+    rows = [{**each, "variant": named.get(each["variant"], each["variant"])} for each in four.rows]
+    params = {named.get(name, name): values for name, values in four.params.items()}
+    assert [*curves(kept(rows, params))] == ["lite", "large"]
+    unlike = {"short": "first", "short_long": "second"}
+    rows = [{**each, "variant": unlike.get(each["variant"], each["variant"])} for each in four.rows]
+    params = {unlike.get(name, name): values for name, values in four.params.items()}
+    assert [*curves(kept(rows, params))] == ["first", "large"]
+
+
+def test_variants_of_equal_epochs_are_no_curve(four):
+    alike = {**four.params, "short_long": {**four.params["short_long"], EPOCHS: 5}}
+    assert curves(kept(four.rows, alike)) == {}
+
+
+def test_a_seed_without_a_score_is_left_out(four):
+    rows = [{**each, "miou_by_seed": each["miou_by_seed"] + " nan"} for each in four.rows]
+    assert curves(kept(rows, four.params)) == curves(four)
 
 
 def test_tables_from_before_processor_time_was_measured_have_no_curve(four):
@@ -70,11 +95,11 @@ def test_tables_from_before_processor_time_was_measured_have_no_curve(four):
         {key: value for key, value in each.items() if key != "processor_minutes"}
         for each in four.rows
     ]
-    assert budget_curves(kept(old, four.params), HELD_OUT) == {}
+    assert curves(kept(old, four.params)) == {}
 
 
 def test_the_chart_has_a_line_for_each_recipe_and_a_small_mark_for_each_seed(four):
-    figure = budget_chart(budget_curves(four, HELD_OUT), "budget: held out")
+    figure = budget_chart(curves(four), "budget: held out")
     (axes,) = figure.axes
     lines = {line.get_label(): line for line in axes.lines}
     assert points(lines["short"]) == pytest.approx([4.25, 41, 8.5, 51])
@@ -97,7 +122,7 @@ def test_the_chart_has_a_line_for_each_recipe_and_a_small_mark_for_each_seed(fou
 def test_the_same_chart_has_the_same_bytes_and_no_date(four, tmp_path):
     files = [tmp_path / name for name in ("one.svg", "two.svg")]
     for file in files:
-        write_svg(budget_chart(budget_curves(four, HELD_OUT), "budget"), file)
+        write_svg(budget_chart(curves(four), "budget"), file)
     one, two = (file.read_text("utf-8") for file in files)
     assert one == two
     assert not re.search(r"\b20\d\d-\d\d-\d\d|Matplotlib", one)
