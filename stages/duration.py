@@ -1,4 +1,4 @@
-"""How long a stage took, which the stage leaves beside its lock."""
+"""The duration of a stage's last run, which the stage writes to a file beside its lock."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from stages.paths import LOCKS
 
 
 class Duration(NamedTuple):
-    """How long a stage took.
+    """The duration of a run of a stage.
 
     Attributes:
         seconds: wall-clock time.

@@ -1,4 +1,4 @@
-"""What more training gives: the variants of an ablation that differ in their epochs alone."""
+"""Curves of mIoU over processor time, each of variants that differ in their epochs alone."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,9 +70,10 @@ def budget_curves(variants: Iterable[TrainedVariant]) -> dict[str, list[BudgetPo
             out.
 
     Returns:
-        By name, the points of a curve, the shortest training first. The name is what the names of
-        its variants begin with, or that of the shortest training. Empty where no variant was
-        trained for two numbers of epochs.
+        By name, the points of a curve, the shortest training first. The name is the words that the
+        names of its variants begin with (`lite` of `lite_5` and `lite_10`); where there are none,
+        or another curve has them, it is the name of the shortest training. Empty where no variant
+        was trained for two numbers of epochs.
     """
     alike: dict[tuple[tuple[str, str], ...], list[tuple[BudgetPoint, str]]] = {}
     for each in variants:
@@ -80,15 +81,23 @@ def budget_curves(variants: Iterable[TrainedVariant]) -> dict[str, list[BudgetPo
             continue
         point = BudgetPoint(each.params[_EPOCHS], each.minutes, each.miou, each.by_seed)
         alike.setdefault(_others(each.params), []).append((point, each.name))
-    curves, several = {}, False
+    curves: dict[str, list[BudgetPoint]] = {}
+    several = False
+    taken = {name for group in alike.values() for _, name in group}
     for group in alike.values():
         group.sort(key=lambda pair: pair[0][:3])
         names = [name for _, name in group]
         several |= len({point.epochs for point, _ in group}) > 1
-        equal = takewhile(lambda letters: len({*letters}) == 1, zip(*names, strict=False))
-        start = "".join(first for first, *_ in equal).rstrip("_-.")
-        curves[start or names[0]] = [point for point, _ in group]
+        start = _first_words(names)
+        free = start and start not in curves and start not in taken.difference(names)
+        curves[start if free else names[0]] = [point for point, _ in group]
     return curves if several else {}
+
+
+def _first_words(names: Sequence[str]) -> str:
+    """The words, separated by underscores, that all names begin with; may be empty."""
+    words = zip(*(name.split("_") for name in names), strict=False)
+    return "_".join(first for first, *_ in takewhile(lambda each: len({*each}) == 1, words))
 
 
 def _others(params: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

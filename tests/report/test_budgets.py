@@ -74,10 +74,18 @@ def test_a_curve_is_named_by_what_its_names_begin_with(four):
     rows = [{**each, "variant": named.get(each["variant"], each["variant"])} for each in four.rows]
     params = {named.get(name, name): values for name, values in four.params.items()}
     assert [*curves(kept(rows, params))] == ["lite", "large"]
-    unlike = {"short": "first", "short_long": "second"}
+    unlike = {"short": "first", "short_long": "fifth"}
     rows = [{**each, "variant": unlike.get(each["variant"], each["variant"])} for each in four.rows]
     params = {unlike.get(name, name): values for name, values in four.params.items()}
     assert [*curves(kept(rows, params))] == ["first", "large"]
+
+
+def test_no_curve_takes_the_name_of_another(four):
+    named = {"short": "lite_5", "short_long": "lite_10", "large": "lite"}
+    rows = [{**each, "variant": named.get(each["variant"], each["variant"])} for each in four.rows]
+    params = {named.get(name, name): values for name, values in four.params.items()}
+    found = curves(kept(rows, params))
+    assert {name: len(points) for name, points in found.items()} == {"lite_5": 2, "lite": 1}
 
 
 def test_variants_of_equal_epochs_are_no_curve(four):
