@@ -87,6 +87,28 @@ def test_the_table_of_sets_that_nobody_chose_by_is_what_the_command_told():
     ]
 
 
+def test_the_table_of_classes_is_what_the_pipeline_measured():
+    result = RecipeResult.load(RESULTS / "streets/seeds.json")
+    domains = result.mixes["ab"].domains
+    quoted = re.search(r"<!-- classes: of ab .*-->\n\n((?:\|.*\n)+)\n([^|<]+)", RESULTS_PAGE)
+    assert quoted
+    head, _, *rows = (line.strip("| ").split(" | ") for line in quoted[1].splitlines())
+    assert head[1::2] == [f"{name} = {cell.data_set}" for name, cell in domains.items()]
+    classes = [cell.classes or {} for cell in domains.values()]
+    scores = {name: [of[name] for of in classes] for name in classes[0]}
+    assert rows == [
+        [name, *itertools.chain(*([score.text, str(score.pixels)] for score in found))]
+        for name, found in scores.items()
+    ]
+    kitti = {name: found[1] for name, found in scores.items()}
+    rare = {name: kitti.pop(name).pixels for name in ("person", "two_wheeler")}
+    others = statistics.mean(score.iou for score in kitti.values())
+    pixels = sum(rare.values()) + sum(score.pixels for score in kitti.values())
+    told = " ".join(quoted[2].split())
+    assert f"are {rare['person']} and {rare['two_wheeler']} of {pixels / 1e6:.1f} million" in told
+    assert f"over the other nine classes it is {percent(others)}." in told
+
+
 CELL = r"\| (\d+\.\d(?: ± \d+\.\d)? \(\d+\.\d to \d+\.\d\))"
 """A cell of a table with its interval, of one run or of several seeds with their spread."""
 

@@ -249,7 +249,9 @@ def _print_domain(out: "Console", domain: "DomainComparison", most: int) -> None
 
 
 def _print_result(out: "Console", result: "RecipeResult") -> None:
-    """Prints the result of a recipe: for each domain a row a mix, then a row a group of images."""
+    """Prints the result of a recipe: for each domain a row a mix, then one a class and a group."""
+    from roadshift.scoring.recipe_tables import parts
+
     out.print(
         f"mean over the seeds ± their standard deviation, with its "
         f"{level_percent(result.confidence_level)} interval over seeds and images\n"
@@ -271,16 +273,9 @@ def _print_result(out: "Console", result: "RecipeResult") -> None:
                 grid.add_row(name, percent(shown.miou), percent(shown.spread), interval, each)
         out.print()
         out.print(grid)
-        if first.groups:
-            _print_groups(out, domain, result)
-
-
-def _print_groups(out: "Console", domain: str, result: "RecipeResult") -> None:
-    from roadshift.scoring.recipe_tables import group_rows
-
-    grid = table(f"{domain}, by group", "images", *result.mixes)
-    for group, images, cells in group_rows(result, domain):
-        texts = ("–" if cell is None else cell.text for cell in cells)
-        grid.add_row(group, str(images), *texts)
-    out.print()
-    out.print(grid)
+        for part in parts(result, domain):
+            grid = table(part.title, *part.heads[1:])
+            for row in part.rows:
+                grid.add_row(*row)
+            out.print()
+            out.print(grid)

@@ -11,12 +11,13 @@ from pydantic import Field
 
 from roadshift.json_file import JsonFile
 from roadshift.scoring.bootstrap import bootstrap_miou
-from roadshift.scoring.metrics import mean_iou
+from roadshift.scoring.metrics import class_iou, mean_iou
 from roadshift.scoring.numbers import percent, percent_interval
 from roadshift.scoring.recipes import Recipe, ScoredRun, check_comparable
-from roadshift.scoring.results import ImageMatrices, Method
+from roadshift.scoring.results import DomainScores, ImageMatrices, Method
 from roadshift.scoring.settings import EvaluateSettings
 from roadshift.settings import Settings
+from roadshift.taxonomy import split_joined
 
 _DECIMALS = 6
 NO_GROUP = "no group"
@@ -43,7 +44,28 @@ class SeedScores(Settings):
     @property
     def text(self) -> str:
         """The mean and the spread in percent, such as '62.1 ± 0.6'; a dash without a mean."""
-        return percent(self.miou) + ("" if self.spread is None else f" ± {percent(self.spread)}")
+        return _text(self.miou, self.spread)
+
+
+class ClassScores(Settings):
+    """The IoU of a recipe for a class, 0..1; None where no pixel is labelled as the class.
+
+    Attributes:
+        pixels: number of pixels that are labelled as the class.
+        iou: mean over the seeds.
+        by_seed: IoU of each seed, in the order of the runs.
+        spread: standard deviation over the seeds, that of a sample (n - 1); None for one seed.
+    """
+
+    pixels: int
+    iou: float | None
+    by_seed: list[float | None]
+    spread: float | None
+
+    @property
+    def text(self) -> str:
+        """The mean and the spread in percent, such as '62.1 ± 0.6'; a dash without a mean."""
+        return _text(self.iou, self.spread)
 
 
 class DomainResult(SeedScores):
@@ -54,6 +76,8 @@ class DomainResult(SeedScores):
         joined: names of the joined classes.
         miou_low: lower end of the interval of the mean over seeds and images; None without one.
         miou_high: upper end of that interval.
+        classes: by class, its IoU; classes that the labels do not tell apart are one, under their
+            joined name. None in a file of an earlier version.
         groups: by group (drive, city, run of neighbouring images), the mIoU on its images; empty if
             the set has no groups, None if they are not known.
         adapted: by method of test-time adaptation, the same of the adapted networks.
@@ -63,6 +87,7 @@ class DomainResult(SeedScores):
     joined: list[str] = Field(default_factory=list)
     miou_low: float | None
     miou_high: float | None
+    classes: dict[str, ClassScores] | None = None
     groups: dict[str, SeedScores] | None = None
     adapted: dict[Method, "DomainResult"] = Field(default_factory=dict)
 
@@ -216,6 +241,7 @@ def _domain_result(
             joined=list(scores.joined),
             miou_low=_rounded(low),
             miou_high=_rounded(high),
+            classes=_by_class(stacked.sum(axis=1), scores),
             groups=_by_group(by_seed[0].ids, stacked, groups),
             adapted=adapted,
         )
@@ -244,16 +270,47 @@ def _by_group(
     }
 
 
+def _by_class(matrices: np.ndarray, scores: DomainScores) -> dict[str, ClassScores]:
+    """Returns the scores of each class from matrices, int64 (runs, classes, classes)."""
+    # The pixels of joined classes are counted under the first of them.
+    first = {split_joined(name)[0]: name for name in scores.joined}
+    ious, pixels = class_iou(matrices), matrices[0].sum(axis=-1)
+    found = {}
+    for class_id, name in enumerate(scores.iou):
+        if name in first or name not in scores.joined_parts:
+            by_seed = [None if np.isnan(iou) else float(iou) for iou in ious[:, class_id]]
+            mean, spread = _mean_and_spread(by_seed)
+            found[first.get(name, name)] = ClassScores(
+                pixels=int(pixels[class_id]),
+                iou=mean,
+                by_seed=[_rounded(iou) for iou in by_seed],
+                spread=spread,
+            )
+    return found
+
+
 def _seed_scores(matrices: np.ndarray) -> SeedScores:
     """Returns the scores of matrices, int64 (runs, images, classes, classes)."""
     by_seed = [mean_iou(run.sum(axis=0)) for run in matrices]
-    known = [miou for miou in by_seed if miou is not None]
+    mean, spread = _mean_and_spread(by_seed)
     return SeedScores(
         images=matrices.shape[1],
-        miou=_rounded(np.mean(known)) if known else None,
+        miou=mean,
         by_seed=[_rounded(miou) for miou in by_seed],
-        spread=_rounded(np.std(known, ddof=1)) if len(known) > 1 else None,
+        spread=spread,
     )
+
+
+def _mean_and_spread(by_seed: Sequence[float | None]) -> tuple[float | None, float | None]:
+    known = [value for value in by_seed if value is not None]
+    return (
+        _rounded(np.mean(known)) if known else None,
+        _rounded(np.std(known, ddof=1)) if len(known) > 1 else None,
+    )
+
+
+def _text(mean: float | None, spread: float | None) -> str:
+    return percent(mean) + ("" if spread is None else f" ± {percent(spread)}")
 
 
 def _rounded(value: float | np.floating | None) -> float | None:

@@ -1,10 +1,12 @@
 """The result of a recipe over its seeds as tables in Markdown."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from roadshift.scoring.numbers import level_percent, percent
 from roadshift.scoring.recipe_result import (
+    ClassScores,
     DomainResult,
     MixResult,
     Provenance,
@@ -30,7 +32,7 @@ def recipe_table(result: RecipeResult) -> str:
 
 
 def recipe_page(result: RecipeResult, title: str) -> str:
-    """Writes a result as a Markdown page: the table, each seed, and each group of images.
+    """Writes a result as a Markdown page: the table, each seed, each class, each group of images.
 
     Args:
         result: the result.
@@ -61,14 +63,11 @@ def _sections(result: RecipeResult) -> Iterator[str]:
         ]
         rows.append([mix, seeds, *cells])
     yield _markdown(["trained on", "seeds", *columns.values()], rows)
-    for domain in grouped_domains(result):
-        yield f"## {domain}, by group\n"
-        yield "mIoU of each group's images together.\n"
-        rows = [
-            [group, str(images), *("–" if cell is None else cell.text for cell in cells)]
-            for group, images, cells in group_rows(result, domain)
-        ]
-        yield _markdown(["group", "images", *result.mixes], rows)
+    for domain in dict.fromkeys(domain for domain, _ in columns):
+        for part in parts(result, domain):
+            yield f"## {part.title}\n"
+            yield f"{part.told}\n"
+            yield _markdown(part.heads, part.rows)
     if result.provenance is not None:
         yield "## Where this comes from\n"
         yield _told(result.provenance)
@@ -83,24 +82,43 @@ def _told(found: Provenance) -> str:
     return f"{head} The head of that file says:\n\n{quoted}\n"
 
 
-def grouped_domains(result: RecipeResult) -> list[str]:
-    """Returns the domains whose images have groups."""
-    domains = [(d, cell) for found in result.mixes.values() for d, cell in found.domains.items()]
-    return list(dict.fromkeys(domain for domain, cell in domains if cell.groups))
+@dataclass(frozen=True)
+class Part:
+    """A table of a domain's scores by class, or by group of images.
+
+    Attributes:
+        title: title of the table, such as 'target, by class'.
+        told: what the scores are.
+        heads: heads of the columns: class or group, what it has a number of, and the mixes.
+        rows: the cells of each row.
+    """
+
+    title: str
+    told: str
+    heads: list[str]
+    rows: list[list[str]]
 
 
-def group_rows(
-    result: RecipeResult, domain: str
-) -> Iterator[tuple[str, int, list[SeedScores | None]]]:
-    """Yields each group of a domain: its name, number of images, and scores by mix."""
-    tables = [
-        (found.domains[domain].groups or {}) if domain in found.domains else {}
-        for found in result.mixes.values()
-    ]
-    for group in sorted({*chain(*tables)}):
-        cells = [table.get(group) for table in tables]
-        images = next(cell.images for cell in cells if cell is not None)
-        yield group, images, cells
+def parts(result: RecipeResult, domain: str) -> Iterator[Part]:
+    """Yields the tables of a domain's scores by class and by group, those that are known."""
+    cells = [found.domains.get(domain) for found in result.mixes.values()]
+    if rows := _rows([cell.classes if cell else None for cell in cells]):
+        told = "IoU of each class, and the number of pixels that are labelled as it."
+        yield Part(f"{domain}, by class", told, ["class", "pixels", *result.mixes], rows)
+    if rows := _rows([cell.groups if cell else None for cell in cells]):
+        told = "mIoU of each group's images together."
+        yield Part(f"{domain}, by group", told, ["group", "images", *result.mixes], rows)
+
+
+def _rows(tables: Sequence[Mapping[str, ClassScores | SeedScores] | None]) -> list[list[str]]:
+    """Returns a row for each name: it, its pixels or images, and its scores by mix."""
+    rows = []
+    for name in dict.fromkeys(chain(*(table or {} for table in tables))):
+        scores = [(table or {}).get(name) for table in tables]
+        first = next(score for score in scores if score is not None)
+        count = first.pixels if isinstance(first, ClassScores) else first.images
+        rows.append([name, str(count), *("–" if s is None else s.text for s in scores)])
+    return rows
 
 
 def _columns(result: RecipeResult) -> dict[tuple[str, Method | None], str]:

@@ -107,6 +107,53 @@ def test_a_group_is_scored_on_its_images_together():
     assert "| north | 2 | 35.0 ± 7.1 |\n| south | 1 | 15.0 ± 7.1 |\n" in page
 
 
+def test_a_class_has_its_pixels_and_the_iou_of_each_seed():
+    """Three seeds find 60, 62 and 64 of a hundred pixels of road on two images, and no car."""
+    matrices = np.zeros((3, 2, 3, 3), np.int64)
+    matrices[..., 0, 0] = np.array([60, 62, 64])[:, None]
+    matrices[..., 0, 1] = 100 - matrices[..., 0, 0]
+    matrices[..., 1, 0] = 7
+    runs = [ImageMatrices(("one", "two"), found) for found in matrices]
+    result = recipe_result({"ab": recipe(*runs)}, settings=SETTINGS)
+    found = cell(result).classes
+    assert [*found] == ["road", "car", "person"]
+    assert found["road"].pixels == 200
+    assert found["road"].by_seed == pytest.approx([60 / 107, 62 / 107, 64 / 107], abs=1e-6)
+    assert found["road"].iou == pytest.approx(62 / 107, abs=1e-6)
+    assert found["road"].spread == pytest.approx(2 / 107, abs=1e-6)
+    assert (found["car"].pixels, found["car"].by_seed) == (14, [0.0, 0.0, 0.0])
+    assert (found["person"].pixels, found["person"].iou, found["person"].spread) == (0, None, None)
+    assert recipe_page(result, "roads").count("## b, by class") == 1
+    assert (
+        "| class | pixels | ab |\n|---|---|---|\n"
+        "| road | 200 | 57.9 ± 1.9 |\n| car | 14 | 0.0 ± 0.0 |\n| person | 0 | – |\n"
+    ) in recipe_page(result, "roads")
+
+
+def test_classes_that_the_labels_do_not_tell_apart_are_one():
+    matrices = np.zeros((1, 3, 3), np.int64)
+    matrices[0, 0, 0], matrices[0, 1, 1], matrices[0, 1, 0] = 10, 30, 10
+    run = scored_run("roads-s0", matrices={"b": ImageMatrices(("one",), matrices)})
+    domains = run.scores.domains
+    score = domains["b"].model_copy(update={"joined": {"car + person": 0.6}})
+    scores = run.scores.model_copy(update={"domains": {"b": score}})
+    joined = Recipe("roads", (replace(run, scores=scores),))
+    found = cell(recipe_result({"ab": joined}, settings=SETTINGS)).classes
+    assert {name: (each.pixels, each.iou) for name, each in found.items()} == {
+        "road": (10, 0.5),
+        "car + person": (40, 0.75),
+    }
+
+
+def test_a_result_of_before_has_no_classes(three, tmp_path):
+    result = recipe_result({"ab": three}, settings=SETTINGS)
+    content = result.model_dump(mode="json")
+    del content["mixes"]["ab"]["domains"]["b"]["classes"]
+    file = tmp_path / "seeds.json"
+    file.write_text(json.dumps(content), "utf-8")
+    assert "by class" not in recipe_page(RecipeResult.load(file), "roads")
+
+
 @pytest.mark.parametrize(
     ("groups", "expected"),
     [
