@@ -14,9 +14,9 @@ import yaml
 
 from ablation.variants import overridden, read_overrides
 from roadshift.__main__ import COMMANDS, main
-from roadshift.scoring.numbers import percent
+from roadshift.scoring.numbers import percent, points
 from roadshift.scoring.recipe_result import DomainResult, RecipeResult
-from roadshift.scoring.recipe_tables import recipe_table
+from roadshift.scoring.recipe_tables import domain_titles, more_sources_rows, recipe_table
 from roadshift.settings import load_yaml
 
 PROJECT = Path(__file__).parents[1]
@@ -87,6 +87,19 @@ def test_the_table_of_sets_that_nobody_chose_by_is_what_the_command_told():
     ]
 
 
+def test_the_pages_say_what_more_sources_give():
+    result = RecipeResult.load(RESULTS / "streets/seeds.json")
+    quoted = re.search(r"<!-- more sources: .*-->\n\n((?:\|.*\n)+)", RESULTS_PAGE)
+    assert quoted
+    head, _, *rows = (line.strip("| ").split(" | ") for line in quoted[1].splitlines())
+    assert head == ["networks", *domain_titles(result).values()]
+    assert rows == more_sources_rows(result)
+    over_a, over_b = (found.domains["target"] for found in result.more_sources or [])
+    assert (over_a.verdict, over_b.verdict) == ("not told apart", "better")
+    told = f"better than b ({points(over_b.difference)}), and not told apart from a "
+    assert f"{told}({points(over_a.difference)})" in " ".join(README.split())
+
+
 def test_the_table_of_classes_is_what_the_pipeline_measured():
     result = RecipeResult.load(RESULTS / "streets/seeds.json")
     domains = result.mixes["ab"].domains
@@ -102,7 +115,7 @@ def test_the_table_of_classes_is_what_the_pipeline_measured():
     ]
     kitti = {name: found[1] for name, found in scores.items()}
     rare = {name: kitti.pop(name).pixels for name in ("person", "two_wheeler")}
-    others = statistics.mean(score.iou for score in kitti.values())
+    others = statistics.mean(score.iou or 0.0 for score in kitti.values())
     pixels = sum(rare.values()) + sum(score.pixels for score in kitti.values())
     told = " ".join(quoted[2].split())
     assert f"are {rare['person']} and {rare['two_wheeler']} of {pixels / 1e6:.1f} million" in told

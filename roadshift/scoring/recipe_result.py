@@ -12,6 +12,7 @@ from pydantic import Field
 from roadshift.json_file import JsonFile
 from roadshift.scoring.bootstrap import bootstrap_miou
 from roadshift.scoring.metrics import class_iou, mean_iou
+from roadshift.scoring.more_sources import MoreSources, more_sources
 from roadshift.scoring.numbers import percent, percent_interval
 from roadshift.scoring.recipes import Recipe, ScoredRun, check_comparable
 from roadshift.scoring.results import DomainScores, ImageMatrices, Method
@@ -161,6 +162,7 @@ class RecipeResult(JsonFile):
         bootstrap_samples: number of resamples behind each interval.
         provenance: where the result comes from; None for runs that were named one by one.
         mixes: the result by mix, a row of the table each.
+        more_sources: what more sources give. None in a file of an earlier version.
     """
 
     content: ClassVar[str] = "the result of a recipe"
@@ -170,6 +172,7 @@ class RecipeResult(JsonFile):
     bootstrap_samples: int
     provenance: Provenance | None = None
     mixes: dict[str, MixResult]
+    more_sources: list[MoreSources] | None = None
 
 
 def recipe_result(
@@ -210,6 +213,7 @@ def recipe_result(
         bootstrap_samples=settings.bootstrap_samples,
         provenance=provenance,
         mixes=mixes,
+        more_sources=more_sources(recipes, settings=settings, seed=seed),
     )
 
 

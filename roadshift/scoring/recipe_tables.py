@@ -63,6 +63,14 @@ def _sections(result: RecipeResult) -> Iterator[str]:
         ]
         rows.append([mix, seeds, *cells])
     yield _markdown(["trained on", "seeds", *columns.values()], rows)
+    if rows := more_sources_rows(result):
+        yield "## What more sources give\n"
+        yield (
+            f"Difference of mIoU in points, and its {level} interval over seeds and images. "
+            "*Better* and *worse* need three seeds of both, and hold for all rows of a column "
+            "together (Holm).\n"
+        )
+        yield _markdown(["networks", *domain_titles(result).values()], rows)
     for domain in dict.fromkeys(domain for domain, _ in columns):
         for part in parts(result, domain):
             yield f"## {part.title}\n"
@@ -80,6 +88,22 @@ def _told(found: Provenance) -> str:
     if not quoted:
         return f"{head}\n"
     return f"{head} The head of that file says:\n\n{quoted}\n"
+
+
+def more_sources_rows(result: RecipeResult) -> list[list[str]]:
+    """Returns the rows of two networks each, and a cell for each domain of `domain_titles`."""
+    return [
+        [
+            f"{found.mix} − {found.than}",
+            *(found.domains[d].text if d in found.domains else "–" for d in domain_titles(result)),
+        ]
+        for found in result.more_sources or []
+    ]
+
+
+def domain_titles(result: RecipeResult) -> dict[str, str]:
+    """Returns the title of each domain's column, by its role."""
+    return {domain: title for (domain, method), title in _columns(result).items() if method is None}
 
 
 @dataclass(frozen=True)

@@ -242,6 +242,22 @@ def test_one_recipe_by_several_seeds_has_a_table_of_its_own(folder):
         assert line.split()[:3] == [name, str(6 * PIXELS), f"{100 * mean:.1f}"]
 
 
+def test_one_recipe_by_several_mixes_says_what_more_sources_give(folder):
+    mixes = {"a": {"a": 1}, "ab": {"a": 1, "b": 2}}
+    for seed in range(3):
+        for mix, shares in {"a": (0.5, 0.6, 0.5), "ab": (0.8, 0.6, 0.5)}.items():
+            write(folder / f"s{seed}", shares, mix, params={"seed": seed, "mixes": mixes})
+    names = [f"s{seed}" for seed in range(3)]
+    (row,) = json.loads(compare(*names, "--json").stdout)["more_sources"]
+    change = row["domains"]["target"]
+    assert (row["mix"], row["than"], change["verdict"]) == ("ab", "a", "better")
+    lines = [line.split() for line in compare(*names).stdout.splitlines()]
+    head = lines.index(["what", "more", "sources", "give", "target", "=", "dusk", "(6", "images)"])
+    assert lines[head + 2][:4] == ["ab", "−", "a", f"+{100 * change['difference']:.1f}"]
+    alone = compare(*names, "--mix", "ab").stdout
+    assert "what more sources give" not in alone
+
+
 def test_the_groups_of_the_images_are_those_of_the_manifest(folder):
     for seed in (0, 1):
         write(folder / f"s{seed}", params={"seed": seed, "aug": {"x": 2}})
