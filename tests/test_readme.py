@@ -16,7 +16,8 @@ from ablation.variants import overridden, read_overrides
 from roadshift.__main__ import COMMANDS, main
 from roadshift.scoring.numbers import percent, points
 from roadshift.scoring.recipe_result import DomainResult, RecipeResult
-from roadshift.scoring.recipe_tables import domain_titles, more_sources_rows, recipe_table
+from roadshift.scoring.recipe_tables import more_sources_parts, recipe_table
+from roadshift.scoring.recipes import leaves
 from roadshift.settings import load_yaml
 
 PROJECT = Path(__file__).parents[1]
@@ -92,12 +93,15 @@ def test_the_pages_say_what_more_sources_give():
     quoted = re.search(r"<!-- more sources: .*-->\n\n((?:\|.*\n)+)", RESULTS_PAGE)
     assert quoted
     head, _, *rows = (line.strip("| ").split(" | ") for line in quoted[1].splitlines())
-    assert head == ["networks", *domain_titles(result).values()]
-    assert rows == more_sources_rows(result)
+    (part,) = more_sources_parts(result)
+    assert (head, rows) == (part.heads, part.rows)
     over_a, over_b = (found.domains["target"] for found in result.more_sources or [])
     assert (over_a.verdict, over_b.verdict) == ("not told apart", "better")
-    told = f"better than b ({points(over_b.difference)}), and not told apart from a "
-    assert f"{told}({points(over_a.difference)})" in " ".join(README.split())
+    told = " ".join(README.split())
+    interval = f"{points(over_b.low)} to {points(over_b.high)}"
+    better = f"by {points(over_b.difference).lstrip('+')} points (95 % interval {interval}). Three"
+    assert f"[better than `b`](docs/results.md#what-more-sources-give) {better}" in told
+    assert f"do not tell it apart from `a` ({points(over_a.difference)})." in told
 
 
 def test_the_table_of_classes_is_what_the_pipeline_measured():
@@ -119,7 +123,7 @@ def test_the_table_of_classes_is_what_the_pipeline_measured():
     pixels = sum(rare.values()) + sum(score.pixels for score in kitti.values())
     told = " ".join(quoted[2].split())
     assert f"are {rare['person']} and {rare['two_wheeler']} of {pixels / 1e6:.1f} million" in told
-    assert f"over the other nine classes it is {percent(others)}." in told
+    assert f"The mean of the other nine is {percent(others)}." in told
 
 
 CELL = r"\| (\d+\.\d(?: ± \d+\.\d)? \(\d+\.\d to \d+\.\d\))"
@@ -207,6 +211,22 @@ def test_a_recipe_is_the_one_that_its_search_chose(name):
     section = RESULTS_PAGE.partition(f"(results/search_{name}/")[2].partition("\n## ")[0]
     table = re.findall(r"\| `([\w.]+)` \| \S+ \| (\S+) \|", section)
     assert dict(table) == searched
+
+
+def test_the_recipe_with_a_third_source_is_that_of_the_street_scenes():
+    def values(name):
+        params = overridden(PARAMS, read_overrides(PROJECT / f"experiments/{name}.txt"))
+        return dict(leaves(params.model_dump(mode="json")))
+
+    streets, third = values("streets"), values("third_source")
+    odd = {key for key in {*streets, *third} if streets.get(key) != third.get(key)}
+    sources = {key for key in odd if key.startswith(("mixes.", "domains.c", "data.split.by.c"))}
+    assert odd - sources == {
+        *("data.partial_labels", "data.max_height"),
+        *("train.crop_height", "train.crop_width", "train.epochs"),
+    }
+    assert third["train.epochs"] == streets["train.epochs"] / 5
+    assert third["data.max_height"] == streets["data.max_height"] / 2
 
 
 def test_the_readme_is_short():

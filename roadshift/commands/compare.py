@@ -249,8 +249,8 @@ def _print_domain(out: "Console", domain: "DomainComparison", most: int) -> None
 
 
 def _print_result(out: "Console", result: "RecipeResult") -> None:
-    """Prints the result of a recipe: for each domain a row a mix, then one a class and a group."""
-    from roadshift.scoring.recipe_tables import domain_titles, more_sources_rows, parts
+    """Prints the result of a recipe: for each domain a row a mix, then the further tables."""
+    from roadshift.scoring.recipe_tables import more_sources_parts, parts
 
     out.print(
         f"mean over the seeds ± their standard deviation, with its "
@@ -258,8 +258,6 @@ def _print_result(out: "Console", result: "RecipeResult") -> None:
     )
     for mix, found in result.mixes.items():
         out.print(f"{mix}: {', '.join(f'{run.name} (seed {run.seed})' for run in found.runs)}")
-    if more := more_sources_rows(result):
-        _print_table(out, ["what more sources give", *domain_titles(result).values()], more)
     for domain in dict.fromkeys(chain(*(found.domains for found in result.mixes.values()))):
         cells = {m: f.domains[domain] for m, f in result.mixes.items() if domain in f.domains}
         first = next(iter(cells.values()))
@@ -275,13 +273,9 @@ def _print_result(out: "Console", result: "RecipeResult") -> None:
                 grid.add_row(name, percent(shown.miou), percent(shown.spread), interval, each)
         out.print()
         out.print(grid)
-        for part in parts(result, domain):
-            _print_table(out, [part.title, *part.heads[1:]], part.rows)
-
-
-def _print_table(out: "Console", heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    grid = table(*heads)
-    for row in rows:
-        grid.add_row(*row)
-    out.print()
-    out.print(grid)
+    for part in (*more_sources_parts(result), *parts(result)):
+        grid = table(*part.heads)
+        for row in part.rows:
+            grid.add_row(*row)
+        out.print(f"\n{part.title}: {part.told}\n")
+        out.print(grid)

@@ -199,38 +199,68 @@ def _means_by_seed(variant: Variant, weights: Mapping[str, float]) -> tuple[floa
     return tuple(means)
 
 
+def judge(
+    compared: Mapping[int, tuple[Difference, int]], *, level: float, looks: int = 1, family: int = 0
+) -> dict[int, Verdict]:
+    """Returns what differences show that are judged together (Holm).
+
+    Args:
+        compared: by key, a difference, and the smaller number of seeds of the two that it is of.
+        level: confidence level, 0..1.
+        looks: number of looks at each difference, by which its p-value is multiplied.
+        family: number of differences that are judged together, where it is more than these.
+
+    Returns:
+        The verdict by key; a difference without an interval has none.
+    """
+    found: dict[int, Verdict] = {}
+    p_values: dict[int, float] = {}
+    for key, (difference, seeds) in compared.items():
+        if difference.p_value is None:
+            continue
+        if seeds >= SEEDS_FOR_A_VERDICT:
+            p_values[key] = looks * difference.p_value
+        else:
+            found[key] = "one run" if seeds == 1 else "two runs"
+    shown = holm(p_values, 1 - level, family)
+    for key in p_values:
+        higher = (compared[key][0].difference or 0.0) > 0
+        told: Verdict = "better" if higher else "worse"
+        found[key] = told if key in shown else "not told apart"
+    return found
+
+
+def common_seeds(one: Variant, other: Variant) -> int:
+    """Returns the smaller number of seeds of two variants; a seed that comes twice counts once."""
+    return min(len({*each.seeds}) for each in (one, other))
+
+
 def _judged(
     rows: Sequence[VariantRow], reference: Variant, *, level: float, looks: int, family: int
 ) -> list[VariantRow]:
     """Returns the rows with the verdict of each cell; the rows of a column are one family."""
-    found: list[dict[str, Verdict]] = [{} for _ in rows]
-    for domain in rows[0].cells:
-        differences: dict[int, Difference] = {}
-        for place, row in enumerate(rows):
-            difference = row.cells[domain].difference
-            if difference is None or difference.p_value is None:
-                continue
-            # The same seed on two machines is no second seed.
-            seeds = min(len({*each.seeds}) for each in (row.variant, reference))
-            if seeds >= SEEDS_FOR_A_VERDICT:
-                differences[place] = difference
-            else:
-                found[place][domain] = "one run" if seeds == 1 else "two runs"
-        p_values = {place: looks * (d.p_value or 0.0) for place, d in differences.items()}
-        shown = holm(p_values, 1 - level, family)
-        for place, difference in differences.items():
-            higher = (difference.difference or 0.0) > 0
-            told: Verdict = "better" if higher else "worse"
-            found[place][domain] = told if place in shown else "not told apart"
+    verdicts = {
+        domain: judge(
+            {
+                place: (difference, common_seeds(row.variant, reference))
+                for place, row in enumerate(rows)
+                if (difference := row.cells[domain].difference) is not None
+            },
+            level=level,
+            looks=looks,
+            family=family,
+        )
+        for domain in rows[0].cells
+    }
     return [
         replace(
             row,
             cells={
-                domain: replace(cell, verdict=verdicts.get(domain, ""))
+                domain: replace(cell, verdict=verdicts[domain].get(place, ""))
                 for domain, cell in row.cells.items()
             },
         )
-        for row, verdicts in zip(rows, found, strict=True)
+        for place, row in enumerate(rows)
     ]
 
 

@@ -1,15 +1,15 @@
 """What more sources give: the networks of a recipe, compared over seeds and images."""
 
-from collections.abc import Mapping, Sequence
-from itertools import permutations
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import chain, permutations
 
-from roadshift.scoring.comparison import Variant, Verdict, compare_variants
+from roadshift.scoring.bootstrap import difference_of
+from roadshift.scoring.comparison import Variant, Verdict, common_seeds, compare_two, judge
 from roadshift.scoring.numbers import points
-from roadshift.scoring.recipes import Recipe, ScoredRun, check_comparable
+from roadshift.scoring.recipes import Recipe, ScoredRun, check_comparable, rounded
 from roadshift.scoring.settings import EvaluateSettings
 from roadshift.settings import Settings
-
-_DECIMALS = 6
 
 
 class MiouChange(Settings):
@@ -39,6 +39,8 @@ class MiouChange(Settings):
 class MoreSources(Settings):
     """A network compared with one that was trained on some of its sources alone.
 
+    Both may have been given images of the target beside their sources.
+
     Attributes:
         mix: mix of the network with more sources.
         than: mix of the other network.
@@ -56,57 +58,89 @@ def more_sources(
     """Compares each network with those that were trained on some of its sources alone.
 
     Args:
-        recipes: by mix, the recipe with its runs; a mix whose sources are not known is left out.
+        recipes: by mix, the recipe with its runs. A mix whose sources are not known is left out,
+            and so is one that was trained on the target alone.
         settings: number of resamples and level of the intervals.
         seed: seed of the bootstrap.
+
+    Returns:
+        A row for each pair; the differences on a domain are judged together.
 
     Raises:
         RoadshiftError: two networks were not scored on the same images with the same classes.
     """
     sources = {mix: _sources(recipe.runs[0], mix) for mix, recipe in recipes.items()}
     pairs = [
-        (than, mix)
+        (_variants(recipes, (than, mix)), mix, than)
         for than, mix in permutations(recipes, 2)
         if sources[than] and sources[than] < sources[mix]
     ]
-    found = []
-    for than in dict.fromkeys(than for than, _ in pairs):
-        others = [mix for first, mix in pairs if first == than]
-        domains = check_comparable([recipes[mix] for mix in (than, *others)])
-        rows = compare_variants(
-            [_variant(mix, recipes[mix], domains) for mix in (than, *others)],
-            than,
-            settings=settings,
-            seed=seed,
-            family=len(pairs),
+    differences = [
+        {
+            domain: difference_of(
+                compare_two(
+                    fewer, more, {domain: 1.0}, samples=settings.bootstrap_samples, seed=seed
+                ),
+                level=settings.confidence_level,
+            )
+            for domain in more.scores
+        }
+        for (fewer, more), _, _ in pairs
+    ]
+    verdicts = {
+        domain: judge(
+            {
+                place: (found[domain], common_seeds(*pairs[place][0]))
+                for place, found in enumerate(differences)
+                if domain in found
+            },
+            level=settings.confidence_level,
         )
-        for row in rows[1:]:
-            changes = {}
-            for domain, cell in row.cells.items():
-                value, low, high, _ = cell.difference or (None,) * 4
-                changes[domain] = MiouChange(
-                    difference=_rounded(value),
-                    low=_rounded(low),
-                    high=_rounded(high),
-                    verdict=cell.verdict,
+        for domain in dict.fromkeys(chain(*differences))
+    }
+    return [
+        MoreSources(
+            mix=mix,
+            than=than,
+            domains={
+                domain: MiouChange(
+                    difference=rounded(change.difference),
+                    low=rounded(change.low),
+                    high=rounded(change.high),
+                    verdict=verdicts[domain].get(place, ""),
                 )
-            found.append(MoreSources(mix=row.variant.name, than=than, domains=changes))
-    return found
+                for domain, change in differences[place].items()
+            },
+        )
+        for place, (_, mix, than) in enumerate(pairs)
+    ]
 
 
 def _sources(run: ScoredRun, mix: str) -> set[str]:
-    """Returns the sources of a run's mix; none where its parameters are not known."""
+    """Returns the sources of a run's mix; none where they are not known or it was given none."""
+    params = run.params or {}
+    if params.get("adapt.labelled.target_only"):
+        return set()
     start = f"mixes.{mix}."
-    return {key.removeprefix(start) for key in run.params or {} if key.startswith(start)}
+    return {key.removeprefix(start) for key in params if key.startswith(start)}
 
 
-def _variant(name: str, recipe: Recipe, domains: Sequence[str]) -> Variant:
-    return Variant(
-        name=name,
-        seeds=tuple(place if s is None else s for place, s in enumerate(recipe.seeds)),
-        scores={d: [run.matrices.domains[d] for run in recipe.runs] for d in domains},
+def _variants(recipes: Mapping[str, Recipe], mixes: tuple[str, str]) -> tuple[Variant, Variant]:
+    """Returns the networks of two mixes, with their scores on the domains that both have."""
+    named = [
+        replace(
+            recipes[mix],
+            runs=tuple(replace(r, name=f"mix {mix} of {r.name}") for r in recipes[mix].runs),
+        )
+        for mix in mixes
+    ]
+    domains = check_comparable(named)
+    first, second = (
+        Variant(
+            name=mix,
+            seeds=tuple(place if s is None else s for place, s in enumerate(recipe.seeds)),
+            scores={d: [run.matrices.domains[d] for run in recipe.runs] for d in domains},
+        )
+        for mix, recipe in zip(mixes, named, strict=True)
     )
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(float(value), _DECIMALS)
+    return first, second

@@ -11,12 +11,9 @@ from roadshift.scoring.comparison import Variant, VariantScore, compare_variants
 from roadshift.scoring.estimate import Difference
 from roadshift.scoring.metrics import class_iou, mean_iou
 from roadshift.scoring.more_seeds import Outlook, outlook, sentence
-from roadshift.scoring.recipes import Recipe, check_comparable
+from roadshift.scoring.recipes import Recipe, check_comparable, rounded, scored_classes
 from roadshift.scoring.results import ImageMatrices
 from roadshift.scoring.settings import EvaluateSettings
-from roadshift.taxonomy import split_joined
-
-_DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -138,7 +135,7 @@ def compare_recipes(
     first = recipes[0].runs[0].scores.domains
     compared = []
     for domain in domains:
-        names = _scored_classes(list(first[domain].iou), first[domain].joined)
+        names = scored_classes(first[domain])
         cells = [row.cells[domain] for row in rows]
         found = [RecipeOnDomain(recipe=recipes[0], score=cells[0])]
         for recipe, variant, cell in zip(recipes[1:], variants[1:], cells[1:], strict=True):
@@ -195,8 +192,8 @@ def comparison_json(comparison: MixComparison) -> dict[str, Any]:
 
 def _row_json(row: RecipeOnDomain) -> dict[str, Any]:
     content: dict[str, Any] = {
-        "miou": _rounded(row.score.miou),
-        "by_seed": [_rounded(miou) for miou in row.score.by_seed],
+        "miou": rounded(row.score.miou),
+        "by_seed": [rounded(miou) for miou in row.score.by_seed],
     }
     if row.outlook is None:
         return content
@@ -209,17 +206,17 @@ def _row_json(row: RecipeOnDomain) -> dict[str, Any]:
         "times_as_many_images": row.outlook.images,
         "classes": {
             change.name: {
-                "base": _rounded(change.base),
-                "iou": _rounded(change.other),
+                "base": rounded(change.base),
+                "iou": rounded(change.other),
                 **_difference_json(change.difference),
             }
             for change in row.classes
         },
         "images": {
             change.name: {
-                "base": _rounded(change.base),
-                "miou": _rounded(change.other),
-                "difference": _rounded(change.difference),
+                "base": rounded(change.base),
+                "miou": rounded(change.other),
+                "difference": rounded(change.difference),
             }
             for change in row.images
         },
@@ -229,29 +226,14 @@ def _row_json(row: RecipeOnDomain) -> dict[str, Any]:
 def _difference_json(found: Difference | None) -> dict[str, Any]:
     found = found or Difference(None, None, None)
     return {
-        "difference": _rounded(found.difference),
-        "low": _rounded(found.low),
-        "high": _rounded(found.high),
+        "difference": rounded(found.difference),
+        "low": rounded(found.low),
+        "high": rounded(found.high),
     }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(float(value), _DECIMALS)
 
 
 def _known(cell: VariantScore) -> list[float]:
     return [miou for miou in cell.by_seed if miou is not None]
-
-
-def _scored_classes(names: Sequence[str], joined: Mapping[str, object]) -> dict[int, str]:
-    """Returns what is scored, by the id of its class; a joined class has the id of its first."""
-    scored = dict(enumerate(names))
-    for parts in joined:
-        first, *others = sorted(names.index(name) for name in split_joined(parts))
-        scored[first] = parts
-        for other in others:
-            del scored[other]
-    return scored
 
 
 def _class_changes(

@@ -14,59 +14,72 @@ from roadshift.scoring.bootstrap import bootstrap_miou
 from roadshift.scoring.metrics import class_iou, mean_iou
 from roadshift.scoring.more_sources import MoreSources, more_sources
 from roadshift.scoring.numbers import percent, percent_interval
-from roadshift.scoring.recipes import Recipe, ScoredRun, check_comparable
+from roadshift.scoring.recipes import (
+    Recipe,
+    ScoredRun,
+    check_comparable,
+    rounded,
+    scored_classes,
+)
 from roadshift.scoring.results import DomainScores, ImageMatrices, Method
 from roadshift.scoring.settings import EvaluateSettings
 from roadshift.settings import Settings
-from roadshift.taxonomy import split_joined
 
-_DECIMALS = 6
 NO_GROUP = "no group"
 """Name of the images without a group in a set that has groups."""
 Groups = Mapping[str, Mapping[str, str] | None]
 """By domain, the group of each image by its id, '' for an image without one; None if not known."""
 
 
-class SeedScores(Settings):
-    """The mIoU of a recipe on some images, 0..1; None where no pixel is labelled.
+class OverSeeds(Settings):
+    """A score of each seed, 0..1; None where no pixel is labelled.
+
+    Attributes:
+        by_seed: score of each seed, in the order of the runs.
+        spread: standard deviation over the seeds, that of a sample (n - 1); None for one seed.
+    """
+
+    by_seed: list[float | None]
+    spread: float | None
+
+    def _text(self, mean: float | None) -> str:
+        """Returns the mean and the spread in percent; a dash without a mean."""
+        spread = "" if self.spread is None else f" ± {percent(self.spread)}"
+        return f"{percent(mean)}{spread}"
+
+
+class SeedScores(OverSeeds):
+    """The mIoU of a recipe on some images.
 
     Attributes:
         images: number of images.
         miou: mean over the seeds.
-        by_seed: mIoU of each seed, in the order of the runs.
-        spread: standard deviation over the seeds, that of a sample (n - 1); None for one seed.
     """
 
     images: int
     miou: float | None
-    by_seed: list[float | None]
-    spread: float | None
 
     @property
     def text(self) -> str:
         """The mean and the spread in percent, such as '62.1 ± 0.6'; a dash without a mean."""
-        return _text(self.miou, self.spread)
+        return self._text(self.miou)
 
 
-class ClassScores(Settings):
-    """The IoU of a recipe for a class, 0..1; None where no pixel is labelled as the class.
+class ClassScores(OverSeeds):
+    """The IoU of a recipe for a class.
 
     Attributes:
         pixels: number of pixels that are labelled as the class.
         iou: mean over the seeds.
-        by_seed: IoU of each seed, in the order of the runs.
-        spread: standard deviation over the seeds, that of a sample (n - 1); None for one seed.
     """
 
     pixels: int
     iou: float | None
-    by_seed: list[float | None]
-    spread: float | None
 
     @property
     def text(self) -> str:
         """The mean and the spread in percent, such as '62.1 ± 0.6'; a dash without a mean."""
-        return _text(self.iou, self.spread)
+        return self._text(self.iou)
 
 
 class DomainResult(SeedScores):
@@ -243,8 +256,8 @@ def _domain_result(
             **dict(_seed_scores(stacked)),
             data_set=scores.data_set,
             joined=list(scores.joined),
-            miou_low=_rounded(low),
-            miou_high=_rounded(high),
+            miou_low=rounded(low),
+            miou_high=rounded(high),
             classes=_by_class(stacked.sum(axis=1), scores),
             groups=_by_group(by_seed[0].ids, stacked, groups),
             adapted=adapted,
@@ -276,20 +289,17 @@ def _by_group(
 
 def _by_class(matrices: np.ndarray, scores: DomainScores) -> dict[str, ClassScores]:
     """Returns the scores of each class from matrices, int64 (runs, classes, classes)."""
-    # The pixels of joined classes are counted under the first of them.
-    first = {split_joined(name)[0]: name for name in scores.joined}
     ious, pixels = class_iou(matrices), matrices[0].sum(axis=-1)
     found = {}
-    for class_id, name in enumerate(scores.iou):
-        if name in first or name not in scores.joined_parts:
-            by_seed = [None if np.isnan(iou) else float(iou) for iou in ious[:, class_id]]
-            mean, spread = _mean_and_spread(by_seed)
-            found[first.get(name, name)] = ClassScores(
-                pixels=int(pixels[class_id]),
-                iou=mean,
-                by_seed=[_rounded(iou) for iou in by_seed],
-                spread=spread,
-            )
+    for class_id, name in scored_classes(scores).items():
+        by_seed = [None if np.isnan(iou) else float(iou) for iou in ious[:, class_id]]
+        mean, spread = _mean_and_spread(by_seed)
+        found[name] = ClassScores(
+            pixels=int(pixels[class_id]),
+            iou=mean,
+            by_seed=[rounded(iou) for iou in by_seed],
+            spread=spread,
+        )
     return found
 
 
@@ -300,7 +310,7 @@ def _seed_scores(matrices: np.ndarray) -> SeedScores:
     return SeedScores(
         images=matrices.shape[1],
         miou=mean,
-        by_seed=[_rounded(miou) for miou in by_seed],
+        by_seed=[rounded(miou) for miou in by_seed],
         spread=spread,
     )
 
@@ -308,14 +318,6 @@ def _seed_scores(matrices: np.ndarray) -> SeedScores:
 def _mean_and_spread(by_seed: Sequence[float | None]) -> tuple[float | None, float | None]:
     known = [value for value in by_seed if value is not None]
     return (
-        _rounded(np.mean(known)) if known else None,
-        _rounded(np.std(known, ddof=1)) if len(known) > 1 else None,
+        rounded(np.mean(known)) if known else None,
+        rounded(np.std(known, ddof=1)) if len(known) > 1 else None,
     )
-
-
-def _text(mean: float | None, spread: float | None) -> str:
-    return percent(mean) + ("" if spread is None else f" ± {percent(spread)}")
-
-
-def _rounded(value: float | np.floating | None) -> float | None:
-    return None if value is None else round(float(value), _DECIMALS)

@@ -32,7 +32,7 @@ def recipe_table(result: RecipeResult) -> str:
 
 
 def recipe_page(result: RecipeResult, title: str) -> str:
-    """Writes a result as a Markdown page: the table, each seed, each class, each group of images.
+    """Writes a result as a Markdown page: the table, each seed, and the further tables.
 
     Args:
         result: the result.
@@ -43,11 +43,10 @@ def recipe_page(result: RecipeResult, title: str) -> str:
 
 def _sections(result: RecipeResult) -> Iterator[str]:
     level = level_percent(result.confidence_level)
-    several = any(len(found.runs) > 1 for found in result.mixes.values())
     yield (
         f"mIoU in percent: the mean over the seeds ± their standard deviation, and the {level} "
         "interval of the mean over seeds and images.\n"
-        if several
+        if _has_seeds(result)
         else f"mIoU in percent, and its {level} interval over images; of one seed, so without a "
         "spread.\n"
     )
@@ -63,22 +62,18 @@ def _sections(result: RecipeResult) -> Iterator[str]:
         ]
         rows.append([mix, seeds, *cells])
     yield _markdown(["trained on", "seeds", *columns.values()], rows)
-    if rows := more_sources_rows(result):
-        yield "## What more sources give\n"
-        yield (
-            f"Difference of mIoU in points, and its {level} interval over seeds and images. "
-            "*Better* and *worse* need three seeds of both, and hold for all rows of a column "
-            "together (Holm).\n"
-        )
-        yield _markdown(["networks", *domain_titles(result).values()], rows)
-    for domain in dict.fromkeys(domain for domain, _ in columns):
-        for part in parts(result, domain):
-            yield f"## {part.title}\n"
-            yield f"{part.told}\n"
-            yield _markdown(part.heads, part.rows)
+    for part in (*more_sources_parts(result), *parts(result)):
+        yield f"## {part.title}\n"
+        yield f"{part.told}\n"
+        yield _markdown(part.heads, part.rows)
     if result.provenance is not None:
         yield "## Where this comes from\n"
         yield _told(result.provenance)
+
+
+def _has_seeds(result: RecipeResult) -> bool:
+    """Returns whether a mix has several runs."""
+    return any(len(found.runs) > 1 for found in result.mixes.values())
 
 
 def _told(found: Provenance) -> str:
@@ -90,30 +85,14 @@ def _told(found: Provenance) -> str:
     return f"{head} The head of that file says:\n\n{quoted}\n"
 
 
-def more_sources_rows(result: RecipeResult) -> list[list[str]]:
-    """Returns the rows of two networks each, and a cell for each domain of `domain_titles`."""
-    return [
-        [
-            f"{found.mix} − {found.than}",
-            *(found.domains[d].text if d in found.domains else "–" for d in domain_titles(result)),
-        ]
-        for found in result.more_sources or []
-    ]
-
-
-def domain_titles(result: RecipeResult) -> dict[str, str]:
-    """Returns the title of each domain's column, by its role."""
-    return {domain: title for (domain, method), title in _columns(result).items() if method is None}
-
-
 @dataclass(frozen=True)
 class Part:
-    """A table of a domain's scores by class, or by group of images.
+    """A further table of a result.
 
     Attributes:
         title: title of the table, such as 'target, by class'.
-        told: what the scores are.
-        heads: heads of the columns: class or group, what it has a number of, and the mixes.
+        told: what its numbers are, in a sentence or more.
+        heads: heads of the columns.
         rows: the cells of each row.
     """
 
@@ -123,15 +102,41 @@ class Part:
     rows: list[list[str]]
 
 
-def parts(result: RecipeResult, domain: str) -> Iterator[Part]:
-    """Yields the tables of a domain's scores by class and by group, those that are known."""
-    cells = [found.domains.get(domain) for found in result.mixes.values()]
-    if rows := _rows([cell.classes if cell else None for cell in cells]):
-        told = "IoU of each class, and the number of pixels that are labelled as it."
-        yield Part(f"{domain}, by class", told, ["class", "pixels", *result.mixes], rows)
-    if rows := _rows([cell.groups if cell else None for cell in cells]):
-        told = "mIoU of each group's images together."
-        yield Part(f"{domain}, by group", told, ["group", "images", *result.mixes], rows)
+def more_sources_parts(result: RecipeResult) -> Iterator[Part]:
+    """Yields the table of what more sources give, if the result has such networks."""
+    columns = {d: title for (d, method), title in _columns(result).items() if method is None}
+    rows = [
+        [
+            f"{found.mix} − {found.than}",
+            *(found.domains[d].text if d in found.domains else "–" for d in columns),
+        ]
+        for found in result.more_sources or []
+    ]
+    if rows:
+        level = level_percent(result.confidence_level)
+        over = "seeds and images" if _has_seeds(result) else "images"
+        yield Part(
+            "What more sources give",
+            f"Difference of mIoU in points, and its {level} interval over {over}. *Better* and "
+            "*worse* need three seeds of both, and hold for all rows of a column together (Holm).",
+            ["networks", *columns.values()],
+            rows,
+        )
+
+
+def parts(result: RecipeResult) -> Iterator[Part]:
+    """Yields the tables by class and by group of each domain, those that are known."""
+    for domain in dict.fromkeys(chain(*(found.domains for found in result.mixes.values()))):
+        cells = [found.domains.get(domain) for found in result.mixes.values()]
+        if rows := _rows([cell.classes if cell else None for cell in cells]):
+            told = (
+                "IoU of each class, and the number of pixels that are labelled as it; without "
+                "intervals, so no class is told apart here."
+            )
+            yield Part(f"{domain}, by class", told, ["class", "pixels", *result.mixes], rows)
+        if rows := _rows([cell.groups if cell else None for cell in cells]):
+            told = "mIoU of each group's images together."
+            yield Part(f"{domain}, by group", told, ["group", "images", *result.mixes], rows)
 
 
 def _rows(tables: Sequence[Mapping[str, ClassScores | SeedScores] | None]) -> list[list[str]]:

@@ -12,13 +12,15 @@ import numpy as np
 
 from roadshift.errors import RoadshiftError
 from roadshift.scoring.metrics import mean_iou
-from roadshift.scoring.results import MixMatrices, MixScores
+from roadshift.scoring.results import DomainScores, MixMatrices, MixScores
+from roadshift.taxonomy import split_joined
 
 SEED = "seed"
 """The parameter that runs of one recipe differ in."""
 _ROUNDING = 0.5001e-4
 """Largest difference between an mIoU and its value in the file of scores, which has 4 decimals."""
 _MOST_NAMED = 4
+_DECIMALS = 6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,11 +143,31 @@ def leaves(params: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, An
             yield f"{place}{key}", value
 
 
+def scored_classes(scores: DomainScores) -> dict[int, str]:
+    """Returns the names of the classes that a domain is scored on, by their ids.
+
+    A joined class has the id of its first class, under which its pixels are counted.
+    """
+    names = list(scores.iou)
+    scored = dict(enumerate(names))
+    for parts in scores.joined:
+        first, *others = sorted(names.index(name) for name in split_joined(parts))
+        scored[first] = parts
+        for other in others:
+            del scored[other]
+    return scored
+
+
+def rounded(share: float | np.floating | None) -> float | None:
+    """Rounds a share to the decimals that results over seeds are kept with; None stays None."""
+    return None if share is None else round(float(share), _DECIMALS)
+
+
 def check_comparable(recipes: Sequence[Recipe]) -> list[str]:
     """Checks that runs were scored on the same images with the same classes.
 
     Args:
-        recipes: the recipes, whose runs are of one mix.
+        recipes: the recipes; the message names their runs.
 
     Returns:
         The domains that all were scored on, in the order of the first run.
