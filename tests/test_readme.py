@@ -88,13 +88,28 @@ def test_the_table_of_sets_that_nobody_chose_by_is_what_the_command_told():
     ]
 
 
-def test_the_pages_say_what_more_sources_give():
-    result = RecipeResult.load(RESULTS / "streets/seeds.json")
-    quoted = re.search(r"<!-- more sources: .*-->\n\n((?:\|.*\n)+)", RESULTS_PAGE)
+@pytest.mark.parametrize(
+    ("marker", "recipe"), [("more sources", "streets"), ("third source", "third_source")]
+)
+def test_the_results_page_says_what_more_sources_give(marker, recipe):
+    quoted = re.search(rf"<!-- {marker}: .*-->\n\n((?:\|.*\n)+)", RESULTS_PAGE)
     assert quoted
     head, _, *rows = (line.strip("| ").split(" | ") for line in quoted[1].splitlines())
-    (part,) = more_sources_parts(result)
+    (part,) = more_sources_parts(RecipeResult.load(RESULTS / recipe / "seeds.json"))
     assert (head, rows) == (part.heads, part.rows)
+
+
+def test_a_third_source_is_told_apart_on_its_own_images_alone():
+    result = RecipeResult.load(RESULTS / "third_source/seeds.json")
+    pairs = {(found.mix, found.than): found.domains for found in result.more_sources or []}
+    for pair in (("ac", "a"), ("abc", "ab")):
+        verdicts = {domain: change.verdict for domain, change in pairs[pair].items()}
+        assert verdicts.pop("c") == "better"
+        assert {*verdicts.values()} == {"not told apart"}
+
+
+def test_the_readme_says_what_a_second_source_gives():
+    result = RecipeResult.load(RESULTS / "streets/seeds.json")
     over_a, over_b = (found.domains["target"] for found in result.more_sources or [])
     assert (over_a.verdict, over_b.verdict) == ("not told apart", "better")
     told = " ".join(README.split())
