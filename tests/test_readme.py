@@ -183,6 +183,7 @@ def test_rows_of_the_ablation_are_quoted_as_they_are():
         ("docs/results.md", "search", "search_streets/trials.md", 3),
         ("docs/results.md", "search on CamVid", "search_camvid/trials.md", 2),
         ("docs/results.md", "budget", "budget/transfer.md", 4),
+        ("docs/results.md", "recipe", "recipe/transfer.md", 12),
         ("docs/results.md", "frontier", "frontier/transfer.md", 6),
         ("docs/how-to/search.md", "searched", "search_synthetic/trials.md", 2),
         ("docs/start/no-labels.md", "pick", "pick/table.md", 5),
