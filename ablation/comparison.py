@@ -14,7 +14,6 @@ from roadshift.report.ablations import Kind
 from roadshift.report.budgets import TrainedVariant, budget_curves
 from roadshift.report.charts import budget_chart, write_svg
 from roadshift.scoring.comparison import (
-    SEEDS_FOR_A_VERDICT,
     TRANSDUCTIVE,
     Variant,
     VariantRow,
@@ -24,7 +23,7 @@ from roadshift.scoring.comparison import (
 )
 from roadshift.scoring.recipes import leaves
 from roadshift.scoring.results import target_use
-from roadshift.scoring.verdicts import seeds_apart
+from roadshift.scoring.verdicts import SEEDS_FOR_A_VERDICT, seeds_apart
 from stages.params import TARGET
 from stages.paths import ablation_results
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ablation.variants import Run
-from roadshift.scoring.comparison import SEEDS_FOR_A_VERDICT, Variant, compare_two
+from roadshift.scoring.comparison import Variant, compare_two
 from roadshift.scoring.estimate import Estimate
+from roadshift.scoring.verdicts import SEEDS_FOR_A_VERDICT
 
 GIVEN_UP = 0.2
 """A variant is given up where even the far end of the interval of this error, with the spread that

@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from roadshift.errors import RoadshiftError
-from roadshift.scoring.comparison import SEEDS_FOR_A_VERDICT
+from roadshift.scoring.verdicts import SEEDS_FOR_A_VERDICT
 from roadshift.settings import Settings, format_validation_error, load_yaml, suggestion
 from stages.params import PARAMS, RENAMED, Name, Params, load_params
 

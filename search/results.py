@@ -11,9 +11,10 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
 from ablation.writing import noise_floor, write_rows, write_text
 from roadshift.report.ablations import HELD_OUT
-from roadshift.scoring.comparison import SEEDS_FOR_A_VERDICT, comparison_rows, comparison_table
+from roadshift.scoring.comparison import comparison_rows, comparison_table
 from roadshift.scoring.numbers import level_percent, percent, points
 from roadshift.scoring.recipes import shown_value
+from roadshift.scoring.verdicts import SEEDS_FOR_A_VERDICT
 from search.confirm import BASE, Confirmed, compare_confirmed
 from search.plan import State, candidates, ranked
 from search.settings import Search

@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from roadshift.pictures.palette import UNDECIDED, VERDICTS
-from roadshift.scoring.comparison import VariantScore, Verdict
+from roadshift.scoring.comparison import VariantScore
 from roadshift.scoring.estimate import Difference
 from roadshift.scoring.numbers import points
+from roadshift.scoring.verdicts import Verdict
 
 _TITLE_WIDTH, _NAME_WIDTH = 80, 40
 """Letters of a line of the title and of a name; longer ones are wrapped, so that none is cut."""

@@ -15,16 +15,11 @@ from roadshift.pictures.forest import ForestLine, seeds_words
 from roadshift.report.conclusions import listed
 from roadshift.report.files import read_json, read_table
 from roadshift.report.tables import Cell, html_table
-from roadshift.scoring.comparison import (
-    COLUMN_OF_USE,
-    SEEDS_FOR_A_VERDICT,
-    TRANSDUCTIVE,
-    Verdict,
-    shown_share,
-)
+from roadshift.scoring.comparison import COLUMN_OF_USE, TRANSDUCTIVE, shown_share
 from roadshift.scoring.estimate import Difference, Share
 from roadshift.scoring.numbers import percent, points
 from roadshift.scoring.recipes import leaves
+from roadshift.scoring.verdicts import SEEDS_FOR_A_VERDICT, Verdict
 
 NONE_RUN = (
     "None has been run yet. `make ablation FILE=experiments/ablation_synthetic.yaml` runs variants "

@@ -8,7 +8,7 @@ procedure, Scandinavian Journal of Statistics 1979).
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -19,13 +19,8 @@ from roadshift.scoring.metrics import mean_iou
 from roadshift.scoring.numbers import percent, points, whole_percent
 from roadshift.scoring.results import ImageMatrices, TargetUse
 from roadshift.scoring.settings import EvaluateSettings
-from roadshift.scoring.verdicts import holm
+from roadshift.scoring.verdicts import Verdict, judge
 
-SEEDS_FOR_A_VERDICT = 3
-"""With fewer seeds nothing is called better or worse: another seed moves a score by points."""
-Verdict = Literal["better", "worse", "not told apart", "two runs", "one run", ""]
-"""What a comparison shows: a difference by enough seeds, none, or too few seeds; '' for a baseline,
-or where there is no interval."""
 TRANSDUCTIVE = "†"
 """Marks the scores of networks that were adapted to the very images that are scored."""
 
@@ -197,37 +192,6 @@ def _means_by_seed(variant: Variant, weights: Mapping[str, float]) -> tuple[floa
         known = [w * m for w, m in zip(weights.values(), mious, strict=True) if m is not None]
         means.append(sum(known) if len(known) == len(mious) else None)
     return tuple(means)
-
-
-def judge(
-    compared: Mapping[int, tuple[Difference, int]], *, level: float, looks: int = 1, family: int = 0
-) -> dict[int, Verdict]:
-    """Returns what differences show that are judged together (Holm).
-
-    Args:
-        compared: by key, a difference, and the smaller number of seeds of the two that it is of.
-        level: confidence level, 0..1.
-        looks: number of looks at each difference, by which its p-value is multiplied.
-        family: number of differences that are judged together, where it is more than these.
-
-    Returns:
-        The verdict by key; a difference without an interval has none.
-    """
-    found: dict[int, Verdict] = {}
-    p_values: dict[int, float] = {}
-    for key, (difference, seeds) in compared.items():
-        if difference.p_value is None:
-            continue
-        if seeds >= SEEDS_FOR_A_VERDICT:
-            p_values[key] = looks * difference.p_value
-        else:
-            found[key] = "one run" if seeds == 1 else "two runs"
-    shown = holm(p_values, 1 - level, family)
-    for key in p_values:
-        higher = (compared[key][0].difference or 0.0) > 0
-        told: Verdict = "better" if higher else "worse"
-        found[key] = told if key in shown else "not told apart"
-    return found
 
 
 def common_seeds(one: Variant, other: Variant) -> int:

@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 from scipy.special import stdtrit
 
-from roadshift.scoring.comparison import SEEDS_FOR_A_VERDICT, VariantScore
+from roadshift.scoring.comparison import VariantScore
 from roadshift.scoring.estimate import Difference
 from roadshift.scoring.numbers import points
+from roadshift.scoring.verdicts import SEEDS_FOR_A_VERDICT
 
 MOST_IMAGES = 100
 """The largest factor on the number of images that is told."""

@@ -5,10 +5,11 @@ from dataclasses import replace
 from itertools import chain, permutations
 
 from roadshift.scoring.bootstrap import difference_of
-from roadshift.scoring.comparison import Variant, Verdict, common_seeds, compare_two, judge
+from roadshift.scoring.comparison import Variant, common_seeds, compare_two
 from roadshift.scoring.numbers import points
 from roadshift.scoring.recipes import Recipe, ScoredRun, check_comparable, rounded
 from roadshift.scoring.settings import EvaluateSettings
+from roadshift.scoring.verdicts import Verdict, judge
 from roadshift.settings import Settings
 
 

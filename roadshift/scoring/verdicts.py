@@ -2,6 +2,46 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from typing import Literal
+
+from roadshift.scoring.estimate import Difference
+
+SEEDS_FOR_A_VERDICT = 3
+"""With fewer seeds nothing is called better or worse: another seed moves a score by points."""
+Verdict = Literal["better", "worse", "not told apart", "two runs", "one run", ""]
+"""What a comparison shows: a difference by enough seeds, none, or too few seeds; '' for a baseline,
+or where there is no interval."""
+
+
+def judge(
+    compared: Mapping[int, tuple[Difference, int]], *, level: float, looks: int = 1, family: int = 0
+) -> dict[int, Verdict]:
+    """Returns what differences show that are judged together (Holm).
+
+    Args:
+        compared: by key, a difference, and the smaller number of seeds of the two that it is of.
+        level: confidence level, 0..1.
+        looks: number of looks at each difference, by which its p-value is multiplied.
+        family: number of differences that are judged together, where it is more than these.
+
+    Returns:
+        The verdict by key; a difference without an interval has none.
+    """
+    found: dict[int, Verdict] = {}
+    p_values: dict[int, float] = {}
+    for key, (difference, seeds) in compared.items():
+        if difference.p_value is None:
+            continue
+        if seeds >= SEEDS_FOR_A_VERDICT:
+            p_values[key] = looks * difference.p_value
+        else:
+            found[key] = "one run" if seeds == 1 else "two runs"
+    shown = holm(p_values, 1 - level, family)
+    for key in p_values:
+        higher = (compared[key][0].difference or 0.0) > 0
+        told: Verdict = "better" if higher else "worse"
+        found[key] = told if key in shown else "not told apart"
+    return found
 
 
 def holm(p_values: Mapping[int, float], outside: float, family: int = 0) -> set[int]:

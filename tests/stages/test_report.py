@@ -12,8 +12,8 @@ import yaml
 
 from roadshift.report.ablations import kept_tables, seeds_of
 from roadshift.report.conclusions import drop_sentence
-from roadshift.scoring.comparison import SEEDS_FOR_A_VERDICT
 from roadshift.scoring.results import MixScores
+from roadshift.scoring.verdicts import SEEDS_FOR_A_VERDICT
 from tests.page_text import sentences_of
 
 pytestmark = pytest.mark.workflow
