@@ -1,4 +1,4 @@
-"""What more sources give: the networks of a recipe, compared over seeds and images."""
+"""Compares a recipe's networks of more sources with those of fewer, over seeds and images."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,6 +7,7 @@ from itertools import chain, permutations
 from roadshift.scoring.bootstrap import difference_of
 from roadshift.scoring.comparison import Variant, common_seeds, compare_two
 from roadshift.scoring.numbers import points
+from roadshift.scoring.recipe_comparison import variant_of
 from roadshift.scoring.recipes import Recipe, ScoredRun, check_comparable, rounded
 from roadshift.scoring.settings import EvaluateSettings
 from roadshift.scoring.verdicts import Verdict, judge
@@ -137,11 +138,6 @@ def _variants(recipes: Mapping[str, Recipe], mixes: tuple[str, str]) -> tuple[Va
     ]
     domains = check_comparable(named)
     first, second = (
-        Variant(
-            name=mix,
-            seeds=tuple(place if s is None else s for place, s in enumerate(recipe.seeds)),
-            scores={d: [run.matrices.domains[d] for run in recipe.runs] for d in domains},
-        )
-        for mix, recipe in zip(mixes, named, strict=True)
+        variant_of(recipe, mix, domains) for mix, recipe in zip(mixes, named, strict=True)
     )
     return first, second

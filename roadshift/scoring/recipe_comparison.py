@@ -123,14 +123,7 @@ def compare_recipes(
         RoadshiftError: they were not scored on the same images with the same classes.
     """
     domains = check_comparable(recipes)
-    variants = [
-        Variant(
-            name=recipe.name,
-            seeds=tuple(place if s is None else s for place, s in enumerate(recipe.seeds)),
-            scores={d: [run.matrices.domains[d] for run in recipe.runs] for d in domains},
-        )
-        for recipe in recipes
-    ]
+    variants = [variant_of(recipe, recipe.name, domains) for recipe in recipes]
     rows = compare_variants(variants, recipes[0].name, settings=settings, seed=seed)
     first = recipes[0].runs[0].scores.domains
     compared = []
@@ -165,6 +158,15 @@ def compare_recipes(
         images = len(variants[0].scores[domain][0].ids)
         compared.append(DomainComparison(domain, first[domain].data_set, images, tuple(found)))
     return MixComparison(mix, settings.confidence_level, tuple(recipes), tuple(compared))
+
+
+def variant_of(recipe: Recipe, name: str, domains: Sequence[str]) -> Variant:
+    """Returns a recipe with its scores on some domains, as comparisons take it."""
+    return Variant(
+        name=name,
+        seeds=tuple(place if s is None else s for place, s in enumerate(recipe.seeds)),
+        scores={d: [run.matrices.domains[d] for run in recipe.runs] for d in domains},
+    )
 
 
 def comparison_json(comparison: MixComparison) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from roadshift.scoring.estimate import Difference
 SEEDS_FOR_A_VERDICT = 3
 """With fewer seeds nothing is called better or worse: another seed moves a score by points."""
 Verdict = Literal["better", "worse", "not told apart", "two runs", "one run", ""]
-"""What a comparison shows: a difference by enough seeds, none, or too few seeds; '' for a baseline,
-or where there is no interval."""
+"""The result of a comparison: a difference, none, or too few seeds to say; '' for a baseline, or
+where there is no interval."""
 
 
 def judge(

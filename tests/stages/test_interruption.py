@@ -136,7 +136,7 @@ def begins(project, stage):
 
 
 def seconds_of(project, stage):
-    """What a stage takes that nothing kills, once it has begun."""
+    """The seconds that a stage takes after its beginning, if nothing kills it."""
     with begins(project, stage) as process:
         started = time.monotonic()
         printed, _ = process.communicate(timeout=PATIENCE)
